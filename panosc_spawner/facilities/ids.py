@@ -1,0 +1,99 @@
+"""Proposal ids: how a facility's id is written, and the one canonical form of it.
+
+A proposal id reaches us from people, catalogues and claims; it ends in paths, labels and server names.
+So it is text from outside until :meth:`IdRule.normalise` has accepted it.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from panosc_spawner.errors import IdError
+
+MAX_ID_LENGTH = 64
+_SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*", re.ASCII)
+
+
+@dataclass(frozen=True, order=True, slots=True)
+class ProposalRef:
+    """A proposal, named by the facility and the facility's own id in canonical form."""
+
+    facility: str
+    id: str
+
+    def __str__(self) -> str:
+        return f"{self.facility}/{self.id}"
+
+
+class IdRule(BaseModel):
+    """How one facility writes its proposal ids (the ``[proposals]`` table of its TOML file)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    written: str = Field(
+        description="Regular expression, with named groups, that an id must match as a whole once its case is folded."
+    )
+    canonical: str = Field(
+        default="{id}",
+        description="The one form that is used in paths and names, from the groups of `written`: '{code}{number}', 'p{number:06d}'.",
+    )
+    case: Literal["lower", "upper", "keep"] = Field(default="keep", description="Folded before matching.")
+    examples: tuple[str, ...] = Field(min_length=1, description="Written ids; each is tried when the file is loaded.")
+
+    @cached_property
+    def _pattern(self) -> re.Pattern[str]:
+        return re.compile(self.written, re.ASCII)
+
+    @model_validator(mode="after")
+    def _examples_work(self) -> IdRule:
+        try:
+            pattern = re.compile(self.written, re.ASCII)
+        except re.error as error:
+            raise ValueError(f"written: not a regular expression: {error}") from error
+        if not pattern.groupindex:
+            raise ValueError("written: needs at least one named group, for example (?P<id>[0-9]{6})")
+        for example in self.examples:
+            try:
+                once = self.normalise(example)
+                again = self.normalise(once)
+            except (IdError, KeyError, ValueError, IndexError) as error:
+                raise ValueError(f"examples: {example!r} is refused by the file's own rule: {error}") from error
+            if once != again:
+                raise ValueError(f"canonical: {example!r} becomes {once!r}, but that becomes {again!r}")
+        return self
+
+    def normalise(self, text: str) -> str:
+        """Return the canonical form of an id, so that ``MA-1234`` and ``ma1234`` are one proposal.
+
+        Raises:
+            IdError: if the text is not an id of this facility.
+        """
+        if not isinstance(text, str) or len(text) > MAX_ID_LENGTH or not text.isascii():
+            raise IdError(f"{_shown(text)} is not a proposal id (at most {MAX_ID_LENGTH} plain characters)")
+        folded = {"lower": text.lower(), "upper": text.upper(), "keep": text}[self.case]
+        match = self._pattern.fullmatch(folded)
+        if match is None:
+            raise IdError(f"{_shown(text)} is not a proposal id of this facility (an id looks like {self.examples[0]})")
+        canonical = self.canonical.format(**_typed_groups(match))
+        # Whatever the operator's expression lets through, an id is one harmless path component.
+        if not _SAFE.fullmatch(canonical) or ".." in canonical:
+            raise IdError(f"{_shown(text)} cannot be used as a directory name")
+        return canonical
+
+
+def _typed_groups(match: re.Match[str]) -> dict[str, str | int]:
+    """The named groups; ``number`` as an integer, so that a template may pad it (``{number:06d}``)."""
+    groups: dict[str, str | int] = {}
+    for name, value in match.groupdict(default="").items():
+        groups[name] = int(value) if name == "number" and value.isdigit() else value
+    return groups
+
+
+def _shown(text: object) -> str:
+    shown = repr(text)
+    return shown if len(shown) <= 60 else shown[:56] + "…" + shown[-1]

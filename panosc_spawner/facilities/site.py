@@ -1,0 +1,231 @@
+"""What ``site.toml`` says: which facilities this hub serves, who may log in, how servers are started."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator
+
+from panosc_spawner.facilities.model import AbsolutePath, AccountRule, Facility, Model, PlainName, Role
+from panosc_spawner.facilities.units import ByteSize, Duration
+
+
+class Hub(Model):
+    """The hub itself (``[hub]``)."""
+
+    id: PlainName = Field(
+        description="Names this hub in container names, labels and the network; must differ per hub on one machine."
+    )
+    title: str = "PaNOSC Hub"
+    facilities: tuple[PlainName, ...] = Field(min_length=1, description="Facilities whose proposals are served here.")
+    spawner: Literal["docker", "local"] = "docker"
+    public_url: str = Field(
+        default="http://127.0.0.1:8000", description="Where people reach the hub; https anywhere but on loopback."
+    )
+    state_dir: Path = Field(
+        default=Path("/var/lib/panosc-hub"), description="Database, secrets and overlays; readable by the hub alone."
+    )
+    demo: bool = Field(
+        default=False, description="Marks every page as a demo, and refuses to listen on anything but loopback."
+    )
+    support: str = Field(
+        default="", description="E-mail address or page of the people who run this hub, shown with every refusal."
+    )
+
+    @field_validator("public_url")
+    @classmethod
+    def _https_or_loopback(cls, value: str) -> str:
+        if not re.match(r"https://[^/\s]+|http://(127\.0\.0\.1|localhost|\[::1\])(:\d+)?(/|$)", value):
+            raise ValueError("must be https, or http on loopback (127.0.0.1)")
+        return value.rstrip("/")
+
+
+class Login(Model):
+    """Which community people log in with (``[login]``)."""
+
+    community: PlainName = Field(
+        description="A file of the communities folder: eduteams, umbrellaid, egi-checkin, or the site's own."
+    )
+    issuer: str = Field(
+        default="", description="Instead of the community's; required where the community's is not public (UmbrellaID)."
+    )
+    client_id: str
+    client_secret_file: Path | None = Field(
+        default=None, description="File (mode 0600) with the client secret; none for a public client with PKCE."
+    )
+    scopes: tuple[str, ...] = Field(default=(), description="Instead of the community's.")
+    admins: tuple[str, ...] = Field(
+        default=(),
+        description="Identities (voperson_id or sub) of this issuer who administer the hub. No claim can make an administrator.",
+    )
+    required_entitlement: str = Field(
+        default="", description="Only members of this group may log in, for example 'urn:geant:…:group:umbrellaid'."
+    )
+
+
+class Home(Model):
+    """Where a person's files live (``[home]``). The hub creates a missing home and never deletes one."""
+
+    kind: Literal["path", "volume"] = "path"
+    source: str = Field(
+        default="/home/{account}",
+        description="Directory, or name of a Docker volume: {account} is the local account's name, {user} the hub's user name, {uid} the number.",
+    )
+    create: bool = Field(default=True, description="Create a missing home directory, owned by the person, mode 0700.")
+
+    @field_validator("source")
+    @classmethod
+    def _one_each(cls, value: str) -> str:
+        fields = set(re.findall(r"\{(\w*)\}", value))
+        if unknown := fields - {"account", "user", "uid"}:
+            raise ValueError(f"unknown field {{{min(unknown)}}}; use {{account}}, {{user}} or {{uid}}")
+        if not fields:
+            raise ValueError("must hold {account}, {user} or {uid}, or everybody would share one home")
+        if ".." in value.split("/"):
+            raise ValueError("must not hold '..'")
+        return value
+
+
+class FileSource(Model):
+    """Proposals and their teams in a TOML or CSV file (``type = "file"``)."""
+
+    type: Literal["file"]
+    name: str = "file"
+    path: Path = Field(description="TOML or CSV file, relative to the site's folder; read again when it changes.")
+    facilities: tuple[PlainName, ...] = Field(default=(), description="Only these; empty: all of the site's.")
+
+
+class EntitlementSource(Model):
+    """Proposals in the person's entitlements (``type = "entitlements"``)."""
+
+    type: Literal["entitlements"]
+    name: str = "entitlements"
+    facility: PlainName
+    issuer: str = Field(
+        description="Entitlements count only from this verified issuer. The '#authority' is never trusted."
+    )
+    namespace: str = Field(description="URN namespace the issuer may speak for, compared component by component.")
+    group: tuple[str, ...] = Field(
+        description="Group path before the proposal id: ['umbrellaid', 'esrf', 'proposals']."
+    )
+    roles: dict[str, Role] = Field(
+        default_factory=dict, description="The entitlement's role= to ours; no role is 'member'."
+    )
+    lifetime: Duration = Field(
+        default=timedelta(hours=1), description="A grant ends this long after the claim was seen."
+    )
+
+
+SourceRule = Annotated[FileSource | EntitlementSource, Field(discriminator="type")]
+
+
+class AccessPolicy(Model):
+    """How fresh a right must be (``[access]``)."""
+
+    max_grant_age: Duration = Field(
+        default=timedelta(minutes=15), description="A grant seen longer ago makes no mount."
+    )
+    keep_last_answer: Duration = Field(
+        default=timedelta(hours=4), description="A failed source's last answer is shown this long, as such."
+    )
+    source_timeout: Duration = Field(default=timedelta(seconds=5))
+    outage_grace: Duration = Field(
+        default=timedelta(hours=1),
+        description="People at work stay logged in this long while the identity provider is down.",
+    )
+
+
+class Limits(Model):
+    """What one server may use. Sizes in bytes, CPU in cores."""
+
+    memory: ByteSize = ByteSize(4 * 1024**3)
+    cpu: float = Field(default=2.0, gt=0, le=1024)
+    gpus: int = Field(default=0, ge=0, le=16)
+    lifetime: Duration = timedelta(hours=12)
+    servers: int = Field(default=5, ge=1, le=100, description="Servers one person may have at a time.")
+
+
+class LimitOverride(Model):
+    """Other limits for members of any of ``groups`` (``[resources.overrides.<key>]``).
+
+    As JupyterHub's ``group_overrides``: applied in the order of their keys, later ones win.
+    Groups: ``facility:esrf``, ``role:pi``, ``proposal:esrf/ma1234``, ``community:eduteams``, ``admin``.
+    """
+
+    groups: tuple[str, ...] = Field(min_length=1)
+    memory: ByteSize | None = None
+    cpu: float | None = Field(default=None, gt=0, le=1024)
+    gpus: int | None = Field(default=None, ge=0, le=16)
+    lifetime: Duration | None = None
+    servers: int | None = Field(default=None, ge=1, le=100)
+
+
+class Resources(Model):
+    """Limits by group (``[resources]``): what a person may ask for at most, and what they get unasked."""
+
+    default: Limits = Field(default_factory=Limits, description="What a server may use at most.")
+    ask: ByteSize | None = Field(
+        default=None, description="Memory given when nothing is asked for; the maximum if not set."
+    )
+    overrides: dict[str, LimitOverride] = Field(default_factory=dict)
+
+
+class Docker(Model):
+    """How containers are started (``[docker]``)."""
+
+    network: str = Field(
+        default="",
+        description="Bridge network of this hub; empty: 'panosc-<hub id>'. Made when missing, with container-to-container traffic off.",
+    )
+    subnet: str = Field(default="", description="Its subnet, for example 10.73.0.0/24; empty: Docker chooses.")
+    pids: int = Field(default=512, ge=64, description="Processes and threads a server may have.")
+    tmp_size: ByteSize = Field(
+        default=ByteSize(1024**3), description="Size of the server's /tmp, which counts as its memory."
+    )
+    read_only_root: bool = True
+    log_size: str = Field(default="10m", pattern=r"^\d+[km]$")
+    threads: int = Field(default=8, ge=2, le=64, description="Docker calls that may run at a time.")
+
+
+class LocalMode(Model):
+    """How local processes are started (``[local]``)."""
+
+    isolation: Literal["auto", "bubblewrap", "none"] = Field(
+        default="auto",
+        description="auto: bubblewrap where it works, else links in the home, which isolate nobody (a banner says so).",
+    )
+    hide: tuple[AbsolutePath, ...] = Field(
+        default=(), description="Directories no server may see, beside the facilities' roots and the other homes."
+    )
+
+
+class SiteFile(Model):
+    """The whole ``site.toml``."""
+
+    hub: Hub
+    login: Login
+    home: Home = Home()
+    account: AccountRule | None = None
+    access: AccessPolicy = AccessPolicy()
+    sources: tuple[SourceRule, ...] = Field(min_length=1)
+    resources: Resources = Resources()
+    docker: Docker = Docker()
+    local: LocalMode = LocalMode()
+
+
+@dataclass(frozen=True)
+class Site:
+    """A site: its ``site.toml``, its facilities after overrides, and where they were read."""
+
+    folder: Path
+    config: SiteFile
+    facilities: Mapping[str, Facility]
+
+    def account_rule(self, facility: str) -> AccountRule | None:
+        """How a person's local account is found for a facility's data: the facility's own rule, else the site's."""
+        return self.facilities[facility].account or self.config.account

@@ -1,0 +1,94 @@
+"""Proposals, and people's rights to them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+
+from panosc_spawner.facilities.ids import ProposalRef
+from panosc_spawner.facilities.model import Role
+
+
+@dataclass(frozen=True)
+class Visit:
+    """One beamtime of a proposal: where and when. ``fields`` are the source's own values for path templates (``cycle``)."""
+
+    instrument: str
+    start: date | None = None
+    end: date | None = None
+    fields: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def path_fields(self) -> dict[str, str]:
+        """Values for a facility's path templates: instrument, date (YYYYMMDD), year, and the source's own, which win."""
+        known = {"instrument": self.instrument}
+        if self.start:
+            known |= {"date": f"{self.start:%Y%m%d}", "year": f"{self.start:%Y}"}
+        return {name: value for name, value in (known | dict(self.fields)).items() if value}
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """An accepted experiment, with canonical id."""
+
+    ref: ProposalRef
+    title: str = ""
+    visits: tuple[Visit, ...] = ()
+    environment: str = ""  # suggested by the source; must be one of the facility's to count
+
+    @property
+    def instruments(self) -> tuple[str, ...]:
+        """Its instruments, each once, in the order of the visits."""
+        return tuple(dict.fromkeys(visit.instrument for visit in self.visits if visit.instrument))
+
+    @property
+    def start(self) -> date | None:
+        """First day of its first visit."""
+        return min((visit.start for visit in self.visits if visit.start), default=None)
+
+    @property
+    def end(self) -> date | None:
+        """Last day of its last visit."""
+        return max((day for visit in self.visits if (day := visit.end or visit.start)), default=None)
+
+
+@dataclass(frozen=True)
+class Grant:
+    """One person's right to one proposal.
+
+    ``source`` and ``evidence`` say why in words for the person ("ESRF user office list", "listed as main proposer");
+    ``seen_at`` is when the source last said so. The right holds from ``not_before`` until ``ends_at`` (exclusive), if set.
+    All times have a zone.
+    """
+
+    proposal: Proposal
+    role: Role
+    source: str
+    evidence: str
+    seen_at: datetime
+    not_before: datetime | None = None
+    ends_at: datetime | None = None
+
+    @property
+    def ref(self) -> ProposalRef:
+        return self.proposal.ref
+
+
+@dataclass(frozen=True)
+class SourceOutcome:
+    """How one source answered: its grants count, or why it did not answer."""
+
+    source: str
+    asked_at: datetime
+    grants: int = 0
+    error: str = ""  # empty: it answered
+    stale_since: datetime | None = None  # set when the last good answer is shown instead
+
+
+@dataclass(frozen=True)
+class GrantReport:
+    """All that a site's sources say about one person now."""
+
+    grants: tuple[Grant, ...]
+    outcomes: tuple[SourceOutcome, ...]
