@@ -133,7 +133,9 @@ class AccessPolicy(Model):
     keep_last_answer: Duration = Field(
         default=timedelta(hours=4), description="A failed source's last answer is shown this long, as such."
     )
-    source_timeout: Duration = Field(default=timedelta(seconds=5))
+    source_timeout: Duration = Field(default=timedelta(seconds=5), description="A source that has not answered by then has failed.")
+    minimum_uid: int = Field(default=1000, ge=1, description="Nobody runs as a user id below this: those are the system's.")
+    minimum_gid: int = Field(default=100, ge=1, description="Nor with a group id below this.")
     outage_grace: Duration = Field(
         default=timedelta(hours=1),
         description="People at work stay logged in this long while the identity provider is down.",

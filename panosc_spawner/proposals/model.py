@@ -72,6 +72,7 @@ class Grant:
 
     @property
     def ref(self) -> ProposalRef:
+        """The proposal it is for."""
         return self.proposal.ref
 
 

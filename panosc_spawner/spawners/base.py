@@ -1,0 +1,257 @@
+"""What all spawners share: decide afresh at every start, say what happens, and end in words."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from jupyterhub.spawner import Spawner
+from traitlets import Instance
+
+from panosc_spawner.errors import IdentityError
+from panosc_spawner.facilities.paths import MissingDirectory, resolve_beneath
+from panosc_spawner.errors import PathError
+from panosc_spawner.identity.accounts import resolve_account
+from panosc_spawner.identity.person import Account, NoAccount, Person
+from panosc_spawner.launch.model import LaunchPlan, Mount, Reason, Refusal, Selection
+from panosc_spawner.launch.plan import plan
+from panosc_spawner.launch.selection import parse_selection
+from panosc_spawner.launch.sources import with_sources
+from panosc_spawner.proposals.model import GrantReport
+from panosc_spawner.spawners.context import HubContext
+from panosc_spawner.spawners.progress import ProgressLog, Step
+from panosc_spawner.spawners.refused import Refused
+
+_PROBE_SECONDS = 0.02
+
+
+class PlannedSpawner(Spawner):
+    """A spawner that starts what a :class:`LaunchPlan` says and nothing else.
+
+    Subclasses implement :meth:`launch`. ``start`` is the template: person, grants, plan, launch. The options of a start
+    are read anew each time, since the hub replays stored ones and API callers bypass the form.
+    """
+
+    context = Instance(HubContext, help="The site and its grants; set by jupyterhub_config.py.").tag(config=True)
+
+    person: Person | None = None
+    plan: LaunchPlan | None = None
+    problem: Refusal | None = None
+    """Why the last server of this name ended badly or was refused; shown on the home page until the next start."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.steps = ProgressLog()
+        self.summary: dict[str, Any] = {}
+
+    async def launch(self, plan: LaunchPlan, mounts: Mapping[Mount, Path]) -> tuple[str, int]:
+        """Start the server of this plan. Called by :meth:`start`; returns where it listens.
+
+        ``mounts`` are the plan's mounts that exist, with their real directories, checked to lie beneath their roots.
+        """
+        raise NotImplementedError
+
+    async def start(self) -> tuple[str, int]:
+        """Decide and start. Subclasses do not override this; they implement :meth:`launch`."""
+        self.steps, self.problem = ProgressLog(), None
+        try:
+            self.say(5, "Checking your access")
+            self.plan = await self.decide()
+            self.say(15, "Preparing your data")
+            mounts = await asyncio.to_thread(real_mounts, self.plan)
+            self.default_url = start_url(self.plan, mounts)
+            self.summary = summarise(self.plan)
+            return await self.launch(self.plan, mounts)
+        except Refused as refused:
+            self.problem = refused.refusal
+            raise
+
+    async def decide(self) -> LaunchPlan:
+        """The plan for this server, from the person's identity, their grants as of now, and the stored selection.
+
+        Raises:
+            Refused: in words.
+        """
+        if self.person is None:
+            raise Refused(Refusal(Reason.LOGIN_EXPIRED, "Your login has ended.", "Log out, log in, and try again."))
+        site = self.context.site
+        selection = parse_selection(self.user_options, site)
+        if isinstance(selection, Refusal):
+            raise Refused(selection)
+        report, accounts = await asyncio.gather(
+            self.context.book.report(self.person), facility_accounts(self.context, self.person, selection)
+        )
+        return planned(self.context, self.person, report, selection, accounts)
+
+    async def run_auth_state_hook(self, auth_state: dict[str, Any] | None) -> None:
+        """Learn who the person is. The hub calls this before each start, and when a page is shown."""
+        try:
+            self.person = Person.from_state((auth_state or {})["person"])
+        except (KeyError, IdentityError):
+            self.person = None
+        await super().run_auth_state_hook(auth_state)
+
+    def say(self, progress: int, message: str) -> None:
+        """Tell the waiting person what happens now."""
+        self.steps.say(progress, message)
+
+    async def progress(self) -> AsyncIterator[Step]:
+        """The steps of this start, for the hub's progress page."""
+        async for step in self.steps.follow():
+            yield step
+
+    def get_env(self) -> dict[str, str]:
+        """The hub's variables and the plan's."""
+        env: dict[str, str] = super().get_env()
+        if self.plan:
+            env.update(self.plan.variables)
+        return env
+
+    def get_state(self) -> dict[str, Any]:
+        """What the hub keeps of this server over its own restart."""
+        state: dict[str, Any] = super().get_state()
+        return state | ({"panosc": self.summary} if self.summary else {})
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Read :meth:`get_state` back."""
+        super().load_state(state)
+        self.summary = dict(state.get("panosc") or {})
+
+    def clear_state(self) -> None:
+        """Forget the server; why it ended (:attr:`problem`) is kept."""
+        super().clear_state()
+        self.summary = {}
+
+    async def wait_until_listening(self, ip: str, port: int, ended: Callable[[], Awaitable[Refusal | None]]) -> None:
+        """Wait until the server accepts connections, looking every 20 ms, so that the hub's own first look succeeds.
+
+        Args:
+            ip: address of the server.
+            port: its port.
+            ended: asked about twice a second whether the server has already ended, and why.
+
+        Raises:
+            Refused: if it ended, or does not listen within ``http_timeout`` seconds.
+        """
+        loop = asyncio.get_running_loop()
+        deadline, ask_at = loop.time() + self.http_timeout, loop.time() + 0.5
+        while not await accepts_connection(ip, port):
+            if loop.time() > ask_at:
+                ask_at = loop.time() + 0.5
+                if refusal := await ended():
+                    raise Refused(refusal)
+            if loop.time() > deadline:
+                raise Refused(
+                    Refusal(
+                        Reason.SERVER_FAILED,
+                        f"JupyterLab did not answer within {self.http_timeout} seconds.",
+                        "Try again; if it happens again, tell the people who run this hub.",
+                    )
+                )
+            await asyncio.sleep(_PROBE_SECONDS)
+
+
+async def accepts_connection(ip: str, port: int) -> bool:
+    """Whether something listens there now; waits half a second at most."""
+    try:
+        async with asyncio.timeout(0.5):
+            _, writer = await asyncio.open_connection(ip, port)
+    except (OSError, TimeoutError):
+        return False
+    writer.close()
+    return True
+
+
+async def facility_accounts(
+    context: HubContext, person: Person, selection: Selection
+) -> dict[str, Account | NoAccount]:
+    """The person's account for each facility of the selection."""
+    accounts: dict[str, Account | NoAccount] = {}
+    for facility in dict.fromkeys(ref.facility for ref in selection.proposals):
+        rule = context.site.account_rule(facility)
+        accounts[facility] = (
+            await resolve_account(rule, person) if rule else NoAccount("the site has no account mapping for it")
+        )
+    return accounts
+
+
+def planned(
+    context: HubContext,
+    person: Person,
+    report: GrantReport,
+    selection: Selection,
+    accounts: Mapping[str, Account | NoAccount],
+) -> LaunchPlan:
+    """The plan as of now; where it is refused for want of a grant, a source that is down is named.
+
+    Raises:
+        Refused: in words.
+    """
+    decision = plan(person, report.grants, selection, context.site, accounts, datetime.now(UTC))
+    if isinstance(decision, Refusal):
+        raise Refused(with_sources(decision, report.outcomes))
+    return decision
+
+
+def real_mounts(plan: LaunchPlan) -> dict[Mount, Path]:
+    """The real directory of each mount, with symbolic links resolved, so that what is checked is what is mounted.
+
+    A directory that is missing refuses the start if the facility requires it, and is left out otherwise.
+
+    Raises:
+        Refused: if a directory is missing, unreadable, or leaves its facility's root.
+    """
+    found: dict[Mount, Path] = {}
+    for mount in plan.mounts:
+        try:
+            found[mount] = resolve_beneath(Path(mount.source), Path(mount.root))
+        except MissingDirectory:
+            if mount.required:
+                raise Refused(_missing(mount)) from None
+        except PathError as error:
+            raise Refused(
+                Refusal(
+                    Reason.BAD_PATH,
+                    f"The {mount.area} data of {mount.proposal.id} cannot be used: {error}.",
+                    "Tell the people who run this hub.",
+                )
+            ) from error
+    return found
+
+
+def _missing(mount: Mount) -> Refusal:
+    return Refusal(
+        Reason.MISSING_DIRECTORY,
+        f"The {mount.area} data of {mount.proposal.id} are not there: {mount.source} does not exist on this system.",
+        "If the experiment is new, its directory may not have been made yet. If it is old, the data may have been moved "
+        "to tape: ask the facility to bring them back.",
+    )
+
+
+def start_url(plan: LaunchPlan, mounts: Mapping[Mount, Path]) -> str:
+    """What JupyterLab opens first: the proposal's start page if there is one, else the first proposal's directory."""
+    home = plan.home.target
+    for page in plan.start_pages:
+        for mount, directory in mounts.items():
+            inside = home / page
+            if inside.is_relative_to(mount.target) and (directory / inside.relative_to(mount.target)).is_file():
+                return f"/lab/tree/{page}"
+    first = plan.proposals[0]
+    return f"/lab/tree/{PurePosixPath('proposals', first.facility, first.id)}"
+
+
+def summarise(plan: LaunchPlan) -> dict[str, Any]:
+    """What the home page shows of a running server, as JSON."""
+    return {
+        "proposals": [str(ref) for ref in plan.proposals],
+        "environment": plan.environment_id,
+        "environment_title": plan.environment.title,
+        "memory": int(plan.limits.memory),
+        "cpu": plan.limits.cpu,
+        "started_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "ends_at": plan.ends_at.isoformat(timespec="seconds"),
+        "warnings": list(plan.warnings),
+    }
