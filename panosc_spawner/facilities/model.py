@@ -100,7 +100,16 @@ class Paths(Model):
         "visit: one a visit (beamtime), shown as proposals/<facility>/<id>/raw/<instrument>-<date or cycle>.",
     )
     fields: dict[str, str] = Field(
-        default_factory=dict, description="A regular expression for each field of a template."
+        default_factory=dict,
+        description="A regular expression for each field of a template; instrument, date, year and cycle have one already.",
+    )
+    examples: dict[str, str] = Field(
+        default_factory=dict,
+        description="A value of each field with an expression of its own; each is tried when the file is loaded.",
+    )
+    case: dict[str, Literal["lower", "upper", "keep"]] = Field(
+        default_factory=dict,
+        description="How a field is written on disk, whatever the source writes: instrument = 'lower' makes ID31 id31.",
     )
 
 

@@ -27,6 +27,13 @@ class Hub(Model):
     public_url: str = Field(
         default="http://127.0.0.1:8000", description="Where people reach the hub; https anywhere but on loopback."
     )
+    bind_url: str = Field(
+        default="http://127.0.0.1:8000",
+        pattern=r"^http://[0-9a-zA-Z.:\[\]-]+$",
+        description="Where the proxy listens. A reverse proxy with TLS stands before it anywhere but on loopback.",
+    )
+    port: int = Field(default=8081, ge=1, le=65535, description="Port on which servers reach the hub.")
+    proxy_api_port: int = Field(default=8001, ge=1, le=65535, description="Port of the proxy's own API, on loopback.")
     state_dir: Path = Field(
         default=Path("/var/lib/panosc-hub"), description="Database, secrets and overlays; readable by the hub alone."
     )
@@ -133,8 +140,12 @@ class AccessPolicy(Model):
     keep_last_answer: Duration = Field(
         default=timedelta(hours=4), description="A failed source's last answer is shown this long, as such."
     )
-    source_timeout: Duration = Field(default=timedelta(seconds=5), description="A source that has not answered by then has failed.")
-    minimum_uid: int = Field(default=1000, ge=1, description="Nobody runs as a user id below this: those are the system's.")
+    source_timeout: Duration = Field(
+        default=timedelta(seconds=5), description="A source that has not answered by then has failed."
+    )
+    minimum_uid: int = Field(
+        default=1000, ge=1, description="Nobody runs as a user id below this: those are the system's."
+    )
     minimum_gid: int = Field(default=100, ge=1, description="Nor with a group id below this.")
     outage_grace: Duration = Field(
         default=timedelta(hours=1),

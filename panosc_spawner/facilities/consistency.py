@@ -1,0 +1,115 @@
+"""What only a whole site can get wrong: tables that do not fit together, files that are not there."""
+
+from __future__ import annotations
+
+import difflib
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from panosc_spawner.errors import ConfigurationError
+from panosc_spawner.facilities.model import Role
+from panosc_spawner.facilities.site import EntitlementSource, FileSource, Site
+
+_GROUP_KINDS = ("facility", "role", "proposal", "community")
+
+
+def disagreements(site: Site, file: Path) -> Iterator[ConfigurationError]:
+    """All that is wrong with a site whose files are right one by one; ``file`` is its ``site.toml``."""
+    yield from _hub(site, file)
+    yield from _accounts(site, file)
+    for index, source in enumerate(site.config.sources):
+        yield from _source(site, file, f"sources[{index + 1}]", source)
+    yield from _source_names(site, file)
+    yield from _resources(site, file)
+
+
+def _hub(site: Site, file: Path) -> Iterator[ConfigurationError]:
+    hub = site.config.hub
+    for facility, times in Counter(hub.facilities).items():
+        if times > 1:
+            yield ConfigurationError(file, "hub.facilities", f"{facility!r} is there {times} times", "name it once")
+    if hub.demo and not hub.public_url.startswith("http://"):
+        yield ConfigurationError(
+            file, "hub.demo", "a demo is for loopback only: its personas need no password", "remove demo, or public_url"
+        )
+
+
+def _accounts(site: Site, file: Path) -> Iterator[ConfigurationError]:
+    without = [name for name in site.facilities if site.account_rule(name) is None]
+    if without:
+        yield ConfigurationError(
+            file,
+            "account",
+            f"nothing says which local account people have for {', '.join(without)}",
+            'write [account] with kind = "claim", "nss", "table" or "shared", here or in the facility\'s file',
+        )
+
+
+def _source(site: Site, file: Path, key: str, source: FileSource | EntitlementSource) -> Iterator[ConfigurationError]:
+    served = site.config.hub.facilities
+    if isinstance(source, FileSource):
+        if not source.path.is_file():
+            reason = "is not a file" if source.path.exists() else f"{source.path} does not exist"
+            yield ConfigurationError(file, f"{key}.path", reason, "a TOML or CSV file, relative to the site's folder")
+        elif source.path.suffix.lower() not in {".toml", ".csv"}:
+            yield ConfigurationError(file, f"{key}.path", "must be a .toml or .csv file", "")
+        for facility in source.facilities:
+            if facility not in served:
+                yield _not_served(file, f"{key}.facilities", facility, served)
+        return
+    if source.facility not in served:
+        yield _not_served(file, f"{key}.facility", source.facility, served)
+    if not source.group or any(not part or ":" in part for part in source.group):
+        yield ConfigurationError(
+            file, f"{key}.group", "must be the group path before the proposal id", "['umbrellaid', 'esrf', 'proposals']"
+        )
+    if not source.namespace.startswith("urn:"):
+        yield ConfigurationError(
+            file, f"{key}.namespace", "is not a URN namespace", "for example 'urn:geant:umbrellaid.org'"
+        )
+    if not source.issuer.startswith(("https://", "http://127.0.0.1", "http://localhost")):
+        yield ConfigurationError(
+            file, f"{key}.issuer", "is not an issuer", "the provider's https address, exactly as it says"
+        )
+
+
+def _source_names(site: Site, file: Path) -> Iterator[ConfigurationError]:
+    for name, times in Counter(source.name for source in site.config.sources).items():
+        if times > 1:
+            yield ConfigurationError(
+                file, "sources", f"{times} sources are called {name!r}", "give each a name; people see it as the reason"
+            )
+
+
+def _resources(site: Site, file: Path) -> Iterator[ConfigurationError]:
+    resources = site.config.resources
+    if resources.ask is not None and resources.ask > resources.default.memory:
+        yield ConfigurationError(
+            file, "resources.ask", "more is given unasked than may be used", "at most resources.default.memory"
+        )
+    for name, override in resources.overrides.items():
+        for group in override.groups:
+            if problem := _group_problem(site, group):
+                yield ConfigurationError(file, f"resources.overrides.{name}.groups", *problem)
+
+
+def _group_problem(site: Site, group: str) -> tuple[str, str] | None:
+    kind, _, value = group.partition(":")
+    if group == "admin":
+        return None
+    if kind not in _GROUP_KINDS or not value:
+        known = ", ".join(f"{name}:…" for name in _GROUP_KINDS)
+        return f"no group {group!r}", f"groups are admin, {known}"
+    if kind == "role" and value not in set(Role):
+        return f"no role {value!r}", f"one of {', '.join(Role)}"
+    facility = value.partition("/")[0]
+    if kind in {"facility", "proposal"} and facility not in site.config.hub.facilities:
+        return f"facility {facility!r} is not served here", f"one of {', '.join(site.config.hub.facilities)}"
+    return None
+
+
+def _not_served(file: Path, key: str, facility: str, served: Iterable[str]) -> ConfigurationError:
+    close = difflib.get_close_matches(facility, list(served), n=1, cutoff=0.5)
+    hint = f"did you mean {close[0]!r}?" if close else "name it in hub.facilities, or not here"
+    return ConfigurationError(file, key, f"facility {facility!r} is not served by this hub", hint)
