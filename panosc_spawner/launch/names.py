@@ -15,7 +15,7 @@ MAX_NAME = 30
 def server_name(proposals: tuple[ProposalRef, ...], others: Iterable[ProposalRef] = ()) -> str:
     """``p-<proposal>`` for one, ``p-<first>-and-<n>`` with a short digest for several.
 
-    ``others`` are the person's other proposals: where one of another facility has the same id, the facility is named too.
+    ``others`` are the person's other proposals: where one of another facility has the same id, the facility is named too, with a digest.
     Two different selections of one person never get one name: whatever cannot be spelled out is told apart by a digest.
     """
     first = proposals[0]
@@ -24,7 +24,7 @@ def server_name(proposals: tuple[ProposalRef, ...], others: Iterable[ProposalRef
     name = re.sub(r"-{2,}", "-", re.sub(r"[^a-z0-9]+", "-", plain.lower())).strip("-")
     if len(proposals) > 1:
         name = f"{name}-and-{len(proposals) - 1}"
-    elif name == plain and len(name) <= MAX_NAME:
+    elif not same_id and name == plain and len(name) <= MAX_NAME:
         return name
     digest = hashlib.sha256("\n".join(sorted(map(str, proposals))).encode()).hexdigest()[:6]
     return f"{name[: MAX_NAME - 7].rstrip('-')}-{digest}"

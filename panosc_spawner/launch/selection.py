@@ -60,13 +60,15 @@ def parse_ref(text: object, site: Site) -> ProposalRef:
     facility = site.facilities.get(facility_id)
     if not slash or facility is None or facility.proposals is None:
         known = ", ".join(site.facilities)
-        raise IdError(f"'{str(text)[:60]}' names no proposal: write <facility>/<id>, with a facility of this hub ({known})")
+        raise IdError(
+            f"'{str(text)[:60]}' names no proposal: write <facility>/<id>, with a facility of this hub ({known})"
+        )
     return ProposalRef(facility_id, facility.proposals.normalise(written))
 
 
 def _proposals(value: object, site: Site) -> tuple[ProposalRef, ...]:
     if isinstance(value, str):
-        value = [part for part in value.split(",") if part.strip()]
+        value = [part.strip(" ") for part in value.split(",") if part.strip(" ")]
     if value is None:
         return ()
     if not isinstance(value, Sequence) or isinstance(value, bytes) or not all(isinstance(item, str) for item in value):
@@ -74,7 +76,7 @@ def _proposals(value: object, site: Site) -> tuple[ProposalRef, ...]:
     if len(value) > MAX_PROPOSALS:
         raise _BadRequestError(f"One server can open {MAX_PROPOSALS} proposals at most; {len(value)} were asked for.")
     try:
-        return tuple(dict.fromkeys(parse_ref(item.strip(), site) for item in value))
+        return tuple(dict.fromkeys(parse_ref(item, site) for item in value))
     except IdError as error:
         raise _BadRequestError(f"{error}.") from error
 

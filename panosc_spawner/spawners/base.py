@@ -11,9 +11,8 @@ from typing import Any
 from jupyterhub.spawner import Spawner
 from traitlets import Instance
 
-from panosc_spawner.errors import IdentityError
+from panosc_spawner.errors import IdentityError, PathError
 from panosc_spawner.facilities.paths import MissingDirectory, resolve_beneath
-from panosc_spawner.errors import PathError
 from panosc_spawner.identity.accounts import resolve_account
 from panosc_spawner.identity.person import Account, NoAccount, Person
 from panosc_spawner.launch.model import LaunchPlan, Mount, Reason, Refusal, Selection
@@ -84,7 +83,20 @@ class PlannedSpawner(Spawner):
         report, accounts = await asyncio.gather(
             self.context.book.report(self.person), facility_accounts(self.context, self.person, selection)
         )
-        return planned(self.context, self.person, report, selection, accounts)
+        decision = planned(self.context, self.person, report, selection, accounts)
+        self._refuse_one_too_many(decision)
+        return decision
+
+    def _refuse_one_too_many(self, decision: LaunchPlan) -> None:
+        running = sum(1 for other in self.user.spawners.values() if other is not self and other.active)
+        if running >= decision.limits.servers:
+            raise Refused(
+                Refusal(
+                    Reason.TOO_MUCH,
+                    f"You have {running} servers running, which is as many as you may have at a time.",
+                    "Stop one of them on your page, then open this one.",
+                )
+            )
 
     async def run_auth_state_hook(self, auth_state: dict[str, Any] | None) -> None:
         """Learn who the person is. The hub calls this before each start, and when a page is shown."""

@@ -1,0 +1,148 @@
+"""From a site's folder to JupyterHub's configuration. Called by ``jupyterhub_config.py`` and by nothing else."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shlex
+import sys
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from panosc_spawner.errors import ConfigurationError
+from panosc_spawner.facilities.load import load_site
+from panosc_spawner.facilities.site import Site
+from panosc_spawner.identity.authenticator import PanoscAuthenticator, configure_authenticator
+from panosc_spawner.identity.community import Community, load_community
+from panosc_spawner.pages import TEMPLATES, page_handlers, template_vars
+from panosc_spawner.proposals.book import GrantBook
+from panosc_spawner.spawners.context import HubContext
+from panosc_spawner.spawners.docker import PanoscDockerSpawner
+from panosc_spawner.spawners.docker_network import hub_address
+from panosc_spawner.spawners.local import PanoscLocalSpawner, isolation_warning
+
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+def configure(c: Any, folder: Path) -> None:
+    """Set all that this hub needs on ``c``, from the site's folder.
+
+    Raises:
+        ConfigurationError: if the folder holds a mistake, or the identity provider or Docker do not answer.
+            The hub then does not start: one that starts without Docker would forget its running servers.
+    """
+    site = load_site(folder)
+    community = load_community(site.config.login.community, site.folder)
+    context = HubContext(site, GrantBook(site))
+    warning = ""
+    _state(c, site)
+    _addresses(c, site)
+    if site.config.hub.spawner == "local":
+        warning = isolation_warning(site)
+        _local(c)
+    else:
+        _docker(c, site)
+    _servers(c, context)
+    _login(c, site, community, context)
+    _pages(c, context, community, warning)
+    _keeper(c, site)
+
+
+def _state(c: Any, site: Site) -> None:
+    """Database and secrets beneath the state directory, which is the hub's alone."""
+    directory = site.config.hub.state_dir
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        directory.chmod(0o700)
+        c.CryptKeeper.keys = [bytes.fromhex(_secret(directory / "crypt-key"))]
+        c.ConfigurableHTTPProxy.auth_token = _secret(directory / "proxy-token")
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(
+            site.folder / "site.toml", "hub.state_dir", f"cannot be used: {error}", "give a directory the hub may write"
+        ) from error
+    c.JupyterHub.db_url = f"sqlite:///{directory / 'hub.sqlite'}"
+    c.JupyterHub.cookie_secret_file = str(directory / "cookie-secret")
+    c.JupyterHub.pid_file = str(directory / "hub.pid")
+    c.ConfigurableHTTPProxy.pid_file = str(directory / "proxy.pid")
+
+
+def _secret(file: Path) -> str:
+    """64 hex digits kept in a file that only the hub can read; made at the first start."""
+    try:
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return file.read_text("ascii").strip()
+    with os.fdopen(descriptor, "w") as handle:
+        handle.write(token := secrets.token_hex(32))
+    return token
+
+
+def _addresses(c: Any, site: Site) -> None:
+    hub = site.config.hub
+    if hub.demo and urlsplit(hub.bind_url).hostname not in _LOOPBACK:
+        raise ConfigurationError(
+            site.folder / "site.toml", "hub.bind_url", "a demo listens on loopback only", "write http://127.0.0.1:8000"
+        )
+    c.JupyterHub.bind_url = hub.bind_url
+    c.JupyterHub.public_url = hub.public_url
+    c.JupyterHub.hub_port = hub.port
+    c.ConfigurableHTTPProxy.api_url = f"http://127.0.0.1:{hub.proxy_api_port}"
+    c.ConfigurableHTTPProxy.command = shlex.split(os.environ.get("PANOSC_PROXY_COMMAND", "configurable-http-proxy"))
+    # Servers outlive a restart of the hub. A demo stops everything that it started.
+    c.JupyterHub.cleanup_servers = hub.demo
+
+
+def _docker(c: Any, site: Site) -> None:
+    c.JupyterHub.spawner_class = PanoscDockerSpawner
+    c.JupyterHub.hub_ip = hub_address(site)
+
+
+def _local(c: Any) -> None:
+    c.JupyterHub.spawner_class = PanoscLocalSpawner
+    c.JupyterHub.hub_ip = "127.0.0.1"
+
+
+def _servers(c: Any, context: HubContext) -> None:
+    pulls = any(
+        environment.pull != "never"
+        for facility in context.site.facilities.values()
+        for environment in facility.environments.values()
+    )
+    c.PlannedSpawner.context = context
+    c.Spawner.http_timeout = 60
+    c.Spawner.start_timeout = 1800 if pulls else 120
+    c.Spawner.poll_interval = 15
+    c.Spawner.apply_user_options = _options_are_read_at_start
+    c.JupyterHub.allow_named_servers = True
+    c.JupyterHub.default_url = "/hub/home"
+    c.JupyterHub.redirect_to_server = False
+
+
+def _options_are_read_at_start(spawner: Any, options: Any) -> None:
+    """Do nothing: ``PlannedSpawner.decide`` reads them, after the grants."""
+
+
+def _login(c: Any, site: Site, community: Community, context: HubContext) -> None:
+    c.JupyterHub.authenticator_class = PanoscAuthenticator
+    configure_authenticator(c, site, community)
+    c.PanoscAuthenticator.page_handlers = page_handlers(context, community)
+
+
+def _pages(c: Any, context: HubContext, community: Community, warning: str) -> None:
+    c.JupyterHub.template_paths = [str(TEMPLATES)]
+    c.JupyterHub.template_vars = template_vars(context, community) | {"isolation_warning": warning}
+
+
+def _keeper(c: Any, site: Site) -> None:
+    """The service that stops servers whose time is over and removes containers that no server owns."""
+    c.JupyterHub.services = [
+        {"name": "keeper", "command": [sys.executable, "-m", "panosc_spawner.spawners.keeper", str(site.folder)]}
+    ]
+    c.JupyterHub.load_roles = [
+        {
+            "name": "keeper",
+            "services": ["keeper"],
+            "scopes": ["list:users", "read:servers", "admin:server_state", "delete:servers"],
+        }
+    ]
