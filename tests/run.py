@@ -1,0 +1,194 @@
+"""``make test``: install what the tests need, then run them, fast ones first.
+
+As root on Debian it installs its tools (Docker, Chromium, bubblewrap) and starts a Docker daemon if there is none, which
+it stops at the end. Elsewhere it runs what it can and says what it left out; with ``CI=true`` a part left out is a failure.
+Runs on the system's python3; the tests themselves run in ``.venv``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).resolve().parent.parent
+WORK = ROOT / ".test"
+sys.path.insert(0, str(ROOT / "deploy"))
+
+DEBIAN_TOOLS = {
+    "dockerd": "docker.io",
+    "iptables": "iptables",
+    "mmdebstrap": "mmdebstrap",
+    "chromium": "chromium",
+    "bwrap": "bubblewrap",
+}
+DOCKER_WAIT_SECONDS = 60
+
+
+class Stage(NamedTuple):
+    """One part of the tests: its command in ``.venv``, and what it needs."""
+
+    name: str
+    command: list[str]
+    needs: tuple[str, ...] = ()
+
+
+PYTEST = ["python", "-m", "pytest", "--cov", "--cov-append", "--cov-report="]
+STAGES = [
+    Stage("style", ["ruff", "check", "."]),
+    Stage("format", ["ruff", "format", "--check", "."]),
+    Stage("types", ["mypy"]),
+    Stage("layers", ["lint-imports"]),
+    Stage("unit tests", [*PYTEST, "tests/unit"]),
+    Stage("integration tests", [*PYTEST, "-m", "not docker", "tests/integration"], ("bubblewrap",)),
+    Stage("Docker tests", [*PYTEST, "-m", "docker", "tests/integration"], ("docker", "image")),
+    Stage("browser tests", [*PYTEST, "-m", "not docker", "tests/browser"], ("chromium", "bubblewrap")),
+    Stage("browser tests with Docker", [*PYTEST, "-m", "docker", "tests/browser"], ("chromium", "docker", "image")),
+    Stage("coverage", ["python", "-m", "coverage", "report", "--skip-covered"]),
+]
+
+
+def main() -> int:
+    """Run every stage that can be run; 0 if all passed."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    WORK.mkdir(exist_ok=True)
+    (ROOT / ".coverage").unlink(missing_ok=True)
+    install_debian_tools()
+    environment = python_environment()
+    with docker_daemon():
+        lacking = missing()
+        failed, left_out = [], []
+        for stage in STAGES:
+            if reasons := [lacking[need] for need in stage.needs if need in lacking]:
+                left_out.append(f"{stage.name}: {'; '.join(reasons)}")
+            elif not run_stage(stage, environment):
+                failed.append(stage.name)
+    for line in left_out:
+        print(f"LEFT OUT  {line}")
+    for name in failed:
+        print(f"FAILED    {name}")
+    if left_out and os.environ.get("CI") == "true":
+        print("With CI=true, a part that is left out is a failure.")
+        return 1
+    return 1 if failed else 0
+
+
+def install_debian_tools() -> None:
+    """As root on Debian, install the tools that are not there yet."""
+    wanted = sorted(package for tool, package in DEBIAN_TOOLS.items() if shutil.which(tool) is None)
+    if not wanted or os.geteuid() != 0 or shutil.which("apt-get") is None:
+        return
+    print(f"Installing {', '.join(wanted)} …", flush=True)
+    quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    log = WORK / "apt.log"
+    with log.open("w") as out:
+        for command in (["update", "-q"], ["install", "-qy", "--no-install-recommends", *wanted]):
+            if subprocess.run(["apt-get", *command], env=quiet, stdout=out, stderr=out, check=False).returncode:
+                print(f"apt-get {command[0]} failed:\n{tail(log)}")
+                return
+
+
+def python_environment() -> dict[str, str]:
+    """Make ``.venv`` with the locked packages; return the environment the stages run in."""
+    import bootstrap
+
+    bootstrap.ensure("test")
+    return {
+        **os.environ,
+        "PATH": f"{ROOT / '.venv/bin'}:{os.environ['PATH']}",
+        "VIRTUAL_ENV": str(ROOT / ".venv"),
+        "PANOSC_TEST_OUTPUT": str(WORK),
+    }
+
+
+@contextlib.contextmanager
+def docker_daemon() -> Iterator[None]:
+    """A Docker daemon while the tests run: the one that is there, or one of our own that is stopped afterwards."""
+    if docker_answers() or os.geteuid() != 0 or shutil.which("dockerd") is None:
+        yield
+        return
+    log = WORK / "dockerd.log"
+    print("Starting a Docker daemon …", flush=True)
+    with log.open("w") as out:
+        daemon = subprocess.Popen(["dockerd", "--storage-driver", "overlay2"], stdout=out, stderr=out)
+    try:
+        deadline = time.monotonic() + DOCKER_WAIT_SECONDS
+        while not docker_answers() and daemon.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.5)
+        if not docker_answers():
+            print(f"The Docker daemon does not answer:\n{tail(log)}")
+        yield
+    finally:
+        daemon.terminate()
+        daemon.wait(timeout=60)
+
+
+def docker_answers() -> bool:
+    """Whether a Docker daemon can be reached."""
+    return shutil.which("docker") is not None and succeeds(["docker", "version"])
+
+
+def missing() -> dict[str, str]:
+    """What this machine cannot give the tests, and why."""
+    checks: dict[str, tuple[Callable[[], bool], str]] = {
+        "docker": (docker_answers, "no Docker daemon can be reached"),
+        "image": (base_image, "the base image could not be built"),
+        "chromium": (lambda: shutil.which("chromium") is not None, "Debian's chromium is not installed"),
+        "bubblewrap": (bubblewrap_works, "bubblewrap is not installed, or may not be used here"),
+    }
+    return {name: words for name, (works, words) in checks.items() if not works()}
+
+
+def bubblewrap_works() -> bool:
+    """Whether bubblewrap may make the namespaces that local servers need."""
+    command = ["bwrap", "--unshare-user", "--unshare-pid", "--ro-bind", "/", "/", "true"]
+    return shutil.which("bwrap") is not None and succeeds(command)
+
+
+def base_image() -> bool:
+    """Build the base image; quick when nothing changed, since Docker keeps the layers."""
+    if not docker_answers():
+        return False
+    print("Building the base image …", flush=True)
+    log = WORK / "image.log"
+    with log.open("w") as out:
+        built = subprocess.run(["sh", str(ROOT / "images/build.sh"), "base"], stdout=out, stderr=out, check=False)
+    if built.returncode:
+        print(f"The base image could not be built:\n{tail(log)}")
+    return built.returncode == 0
+
+
+def run_stage(stage: Stage, environment: dict[str, str]) -> bool:
+    """Run one stage with its output shown; whether it passed."""
+    print(f"\n=== {stage.name}", flush=True)
+    started = time.monotonic()
+    code = subprocess.run(stage.command, cwd=ROOT, env=environment, check=False).returncode
+    print(
+        f"=== {stage.name}: {'ok' if code == 0 else f'exit code {code}'} in {time.monotonic() - started:.0f} s",
+        flush=True,
+    )
+    return code == 0
+
+
+def succeeds(command: list[str]) -> bool:
+    """Whether a command ends well within half a minute."""
+    try:
+        return subprocess.run(command, capture_output=True, timeout=30, check=False).returncode == 0
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+
+
+def tail(file: Path, lines: int = 30) -> str:
+    """The last lines of a log."""
+    return "\n".join(file.read_text(errors="replace").splitlines()[-lines:])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
