@@ -22,8 +22,9 @@ _NAMED_IN_TEXT = re.compile(r"([a-z_]+(?:\.[a-z_]+)*): (.+)", re.DOTALL)
 def in_words(
     error: ValidationError, model: type[BaseModel], data: Table, layers: Sequence[Layer]
 ) -> list[ConfigurationError]:
-    """One ConfigurationError for each of pydantic's."""
-    return [_one_in_words(details, model, data, layers) for details in error.errors()]
+    """One ConfigurationError for each of pydantic's; unknown keys first, as a misspelt one explains a missing one."""
+    ordered = sorted(error.errors(), key=lambda details: details["type"] != "extra_forbidden")
+    return [_one_in_words(details, model, data, layers) for details in ordered]
 
 
 def _one_in_words(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import string
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import PurePosixPath
 
 from panosc_spawner.errors import PathError
@@ -183,6 +184,7 @@ class Template:
             raise TemplateError(self.key, f"the expressions of its fields do not work together: {error}") from error
 
 
+@lru_cache(maxsize=256)  # a plan compiles its facilities' templates anew, and the probe takes a moment
 def _compiled(name: str, text: str) -> re.Pattern[str]:
     key = f"paths.fields.{name}"
     if not name.isidentifier() or not name.isascii():
