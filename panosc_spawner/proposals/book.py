@@ -1,0 +1,214 @@
+"""The book of grants: asks all of a site's sources about a person, and remembers their last good answers."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import OrderedDict
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+
+from panosc_spawner.errors import SourceError
+from panosc_spawner.facilities.ids import ProposalRef
+from panosc_spawner.facilities.model import Role
+from panosc_spawner.facilities.site import FileSource as FileRule
+from panosc_spawner.facilities.site import Site
+from panosc_spawner.identity.person import Person
+from panosc_spawner.proposals.entitlement_source import EntitlementProposals
+from panosc_spawner.proposals.file_source import FileProposals
+from panosc_spawner.proposals.model import Grant, GrantReport, Proposal, SourceOutcome
+from panosc_spawner.proposals.source import ProposalDirectory, ProposalSource
+
+MAX_PEOPLE = 5000
+NO_AGE = timedelta()
+T = TypeVar("T")
+_STRENGTH = {role: place for place, role in enumerate(Role)}
+_LAST = datetime.max.replace(tzinfo=UTC)
+log = logging.getLogger(__name__)
+
+
+def sources_of(site: Site) -> tuple[ProposalSource, ...]:
+    """The sources that the site's ``[[sources]]`` name, in their order."""
+    return tuple(
+        FileProposals(rule, site) if isinstance(rule, FileRule) else EntitlementProposals(rule, site)
+        for rule in site.config.sources
+    )
+
+
+@dataclass(frozen=True)
+class _Answer:
+    """A source's good answer about a person whose claims were seen at ``claims_seen``."""
+
+    grants: tuple[Grant, ...]
+    at: datetime
+    claims_seen: datetime
+
+
+_Reply = _Answer | str
+"""An answer, or in words why there is none."""
+
+
+class GrantBook:
+    """All that a site's sources say about people.
+
+    Keeps, in memory, the last good answer of each source for the last 5000 people. A source that fails is answered for by
+    it, for ``policy.keep_last_answer``, with the grants' original ``seen_at``: they can be shown, but the launch step makes
+    no new mount of one older than ``policy.max_grant_age``.
+
+    Args:
+        site: its ``[access]`` policy says how long to wait, and how long an answer is kept.
+        sources: whom to ask, instead of the site's own.
+        now: the clock, for tests.
+    """
+
+    def __init__(
+        self,
+        site: Site,
+        *,
+        sources: Sequence[ProposalSource] | None = None,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self.sources = sources_of(site) if sources is None else tuple(sources)
+        self.policy = site.config.access
+        self._now = now
+        self._answers: OrderedDict[tuple[str, str], dict[int, _Answer]] = OrderedDict()
+        self._asking: dict[tuple[Any, ...], asyncio.Task[_Reply]] = {}
+
+    async def report(self, person: Person, max_age: timedelta = NO_AGE) -> GrantReport:
+        """What the sources say about a person now, or said at most ``max_age`` ago.
+
+        There is one grant a proposal, and grants that ended or have not begun are among them: the launch step decides, and
+        the pages tell. Where sources say several things about one proposal, the grant is the one that can be used now, then
+        the freshly confirmed one, then the strongest role (PI first), then the one that ends last, then the first source's.
+        Never takes longer than ``policy.source_timeout``, plus as much again if titles must be looked up.
+        """
+        outcomes = await asyncio.gather(*(self._outcome(at, person, max_age) for at in range(len(self.sources))))
+        grants = self._merge(grant for found, _ in outcomes for grant in found)
+        return GrantReport(
+            grants=tuple(await self._described(grants)),
+            outcomes=tuple(outcome for _, outcome in outcomes),
+        )
+
+    async def _outcome(self, at: int, person: Person, max_age: timedelta) -> tuple[Sequence[Grant], SourceOutcome]:
+        name = self.sources[at].name
+        known = self._known(at, person)
+        if known and known.claims_seen == person.seen_at and self._now() - known.at < max_age:
+            return known.grants, SourceOutcome(name, known.at, len(known.grants))
+        asked_at = self._now()
+        reply = await self._ask_once(at, person)
+        if isinstance(reply, _Answer):
+            return reply.grants, SourceOutcome(name, asked_at, len(reply.grants))
+        known = self._known(at, person)
+        if known and asked_at - known.at <= self.policy.keep_last_answer:
+            return known.grants, SourceOutcome(name, asked_at, len(known.grants), error=reply, stale_since=known.at)
+        return (), SourceOutcome(name, asked_at, error=reply)
+
+    async def _ask_once(self, at: int, person: Person) -> _Reply:
+        """Ask a source; whoever asks the same at the same time gets the same answer."""
+        question = (at, person.issuer, person.subject, person.seen_at)
+        task = self._asking.get(question)
+        if task is None:
+            task = self._asking[question] = asyncio.create_task(self._ask(at, person))
+            task.add_done_callback(lambda _: self._asking.pop(question, None))
+        return await asyncio.shield(task)
+
+    async def _ask(self, at: int, person: Person) -> _Reply:
+        source = self.sources[at]
+        begun = self._now()
+        try:
+            grants = await _in_time(source.grants(person), self.policy.source_timeout)
+        except SourceError as error:
+            log.warning("Proposal source %s did not answer: %.300s", source.name, error.reason)
+            return error.reason
+        except TimeoutError:
+            seconds = self.policy.source_timeout.total_seconds()
+            log.warning("Proposal source %s did not answer within %g s", source.name, seconds)
+            return f"no answer within {seconds:g} s"
+        except Exception:  # a mistake in a source must not take the others' answers away
+            log.exception("Proposal source %s failed", source.name)
+            return "it failed; the people who run this hub find the reason in its log"
+        answer = _Answer(tuple(grants), begun, person.seen_at)
+        self._remember(at, person, answer)
+        return answer
+
+    def _known(self, at: int, person: Person) -> _Answer | None:
+        return self._answers.get((person.issuer, person.subject), {}).get(at)
+
+    def _remember(self, at: int, person: Person, answer: _Answer) -> None:
+        key = (person.issuer, person.subject)
+        self._answers.setdefault(key, {})[at] = answer
+        self._answers.move_to_end(key)
+        while len(self._answers) > MAX_PEOPLE:
+            self._answers.popitem(last=False)
+
+    def _merge(self, grants: Iterable[Grant]) -> list[Grant]:
+        now = self._now()
+        of_proposal: dict[ProposalRef, list[Grant]] = {}
+        for grant in grants:
+            of_proposal.setdefault(grant.ref, []).append(grant)
+        return [self._best(same, now) for same in of_proposal.values()]
+
+    def _best(self, same: Sequence[Grant], now: datetime) -> Grant:
+        best = min(
+            same,
+            key=lambda grant: (
+                not _holds(grant, now),
+                now - grant.seen_at > self.policy.max_grant_age,
+                _STRENGTH[grant.role],
+                _LAST - (grant.ends_at or _LAST),
+            ),
+        )
+        if len(same) == 1:
+            return best
+        return replace(best, proposal=_completed(best.proposal, (grant.proposal for grant in same)))
+
+    async def _described(self, grants: list[Grant]) -> list[Grant]:
+        """Give titles and visits to proposals whose right came without (entitlements), from the sources that know them."""
+        bare = [grant.ref for grant in grants if not grant.proposal.visits]
+        for source in self.sources if bare else ():
+            if not isinstance(source, ProposalDirectory):
+                continue
+            known: Mapping[ProposalRef, Proposal] = {}
+            try:
+                known = await _in_time(source.describe(bare), self.policy.source_timeout)
+            except (SourceError, TimeoutError) as error:
+                log.info("Proposal source %s could not describe proposals: %.300s", source.name, error)
+            grants = [
+                replace(grant, proposal=_completed(grant.proposal, (known[grant.ref],)))
+                if grant.ref in known
+                else grant
+                for grant in grants
+            ]
+        return grants
+
+
+def _holds(grant: Grant, now: datetime) -> bool:
+    return (not grant.not_before or grant.not_before <= now) and (not grant.ends_at or now < grant.ends_at)
+
+
+def _completed(proposal: Proposal, others: Iterable[Proposal]) -> Proposal:
+    """The proposal with what it does not say about itself taken from the first other that does."""
+    for other in others:
+        proposal = replace(
+            proposal,
+            title=proposal.title or other.title,
+            visits=proposal.visits or other.visits,
+            environment=proposal.environment or other.environment,
+        )
+    return proposal
+
+
+async def _in_time(asked: Coroutine[Any, Any, T], limit: timedelta) -> T:
+    """The coroutine's result, or TimeoutError at the limit even if it does not let itself be cancelled."""
+    task = asyncio.ensure_future(asked)
+    try:
+        done, _ = await asyncio.wait({task}, timeout=limit.total_seconds())
+        if not done:
+            raise TimeoutError
+        return task.result()
+    finally:
+        if not task.done():
+            task.cancel()
+            task.add_done_callback(lambda late: late.cancelled() or late.exception())

@@ -1,0 +1,271 @@
+"""The two forms of a proposal file, TOML and CSV, read strictly into the same entries.
+
+TOML, one table a proposal::
+
+    [[proposal]]
+    facility = "esrf"
+    proposal = "hg-123"
+    title = "Pigments of the Isenheim altarpiece"
+    environment = "xrd"                     # optional: the suggested environment
+
+    [[proposal.visit]]
+    instrument = "id22"
+    start = 2026-03-04
+    end = 2026-03-08
+    cycle = "2026-1"                        # optional; other fields of the facility's templates in `fields = {…}`
+
+    [[proposal.team]]
+    person = "28c5…@eduteams.org"           # voperson_id, or sub
+    role = "pi"                             # default: member
+    not_before = 2026-03-01                 # optional; a date is the start of that day in UTC
+    ends = 2029-03-08                       # optional; a date is the end of that day in UTC
+
+    [[staff]]                               # sees every proposal with a visit at these instruments, those visits only
+    person = "cca4…@eduteams.org"
+    facility = "esrf"
+    instruments = ["id22"]
+    role = "local-contact"                  # or instrument-scientist, staff
+
+CSV, with a header; columns may be in any order, ``facility``, ``proposal``, ``person`` and ``role`` must be there::
+
+    facility,proposal,title,instrument,start,end,cycle,environment,person,role,not_before,ends
+
+A row gives a visit (if it has an instrument or a start), a member of the team (if it has a person), or both; rows of one
+proposal add up. A row without a proposal, with an instrument and a person, is staff of the instrument.
+
+Whatever is not understood is an error with its place in the file: a broken file must never look like fewer rights.
+"""
+
+from __future__ import annotations
+
+import csv
+import difflib
+import io
+import re
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
+
+from panosc_spawner.facilities.model import Model, PlainName, Role
+
+COLUMNS = (
+    "facility",
+    "proposal",
+    "title",
+    "instrument",
+    "start",
+    "end",
+    "cycle",
+    "environment",
+    "person",
+    "role",
+    "not_before",
+    "ends",
+)
+_REQUIRED_COLUMNS = ("facility", "proposal", "person", "role")
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+
+
+class FormatError(ValueError):
+    """A mistake in a proposal file; its text names the place ("line 7") and the reason."""
+
+
+def _to_date(value: object) -> date | None:
+    if value is None or value == "":
+        return None
+    if isinstance(value, str) and _DATE.fullmatch(value):
+        return date.fromisoformat(value)
+    if isinstance(value, date) and not isinstance(value, datetime):
+        return value
+    raise ValueError(f"{str(value)[:40]!r} is not a date; write it as 2026-03-04")
+
+
+def _to_moment(value: object, *, end_of_day: bool) -> datetime | None:
+    """A moment with zone; of a date, its first moment in UTC, or the first after it."""
+    if isinstance(value, str) and value and not _DATE.fullmatch(value):
+        try:
+            value = datetime.fromisoformat(value)
+        except ValueError as error:
+            raise ValueError(
+                f"{str(value)[:40]!r} is not a date or time; write 2026-03-04 or 2026-03-04T18:00Z"
+            ) from error
+    if isinstance(value, datetime):
+        if value.tzinfo is None:
+            raise ValueError(f"{value.isoformat()} has no time zone; write {value.isoformat()}Z for UTC")
+        return value
+    day = _to_date(value)
+    if day is None:
+        return None
+    return datetime.combine(day, time(), UTC) + (timedelta(days=1) if end_of_day else timedelta())
+
+
+Day = Annotated[date | None, BeforeValidator(_to_date)]
+FirstMoment = Annotated[datetime | None, BeforeValidator(lambda value: _to_moment(value, end_of_day=False))]
+EndMoment = Annotated[datetime | None, BeforeValidator(lambda value: _to_moment(value, end_of_day=True))]
+
+
+class VisitEntry(Model):
+    """One beamtime."""
+
+    instrument: str = Field(default="", max_length=64)
+    start: Day = None
+    end: Day = None
+    cycle: str = Field(default="", max_length=64)
+    fields: dict[str, str] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _in_order(self) -> VisitEntry:
+        if self.start and self.end and self.end < self.start:
+            raise ValueError(f"end {self.end} is before start {self.start}")
+        if not (self.instrument or self.start or self.cycle or self.fields):
+            raise ValueError("a visit needs an instrument or a start")
+        return self
+
+
+class MemberEntry(Model):
+    """One person's place on a team."""
+
+    person: str = Field(max_length=256, description="voperson_id, or sub.")
+    role: Role = Role.MEMBER
+    not_before: FirstMoment = None
+    ends: EndMoment = None
+
+    @field_validator("person")
+    @classmethod
+    def _is_identity(cls, value: str) -> str:
+        if not re.fullmatch(r"[\x21-\x7e]+", value, re.ASCII) or value == "*":
+            raise ValueError(
+                "not an identity; write the person's voperson_id or sub, never a name or an e-mail address"
+            )
+        return value
+
+    @field_validator("role", mode="before")
+    @classmethod
+    def _role_in_words(cls, value: object) -> object:
+        if value not in tuple(Role):
+            raise ValueError(f"{str(value)[:40]!r} is not a role; there are {', '.join(Role)}")
+        return value
+
+    @model_validator(mode="after")
+    def _window(self) -> MemberEntry:
+        if self.not_before and self.ends and self.ends <= self.not_before:
+            raise ValueError("ends before not_before")
+        return self
+
+
+class StaffEntry(MemberEntry):
+    """One person's instruments."""
+
+    facility: PlainName
+    instruments: tuple[Annotated[str, Field(min_length=1, max_length=64)], ...] = Field(min_length=1)
+    role: Role = Role.LOCAL_CONTACT
+
+
+class ProposalEntry(Model):
+    """One proposal with its visits and team."""
+
+    facility: PlainName
+    proposal: str = Field(min_length=1, max_length=256)
+    title: str = Field(default="", max_length=1000)
+    environment: str = Field(default="", max_length=64)
+    visit: tuple[VisitEntry, ...] = ()
+    team: tuple[MemberEntry, ...] = ()
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An entry and its place in the file, for words about it. TOML gives one a proposal, CSV one a row."""
+
+    where: str
+    content: ProposalEntry | StaffEntry
+
+
+def read_toml(text: str) -> Iterator[Entry]:
+    """The entries of a TOML file.
+
+    Raises:
+        FormatError: naming the entry.
+    """
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise FormatError(f"not TOML: {error}") from error
+    if unknown := sorted(set(table) - {"proposal", "staff"}):
+        raise FormatError(f"unknown table {unknown[0]!r}; there are [[proposal]] and [[staff]]")
+    for key, model in (("proposal", ProposalEntry), ("staff", StaffEntry)):
+        entries = table.get(key, [])
+        if not isinstance(entries, list):
+            raise FormatError(f"{key} must be written [[{key}]], with two brackets")
+        for number, entry in enumerate(entries, start=1):
+            yield _entry(f"{key} {number}{_named(entry)}", model, entry)
+
+
+def read_csv(text: str) -> Iterator[Entry]:
+    """The entries of a CSV file, one or two a row.
+
+    Raises:
+        FormatError: naming the line.
+    """
+    rows = csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline=""), strict=True)
+    try:
+        header = [name.strip() for name in next(rows, [])]
+        _check_header(header)
+        for row in rows:
+            if not any(cell.strip() for cell in row):
+                continue
+            if len(row) != len(header):
+                raise FormatError(f"line {rows.line_num}: has {len(row)} cells, the header has {len(header)}")
+            cells = {name: cell.strip() for name, cell in zip(header, row, strict=True) if cell.strip()}
+            yield _row_entry(f"line {rows.line_num}", cells)
+    except csv.Error as error:
+        raise FormatError(f"line {rows.line_num}: not CSV: {error}") from error
+
+
+def _check_header(header: list[str]) -> None:
+    for name in header:
+        if name not in COLUMNS:
+            close = difflib.get_close_matches(name, COLUMNS, n=1)
+            hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(COLUMNS)}"
+            raise FormatError(f"line 1: unknown column {name[:40]!r}; {hint}")
+    if len(set(header)) != len(header):
+        raise FormatError("line 1: a column is there twice")
+    if missing := [name for name in _REQUIRED_COLUMNS if name not in header]:
+        raise FormatError(f"line 1: column {missing[0]!r} is missing")
+
+
+def _row_entry(where: str, cells: dict[str, str]) -> Entry:
+    member = {name: cells[name] for name in ("person", "role", "not_before", "ends") if name in cells}
+    if "proposal" not in cells:
+        if not {"person", "instrument"} <= cells.keys():
+            raise FormatError(f"{where}: has no proposal, nor a person and an instrument")
+        if extra := cells.keys() - {"facility", "instrument", *member}:
+            raise FormatError(f"{where}: staff of an instrument has no {min(extra)!r}")
+        staff: dict[str, Any] = {"facility": cells.get("facility"), "instruments": tuple(cells["instrument"].split())}
+        return _entry(where, StaffEntry, staff | member)
+    if member and "person" not in member:
+        raise FormatError(f"{where}: has a {min(member)!r}, but no person")
+    visit = {name: cells[name] for name in ("instrument", "start", "end", "cycle") if name in cells}
+    proposal: dict[str, Any] = {}
+    proposal.update((name, cells[name]) for name in ("facility", "proposal", "title", "environment") if name in cells)
+    proposal["visit"] = (visit,) if visit else ()
+    proposal["team"] = (member,) if member else ()
+    return _entry(where, ProposalEntry, proposal)
+
+
+def _entry(where: str, model: type[ProposalEntry] | type[StaffEntry], content: object) -> Entry:
+    try:
+        return Entry(where, model.model_validate(content))
+    except ValidationError as error:
+        mistake: Any = error.errors()[0]
+        key = ".".join(str(part) for part in mistake["loc"])
+        reason = str(mistake["msg"]).removeprefix("Value error, ")
+        raise FormatError(f"{where}: {key}: {reason}" if key else f"{where}: {reason}") from error
+
+
+def _named(entry: object) -> str:
+    name = entry.get("proposal") if isinstance(entry, dict) else None
+    return f" ({name[:40]})" if isinstance(name, str) else ""
