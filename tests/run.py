@@ -99,7 +99,7 @@ def python_environment() -> dict[str, str]:
     """Make ``.venv`` with the locked packages; return the environment the stages run in."""
     import bootstrap
 
-    bootstrap.ensure("test")
+    bootstrap.ensure("dev")
     return {
         **os.environ,
         "PATH": f"{ROOT / '.venv/bin'}:{os.environ['PATH']}",
