@@ -33,6 +33,10 @@ def _hub(site: Site, file: Path) -> Iterator[ConfigurationError]:
         yield ConfigurationError(
             file, "hub.demo", "a demo is for loopback only: its personas need no password", "remove demo, or public_url"
         )
+    if site.config.home.kind == "volume" and hub.spawner != "docker":
+        yield ConfigurationError(
+            file, "home.kind", "volumes are Docker's, but servers are local", 'write kind = "path"'
+        )
 
 
 def _accounts(site: Site, file: Path) -> Iterator[ConfigurationError]:

@@ -42,6 +42,9 @@ class PathMap:
     Args:
         facility: one with id rule and paths.
 
+    Attributes:
+        examples: each area's directory for the file's own examples.
+
     Raises:
         TemplateError: naming the key of the facility's file that cannot work.
     """
@@ -59,7 +62,7 @@ class PathMap:
             area: Template(f"areas.{area}.path", rule.path, self._rules) for area, rule in facility.areas.items()
         }
         self._roots = {area: rule.root or facility.paths.root for area, rule in facility.areas.items()}
-        self._try_with_sample(facility)
+        self.examples: Mapping[Area, PurePosixPath] = self._try_with_sample(facility)
 
     def root(self, area: Area) -> PurePosixPath:
         """The directory beneath which the area's directories must resolve.
@@ -150,7 +153,7 @@ class PathMap:
             return None
         return Located(ProposalRef(self.facility, proposal), area, values, PurePosixPath(*below[template.depth :]))
 
-    def _try_with_sample(self, facility: Facility) -> None:
+    def _try_with_sample(self, facility: Facility) -> dict[Area, PurePosixPath]:
         """Render each area with the file's own examples, so that a template fails here and not at somebody's start."""
         ref = ProposalRef(self.facility, self._ids.normalise(self._ids.examples[0]))
         samples = {name: self._rules.sample(name) for template in self._areas.values() for name in template.fields}
@@ -167,6 +170,7 @@ class PathMap:
                 raise TemplateError(
                     self._areas[area].key, "holds the raw data, and somebody may write in it", "raw data stay read-only"
                 )
+        return rendered
 
 
 def _plain_parts(path: str | PurePosixPath) -> tuple[str, ...] | None:

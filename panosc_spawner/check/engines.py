@@ -1,0 +1,145 @@
+"""What starts servers: Docker with its images and network, or local processes under bubblewrap."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from panosc_spawner.check.finding import Finding, error, ok, warning
+from panosc_spawner.facilities.model import Environment
+from panosc_spawner.facilities.site import Site
+from panosc_spawner.facilities.units import format_size
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+    from docker.models.images import Image
+
+_TIMEOUT = 5  # seconds for one answer
+_BETWEEN_CONTAINERS = "com.docker.network.bridge.enable_icc"
+
+
+def check_docker(site: Site) -> Iterator[Finding]:
+    """Docker answers, the images are there, and the hub's network keeps servers apart."""
+    if site.config.hub.spawner != "docker":
+        return
+    import docker
+    from docker.errors import DockerException
+    from requests.exceptions import RequestException
+
+    try:
+        client = docker.from_env(timeout=_TIMEOUT)
+    except DockerException as problem:
+        yield _no_docker(problem)
+        return
+    try:
+        yield ok("docker", f"version {client.version()['Version']} answers")
+        for environment in _environments(site):
+            yield _image(client, environment)
+        yield _network(client, site.config.docker.network or f"panosc-{site.config.hub.id}")
+    except (DockerException, RequestException, KeyError) as problem:
+        yield _no_docker(problem)
+    finally:
+        client.close()
+
+
+def check_local(site: Site) -> Iterator[Finding]:
+    """Bubblewrap can be used, so that local servers see their own proposals only."""
+    if site.config.hub.spawner != "local":
+        return
+    isolation = site.config.local.isolation
+    if isolation == "none":
+        yield warning("isolation", "none: servers are plain processes and see each other's files", "for trying only")
+        return
+    problem = _bubblewrap_problem()
+    if not problem:
+        yield ok("isolation", "bubblewrap works: a server sees its own proposals only")
+    elif isolation == "bubblewrap":
+        yield error("isolation", problem, "install bubblewrap and allow unprivileged user namespaces")
+    else:
+        yield warning(
+            "isolation",
+            f"{problem}; servers see each other's files",
+            "install bubblewrap and allow unprivileged user namespaces",
+        )
+
+
+def _environments(site: Site) -> list[Environment]:
+    """Each image once, however many facilities offer it."""
+    every = (env for facility in site.facilities.values() for env in facility.environments.values())
+    return list({environment.image: environment for environment in every}.values())
+
+
+def _image(client: DockerClient, environment: Environment) -> Finding:
+    from docker.errors import ImageNotFound
+
+    name, subject = environment.image, "image"
+    try:
+        return _present(name, client.images.get(name))
+    except ImageNotFound:
+        if environment.pull == "never":
+            return error(
+                subject, f"{name} is not here, and must not be pulled", f"build or load it: docker pull {name}"
+            )
+        if environment.digest is None:
+            return error(subject, f"{name} is not here", "only an image with a digest is pulled: write name@sha256:…")
+        return warning(subject, f"{name} is not here yet", f"the first start waits for it; before: docker pull {name}")
+
+
+def _present(name: str, image: Image) -> Finding:
+    size = format_size(int(image.attrs.get("Size", 0)))
+    pinned = "pinned by digest" if "@sha256:" in name else "by tag: whoever builds that tag next decides what starts"
+    return ok("image", f"{name} is here ({size}, {pinned})")
+
+
+def _network(client: DockerClient, name: str) -> Finding:
+    from docker.errors import NotFound
+
+    try:
+        network = client.networks.get(name)
+    except NotFound:
+        return ok("network", f"{name} is made at the first start")
+    options = network.attrs.get("Options") or {}
+    if network.attrs.get("Driver") != "bridge":
+        return error("network", f"{name} is not a bridge network", "remove it, or set docker.network")
+    if options.get(_BETWEEN_CONTAINERS) != "false":
+        return error(
+            "network",
+            f"servers can reach each other in {name}",
+            f"docker network rm {name}; the hub makes it anew, closed",
+        )
+    return ok("network", f"{name} keeps servers apart")
+
+
+def _no_docker(problem: Exception) -> Finding:
+    return error(
+        "docker",
+        f"does not answer: {str(problem)[:200]}",
+        "start the daemon, and let the hub's account use its socket (or set DOCKER_HOST)",
+    )
+
+
+def _bubblewrap_problem() -> str:
+    """Why bubblewrap cannot be used, or an empty string. Tried, as kernels and containers forbid it in many ways."""
+    program = shutil.which("bwrap")
+    if program is None:
+        return "bubblewrap is not installed"
+    attempt = [
+        program,
+        "--unshare-user",
+        "--unshare-pid",
+        "--ro-bind",
+        "/",
+        "/",
+        "--proc",
+        "/proc",
+        "--dev",
+        "/dev",
+        "true",
+    ]
+    try:
+        done = subprocess.run(attempt, capture_output=True, text=True, timeout=_TIMEOUT, check=False)
+    except (OSError, subprocess.TimeoutExpired) as problem:
+        return f"bubblewrap does not start: {problem}"
+    return "" if done.returncode == 0 else f"bubblewrap is not allowed here: {done.stderr.strip()[:200]}"

@@ -1,0 +1,134 @@
+"""The identity provider: its discovery document says what the hub's login needs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from http.client import HTTPException
+from typing import Any
+from urllib.error import HTTPError, URLError
+from urllib.request import Request, urlopen
+
+from panosc_spawner.check.finding import Finding, error, ok, warning
+from panosc_spawner.errors import ConfigurationError
+from panosc_spawner.facilities.site import EntitlementSource, Site
+from panosc_spawner.identity.community import Community, load_community, require_safe_url
+
+_SUBJECT = "identity provider"
+_TIMEOUT = 5  # seconds
+_MAX_DOCUMENT = 1 << 20
+_ENDPOINTS = ("authorization_endpoint", "token_endpoint", "userinfo_endpoint", "jwks_uri")
+
+
+def check_login(site: Site) -> Iterator[Finding]:
+    """The community is known, its issuer is given, and its provider answers with what the login needs."""
+    try:
+        community = load_community(site.config.login.community, site.folder)
+    except ConfigurationError as problem:
+        yield error(f"{problem.file}: {problem.key}", problem.reason, problem.suggestion or "correct the file")
+        return
+    issuer = site.config.login.issuer or community.issuer
+    if not issuer:
+        yield error(
+            "login.issuer",
+            f"the issuer of {community.title} is not public",
+            "write it in site.toml, as the registration says",
+        )
+        return
+    yield ok("community", f"{community.title}, issuer {issuer}")
+    yield from _entitlement_issuers(site, issuer)
+    if community.endpoints is not None:
+        yield ok(_SUBJECT, "not asked: the community's file gives its endpoints")
+        return
+    yield from _provider(issuer, community)
+
+
+def _entitlement_issuers(site: Site, issuer: str) -> Iterator[Finding]:
+    for source in site.config.sources:
+        if isinstance(source, EntitlementSource) and source.issuer != issuer:
+            yield error(
+                f"source {source.name}",
+                f"trusts {source.issuer}, but people log in with {issuer}: its proposals never count",
+                "write the login's issuer, exactly",
+            )
+
+
+def _provider(issuer: str, community: Community) -> Iterator[Finding]:
+    url = issuer.rstrip("/") + "/.well-known/openid-configuration"
+    try:
+        document = _fetch(url)
+    except ValueError as problem:
+        yield error(
+            _SUBJECT, f"{url}: {problem}", "login.issuer must be the provider's issuer, as its registration says"
+        )
+        return
+    except (HTTPError, URLError, HTTPException, OSError) as problem:
+        reason = problem.reason if isinstance(problem, URLError) else problem
+        yield error(_SUBJECT, f"{url} does not answer: {reason}", "see whether it is up and this machine may reach it")
+        return
+    yield _issuer(document, issuer)
+    yield _endpoints(document)
+    yield _pkce(document)
+    yield from _scopes(document, community)
+
+
+def _fetch(url: str) -> dict[str, Any]:
+    """The document.
+
+    Raises:
+        ValueError: if the address may not be asked, or the answer is not a JSON object.
+        OSError, HTTPException: if there is no answer.
+    """
+    require_safe_url(url)
+    request = Request(url, headers={"Accept": "application/json"})  # noqa: S310 - https or loopback, see above
+    with urlopen(request, timeout=_TIMEOUT) as answer:  # noqa: S310
+        body = answer.read(_MAX_DOCUMENT)
+    try:
+        document = json.loads(body)
+    except ValueError as problem:
+        raise ValueError("answers, but not with a discovery document (no JSON)") from problem
+    if not isinstance(document, dict):
+        raise ValueError("answers, but not with a discovery document (no object)")
+    return document
+
+
+def _issuer(document: dict[str, Any], issuer: str) -> Finding:
+    said = document.get("issuer")
+    if said != issuer:
+        return error(
+            _SUBJECT,
+            f"calls itself {said!r}, not {issuer!r}",
+            "write login.issuer exactly so, a slash at the end included",
+        )
+    return ok(_SUBJECT, "answers, and its issuer is the same to the letter")
+
+
+def _endpoints(document: dict[str, Any]) -> Finding:
+    missing = [name for name in _ENDPOINTS if not isinstance(document.get(name), str)]
+    unsafe = [name for name in _ENDPOINTS if name not in missing and not _is_safe(document[name])]
+    if missing or unsafe:
+        words = [f"no {name}" for name in missing] + [f"{name} is not https" for name in unsafe]
+        return error("endpoints", ", ".join(words), "tell the provider's operators; the hub cannot log anybody in")
+    return ok("endpoints", "all there")
+
+
+def _is_safe(url: str) -> bool:
+    try:
+        return bool(require_safe_url(url))
+    except ValueError:
+        return False
+
+
+def _pkce(document: dict[str, Any]) -> Finding:
+    methods = document.get("code_challenge_methods_supported")
+    if isinstance(methods, list) and "S256" in methods:
+        return ok("PKCE", "S256 is offered")
+    return warning("PKCE", "S256 is not advertised", "the hub sends it all the same; try a login, and ask the provider")
+
+
+def _scopes(document: dict[str, Any], community: Community) -> Iterator[Finding]:
+    offered = document.get("scopes_supported")
+    if isinstance(offered, list) and (missing := [scope for scope in community.scopes if scope not in offered]):
+        yield warning(
+            "scopes", f"{', '.join(missing)} not advertised", "see the client's registration, or set login.scopes"
+        )
