@@ -11,22 +11,28 @@ from panosc_spawner.check.finding import Finding, Level
 
 _COLOURS = {Level.OK: "32", Level.WARNING: "33", Level.ERROR: "31"}
 _LEVEL_WIDTH = max(len(level) for level in Level)
+_SUBJECT_WIDTH = 18
+_INDENT = " " * (_LEVEL_WIDTH + 2 + _SUBJECT_WIDTH + 2)
 
 
 def as_line(finding: Finding, colours: bool, width: int = 100) -> str:
-    """A finding: level and subject, the message beside it, and beneath what to do."""
+    """A finding: level, subject and message in columns, and beneath what to do."""
     level = f"{finding.level:<{_LEVEL_WIDTH}}"
     if colours:
         level = f"\033[{_COLOURS[finding.level]}m{level}\033[0m"
-    indent = " " * (_LEVEL_WIDTH + 2)
-    lines = textwrap.wrap(
-        f"{finding.subject}: {finding.message}",
-        max(40, width - len(indent)),
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
-    text = f"{level}  " + f"\n{indent}".join(lines)
-    return f"{text}\n{indent}-> {finding.remedy}" if finding.remedy else text
+    message = _wrapped(finding.message, width)
+    if len(finding.subject) <= _SUBJECT_WIDTH:
+        text = f"{level}  {finding.subject:<{_SUBJECT_WIDTH}}  {message.lstrip()}"
+    else:
+        text = f"{level}  {finding.subject}\n{message}"
+    return f"{text}\n{_wrapped('-> ' + finding.remedy, width)}" if finding.remedy else text
+
+
+def _wrapped(text: str, width: int) -> str:
+    """Text in the message's column. Words stay whole: paths and commands are there to be copied."""
+    room = max(40, width - len(_INDENT))
+    lines = textwrap.wrap(text, room, break_long_words=False, break_on_hyphens=False)
+    return "\n".join(_INDENT + line for line in lines)
 
 
 def summary(findings: Sequence[Finding]) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from panosc_spawner.check.engines import check_docker, check_local
 from panosc_spawner.check.files import check_client_secret, check_facility_paths, check_home, check_state_dir
-from panosc_spawner.check.finding import Finding, error, ok
+from panosc_spawner.check.finding import Finding, error, ok, warning
 from panosc_spawner.check.login import check_login
 from panosc_spawner.check.people import check_accounts, check_sources
 from panosc_spawner.facilities.load import examine_site
@@ -33,7 +33,7 @@ def check_site(folder: Path) -> Iterator[Finding]:
         where = f"{mistake.file}: {mistake.key}" if mistake.key else str(mistake.file)
         yield error(where, mistake.reason, mistake.suggestion or "correct the file")
     if examined.site is None:
-        yield error("everything else", "was not tried", "correct the mistakes above and run this again")
+        yield warning("everything else", "was not tried", "correct the mistakes above and run this again")
         return
     hub = examined.site.config.hub
     yield ok("configuration", f"hub {hub.id!r} serves {', '.join(hub.facilities)} with {hub.spawner} servers")

@@ -1,0 +1,439 @@
+"""``panosc-hub check``: each thing a site names is tried, and what is wrong is said with what to do."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from docker.errors import DockerException, ImageNotFound, NotFound
+
+from panosc_spawner.check import Finding, Level, check_site, engines
+from panosc_spawner.check.report import as_json, as_line, summary
+from panosc_spawner.cli import main
+
+Answer = tuple[int, bytes]
+
+
+class Provider:
+    """An identity provider's discovery document on loopback; ``answer`` can be changed."""
+
+    def __init__(self, server: ThreadingHTTPServer) -> None:
+        self.issuer = f"http://127.0.0.1:{server.server_address[1]}/realm"
+        self.document: dict[str, Any] = {
+            "issuer": self.issuer,
+            "authorization_endpoint": f"{self.issuer}/authorize",
+            "token_endpoint": f"{self.issuer}/token",
+            "userinfo_endpoint": f"{self.issuer}/userinfo",
+            "jwks_uri": f"{self.issuer}/jwks",
+            "code_challenge_methods_supported": ["S256"],
+        }
+        self.answer: Callable[[], Answer] = lambda: (200, json.dumps(self.document).encode())
+
+
+@pytest.fixture
+def provider() -> Iterator[Provider]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            found = self.path == "/realm/.well-known/openid-configuration"
+            status, body = made.answer() if found else (404, b"")
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    made = Provider(server)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield made
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+PROPOSALS = """
+[[proposal]]
+facility = "demo"
+proposal = "demo-001"
+title = "A lesson"
+[[proposal.team]]
+person = "ada@example.org"
+role = "pi"
+"""
+
+
+class Site:
+    """A site's folder in which everything is right, to be spoilt."""
+
+    def __init__(self, folder: Path, provider: Provider) -> None:
+        self.folder = folder
+        self.tables: dict[str, str] = {
+            "hub": 'id = "test"\nfacilities = ["demo"]\nspawner = "local"\nstate_dir = "state"\ndemo = true',
+            "login": f'community = "egi-checkin"\nissuer = "{provider.issuer}"\nclient_id = "hub"\nclient_secret_file = "secret"',
+            "home": f'source = "{folder}/homes/{{account}}"',
+            "account": 'kind = "shared"',
+            "[sources]": 'type = "file"\npath = "proposals.toml"',
+            "local": 'isolation = "none"',
+        }
+        for name in ("state", "homes", "data", "facilities"):
+            (folder / name).mkdir(mode=0o700)
+        (folder / "secret").write_text("s3cret")
+        (folder / "secret").chmod(0o600)
+        (folder / "proposals.toml").write_text(PROPOSALS)
+        (folder / "facilities/demo.toml").write_text(f'[paths]\nroot = "{folder}/data"')
+
+    def set(self, table: str, text: str) -> None:
+        self.tables[table] = text
+
+    def add(self, table: str, text: str) -> None:
+        self.tables[table] = f"{self.tables.get(table, '')}\n{text}"
+
+    def check(self) -> dict[str, Finding]:
+        """The findings by subject; of several with one subject the worst."""
+        text = "\n".join(f"[{name}]\n{body}" for name, body in self.tables.items())
+        (self.folder / "site.toml").write_text(text)
+        levels = list(Level)
+        findings = sorted(check_site(self.folder), key=lambda finding: levels.index(finding.level))
+        return {finding.subject: finding for finding in findings}
+
+
+@pytest.fixture
+def site(tmp_path: Path, provider: Provider) -> Site:
+    return Site(tmp_path, provider)
+
+
+def assert_finding(finding: Finding, level: str, message: str, remedy: str = "") -> None:
+    assert (finding.level, message in finding.message, remedy in finding.remedy) == (level, True, True), finding
+
+
+def test_a_site_that_is_right(site: Site) -> None:
+    findings = site.check()
+    assert {name: finding for name, finding in findings.items() if finding.level is Level.ERROR} == {}
+    assert_finding(findings["configuration"], "ok", "serves demo with local servers")
+    assert_finding(findings["demo raw"], "ok", f"{site.folder}/data/demo-001/raw")
+    assert_finding(findings["source file"], "ok", "1 proposal")
+    assert_finding(findings["identity provider"], "ok", "to the letter")
+    assert_finding(findings["PKCE"], "ok", "S256")
+    assert_finding(findings["scopes"] if "scopes" in findings else findings["endpoints"], "ok", "all there")
+
+
+def test_mistakes_are_all_listed_and_nothing_else_is_tried(site: Site) -> None:
+    site.add("hub", "naem = 1")
+    site.add("login", "nothing = 1")
+    findings = site.check()
+    assert_finding(findings[f"{site.folder}/site.toml: hub.naem"], "error", "unknown key")
+    assert_finding(findings[f"{site.folder}/site.toml: login.nothing"], "error", "unknown key")
+    assert_finding(findings["everything else"], "warning", "was not tried")
+    assert len(findings) == 3
+
+
+def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
+    first = next(check_site(tmp_path / "nothing"))
+    assert_finding(first, "error", "no such file")
+
+
+class TestFiles:
+    def test_state_open_to_others(self, site: Site) -> None:
+        (site.folder / "state").chmod(0o750)
+        assert_finding(site.check()["state directory"], "error", "mode 0750", "chmod 700")
+
+    def test_state_that_is_made_later(self, site: Site) -> None:
+        (site.folder / "state").rmdir()
+        assert_finding(site.check()["state directory"], "ok", "made at the first start")
+
+    def test_state_that_is_a_file(self, site: Site) -> None:
+        (site.folder / "state").rmdir()
+        (site.folder / "state").write_text("")
+        assert_finding(site.check()["state directory"], "error", "not a directory")
+
+    def test_secret(self, site: Site) -> None:
+        secret = site.folder / "secret"
+        assert_finding(site.check()["client secret"], "ok", "alone")
+        secret.write_text("\n")
+        assert_finding(site.check()["client secret"], "error", "is empty")
+        secret.chmod(0o640)
+        assert_finding(site.check()["client secret"], "error", "mode 0640", "chmod 600")
+        secret.unlink()
+        assert_finding(site.check()["client secret"], "error", "does not exist")
+
+    def test_no_secret(self, site: Site, provider: Provider) -> None:
+        site.set("login", f'community = "egi-checkin"\nissuer = "{provider.issuer}"\nclient_id = "hub"')
+        assert_finding(site.check()["client secret"], "ok", "PKCE")
+
+    def test_roots(self, site: Site) -> None:
+        data = site.folder / "data"
+        data.chmod(0o777)
+        assert_finding(site.check()["demo root"], "warning", "everybody may write", "chmod o-w")
+        data.rmdir()
+        assert_finding(site.check()["demo root"], "error", "does not exist", "paths.root in facilities/demo.toml")
+        data.write_text("")
+        assert_finding(site.check()["demo root"], "error", "not a directory")
+
+    @pytest.mark.parametrize(
+        ("source", "level", "message"),
+        [
+            ("{folder}/nothing/{{account}}", "error", "does not exist"),
+            ("{folder}/homes/x-{{user}}/h", "ok", "made when missing"),
+            ("homes/{{user}}", "error", "not an absolute path"),
+        ],
+    )
+    def test_homes(self, site: Site, source: str, level: str, message: str) -> None:
+        site.set("home", f'source = "{source.format(folder=site.folder)}"')
+        assert_finding(site.check()["homes"], level, message)
+
+
+class TestPeople:
+    def test_a_source_that_does_not_answer(self, site: Site) -> None:
+        (site.folder / "proposals.toml").write_text("[[proposal]]\nfacility = 3")
+        assert_finding(site.check()["source file"], "error", "")
+
+    def test_one_account_for_all_is_for_demos(self, site: Site) -> None:
+        assert site.check()["demo accounts"].level is Level.OK
+        site.add("hub", "")
+        site.set("hub", site.tables["hub"].replace("demo = true", ""))
+        assert_finding(site.check()["demo accounts"], "warning", "cannot tell people apart")
+
+    def test_accounts_of_the_machine(self, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+        site.set("account", 'kind = "nss"')
+        assert_finding(site.check()["demo accounts"], "ok", "the claim 'preferred_username'")
+        monkeypatch.setenv("PATH", "/nothing")
+        assert_finding(site.check()["demo accounts"], "error", "getent is not installed")
+
+    def test_a_table_without_people(self, site: Site) -> None:
+        site.set("account", 'kind = "table"\npeople = {}')
+        assert_finding(site.check()["demo accounts"], "warning", "is empty")
+
+    def test_an_entitlement_source_of_another_issuer(self, site: Site) -> None:
+        entitlements = 'type = "entitlements"\nfacility = "demo"\nnamespace = "urn:mace:egi.eu"\ngroup = ["demo"]'
+        site.add("[sources]", f'[[sources]]\n{entitlements}\nissuer = "https://other.org"')
+        assert_finding(site.check()["source entitlements"], "error", "its proposals never count")
+
+
+class TestLogin:
+    @pytest.mark.parametrize(
+        ("change", "subject", "level", "message"),
+        [
+            ({"issuer": None}, "identity provider", "error", "calls itself None"),
+            ({"jwks_uri": None}, "endpoints", "error", "no jwks_uri"),
+            ({"token_endpoint": "http://x.org/token"}, "endpoints", "error", "token_endpoint is not https"),
+            ({"code_challenge_methods_supported": ["plain"]}, "PKCE", "warning", "S256 is not advertised"),
+            ({"code_challenge_methods_supported": None}, "PKCE", "warning", "S256 is not advertised"),
+            ({"scopes_supported": ["openid"]}, "scopes", "warning", "profile"),
+        ],
+    )
+    def test_documents(
+        self, site: Site, provider: Provider, change: dict[str, Any], subject: str, level: str, message: str
+    ) -> None:
+        provider.document |= change
+        assert_finding(site.check()[subject], level, message)
+
+    def test_a_slash_is_another_issuer(self, site: Site, provider: Provider) -> None:
+        provider.document["issuer"] += "/"
+        assert_finding(site.check()["identity provider"], "error", "calls itself", "slash")
+
+    @pytest.mark.parametrize(
+        ("answer", "message"),
+        [
+            ((404, b""), "does not answer: Not Found"),
+            ((500, b""), "does not answer: Internal Server Error"),
+            ((200, b"<html>"), "no JSON"),
+            ((200, b"[]"), "no object"),
+            ((200, b"\xff"), "no JSON"),
+        ],
+    )
+    def test_other_answers(self, site: Site, provider: Provider, answer: Answer, message: str) -> None:
+        provider.answer = lambda: answer
+        assert_finding(site.check()["identity provider"], "error", message)
+
+    def test_nobody_there(self, site: Site) -> None:
+        site.set("login", 'community = "egi-checkin"\nissuer = "http://127.0.0.1:1"\nclient_id = "hub"')
+        assert_finding(site.check()["identity provider"], "error", "Connection refused", "may reach it")
+
+    def test_an_unknown_community(self, site: Site) -> None:
+        site.set("login", 'community = "edu-teams"\nclient_id = "hub"')
+        finding = next(finding for subject, finding in site.check().items() if "login.community" in subject)
+        assert_finding(finding, "error", "no community 'edu-teams'", "did you mean 'eduteams'?")
+
+    def test_an_issuer_that_is_not_public(self, site: Site) -> None:
+        site.set("login", 'community = "umbrellaid"\nclient_id = "hub"')
+        assert_finding(site.check()["login.issuer"], "error", "is not public", "write it in site.toml")
+
+
+class FakeDocker:
+    """As much of Docker's client as the check asks; tests say what is there."""
+
+    def __init__(self) -> None:
+        self.present: dict[str, int] = {"panosc/base:2026.11": 700 << 20}
+        self.nets: dict[str, dict[str, Any]] = {}
+        self.images = self.networks = self
+        self.closed = False
+
+    def version(self) -> dict[str, str]:
+        return {"Version": "28.0"}
+
+    def get(self, name: str) -> Any:
+        if name in self.nets:
+            return type("Network", (), {"attrs": self.nets[name]})
+        if name in self.present:
+            return type("Image", (), {"attrs": {"Size": self.present[name]}})
+        raise (NotFound if name.startswith("panosc-") else ImageNotFound)("not there")
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class TestDocker:
+    @pytest.fixture
+    def docker(self, site: Site, monkeypatch: pytest.MonkeyPatch) -> FakeDocker:
+        site.set("hub", site.tables["hub"].replace('"local"', '"docker"'))
+        fake = FakeDocker()
+        monkeypatch.setattr("docker.from_env", lambda **_: fake)
+        return fake
+
+    def test_all_there(self, site: Site, docker: FakeDocker) -> None:
+        findings = site.check()
+        assert_finding(findings["docker"], "ok", "version 28.0")
+        assert_finding(findings["image"], "ok", "700 MB, by tag")
+        assert_finding(findings["network"], "ok", "panosc-test is made at the first start")
+        assert docker.closed
+
+    @pytest.mark.parametrize(
+        ("image", "pull", "level", "message", "remedy"),
+        [
+            ("base:1", "never", "error", "must not be pulled", "docker pull base:1"),
+            ("base:1", "if-missing", "error", "is not here", "name@sha256"),
+            ("base@sha256:" + "0" * 64, "if-missing", "warning", "not here yet", "docker pull base@sha256"),
+        ],
+    )
+    def test_missing_images(
+        self, site: Site, docker: FakeDocker, image: str, pull: str, level: str, message: str, remedy: str
+    ) -> None:
+        with (site.folder / "facilities/demo.toml").open("a") as file:
+            file.write(f'\n[environments.base]\nimage = "{image}"\npull = "{pull}"')
+        assert_finding(site.check()["image"], level, message, remedy)
+
+    @pytest.mark.parametrize(
+        ("network", "level", "message"),
+        [
+            ({"Driver": "bridge", "Options": {"com.docker.network.bridge.enable_icc": "false"}}, "ok", "apart"),
+            ({"Driver": "bridge", "Options": {}}, "error", "can reach each other"),
+            ({"Driver": "bridge", "Options": None}, "error", "can reach each other"),
+            ({"Driver": "overlay"}, "error", "not a bridge"),
+        ],
+    )
+    def test_networks(self, site: Site, docker: FakeDocker, network: dict[str, Any], level: str, message: str) -> None:
+        docker.nets["panosc-test"] = network
+        assert_finding(site.check()["network"], level, message)
+
+    def test_no_daemon(self, site: Site, docker: FakeDocker, monkeypatch: pytest.MonkeyPatch) -> None:
+        def refuse(**_: object) -> FakeDocker:
+            raise DockerException("Connection refused")
+
+        monkeypatch.setattr("docker.from_env", refuse)
+        assert_finding(site.check()["docker"], "error", "Connection refused", "start the daemon")
+
+    def test_a_daemon_that_fails_on_the_way(
+        self, site: Site, docker: FakeDocker, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def fail() -> dict[str, str]:
+            raise DockerException("500")
+
+        monkeypatch.setattr(docker, "version", fail)
+        assert_finding(site.check()["docker"], "error", "500")
+        assert docker.closed
+
+
+class TestLocal:
+    @pytest.mark.parametrize(
+        ("isolation", "works", "level", "message"),
+        [
+            ("none", True, "warning", "plain processes"),
+            ("auto", True, "ok", "bubblewrap works"),
+            ("auto", False, "warning", "see each other's files"),
+            ("bubblewrap", False, "error", "not allowed here"),
+        ],
+    )
+    def test_isolation(
+        self, site: Site, monkeypatch: pytest.MonkeyPatch, isolation: str, works: bool, level: str, message: str
+    ) -> None:
+        done = subprocess.CompletedProcess([], 0 if works else 1, "", "no user namespaces")
+        monkeypatch.setattr(engines.shutil, "which", lambda _: "/usr/bin/bwrap")
+        monkeypatch.setattr(engines.subprocess, "run", lambda *_, **__: done)
+        site.set("local", f'isolation = "{isolation}"')
+        assert_finding(site.check()["isolation"], level, message)
+
+    def test_not_installed(self, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(engines.shutil, "which", lambda _: None)
+        site.set("local", 'isolation = "auto"')
+        assert_finding(site.check()["isolation"], "warning", "not installed", "install bubblewrap")
+
+
+class TestReport:
+    good = Finding(Level.OK, "docker", "answers")
+    bad = Finding(Level.ERROR, "a subject that is long", "it is wrong", "put it right")
+
+    def test_columns(self) -> None:
+        assert as_line(self.good, colours=False) == "ok       docker              answers"
+        lines = as_line(self.bad, colours=False).splitlines()
+        assert lines[0] == "error    a subject that is long"
+        assert [line.index(word) for line, word in zip(lines[1:], ("it is", "-> put"), strict=True)] == [29, 29]
+
+    def test_colours_only_where_asked(self) -> None:
+        assert "\033" not in as_line(self.bad, colours=False)
+        assert as_line(self.bad, colours=True).startswith("\033[31merror")
+
+    def test_summary(self) -> None:
+        assert summary([self.good]) == "1 ok, 0 warnings, 0 errors"
+        assert summary([self.good, self.bad]) == "1 ok, 0 warnings, 1 error; the hub cannot do its work yet"
+
+    def test_json(self) -> None:
+        report = json.loads(as_json([self.good, self.bad]))
+        assert report["ok"] is False
+        assert report["findings"][1] == {
+            "level": "error",
+            "subject": "a subject that is long",
+            "message": "it is wrong",
+            "remedy": "put it right",
+        }
+
+
+class TestCommand:
+    def test_check(self, site: Site, capsys: pytest.CaptureFixture[str]) -> None:
+        site.check()
+        assert main(["check", str(site.folder)]) == 0
+        out = capsys.readouterr().out
+        assert "\033" not in out and "0 errors" in out
+        (site.folder / "secret").unlink()
+        assert main(["check", "--json", str(site.folder)]) == 1
+        assert json.loads(capsys.readouterr().out)["ok"] is False
+
+    def test_facilities(self, site: Site, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main(["facilities"]) == 0
+        out = capsys.readouterr().out
+        assert "to fill: areas.raw.path" in next(line for line in out.splitlines() if line.startswith("ess"))
+        (site.folder / "facilities/lab.toml").write_text("nmae = 'Lab'")
+        assert main(["facilities", str(site.folder), "--json"]) == 1
+        rows = {row["id"]: row["state"] for row in json.loads(capsys.readouterr().out)}
+        assert rows["demo"] == "complete"
+        assert "did you mean 'name'?" in rows["lab"]
+
+    def test_wrong_use(self, capsys: pytest.CaptureFixture[str]) -> None:
+        with pytest.raises(SystemExit) as caught:
+            main([])
+        assert caught.value.code == 2
+        assert "COMMAND" in capsys.readouterr().err
+
+    def test_version(self, capsys: pytest.CaptureFixture[str]) -> None:
+        with pytest.raises(SystemExit) as caught:
+            main(["--version"])
+        assert caught.value.code == 0
+        assert capsys.readouterr().out.startswith("panosc-hub ")
