@@ -1,0 +1,20 @@
+"""Import what requirements.in promises; run inside the image by ``verify``."""
+
+import importlib
+
+PACKAGES = (
+    "h5py",
+    "hdf5plugin",
+    "ipykernel",
+    "ipympl",
+    "ipywidgets",
+    "jupyter_resource_usage",
+    "jupyterhub.singleuser",
+    "jupyterlab",
+    "matplotlib.pyplot",
+    "nexusformat.nexus",
+    "silx.io",
+)
+
+for name in PACKAGES:
+    importlib.import_module(name)
