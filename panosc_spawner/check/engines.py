@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -52,7 +50,9 @@ def check_local(site: Site) -> Iterator[Finding]:
     if isolation == "none":
         yield warning("isolation", "none: servers are plain processes and see each other's files", "for trying only")
         return
-    problem = _bubblewrap_problem()
+    from panosc_spawner.spawners.bubblewrap import why_not
+
+    problem = why_not()
     if not problem:
         yield ok("isolation", "bubblewrap works: a server sees its own proposals only")
     elif isolation == "bubblewrap":
@@ -118,28 +118,3 @@ def _no_docker(problem: Exception) -> Finding:
         f"does not answer: {str(problem)[:200]}",
         "start the daemon, and let the hub's account use its socket (or set DOCKER_HOST)",
     )
-
-
-def _bubblewrap_problem() -> str:
-    """Why bubblewrap cannot be used, or an empty string. Tried, as kernels and containers forbid it in many ways."""
-    program = shutil.which("bwrap")
-    if program is None:
-        return "bubblewrap is not installed"
-    attempt = [
-        program,
-        "--unshare-user",
-        "--unshare-pid",
-        "--ro-bind",
-        "/",
-        "/",
-        "--proc",
-        "/proc",
-        "--dev",
-        "/dev",
-        "true",
-    ]
-    try:
-        done = subprocess.run(attempt, capture_output=True, text=True, timeout=_TIMEOUT, check=False)
-    except (OSError, subprocess.TimeoutExpired) as problem:
-        return f"bubblewrap does not start: {problem}"
-    return "" if done.returncode == 0 else f"bubblewrap is not allowed here: {done.stderr.strip()[:200]}"

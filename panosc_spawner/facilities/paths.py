@@ -182,21 +182,29 @@ def _plain_parts(path: str | PurePosixPath) -> tuple[str, ...] | None:
     return None if ".." in parts else parts
 
 
-def resolve_beneath(source: PurePosixPath | Path, root: PurePosixPath | Path) -> Path:
+def resolve_beneath(source: PurePosixPath | Path, root: PurePosixPath | Path, proposal: str = "") -> Path:
     """The real directory of ``source``, all symbolic links followed, if it is beneath the real ``root``.
 
     A link that somebody with write access put in the tree may lead anywhere: what is used is where it leads.
     The result holds no link when it was made; use the result, not ``source``.
 
+    Args:
+        source: the directory, as the template renders it.
+        root: it must be beneath this.
+        proposal: canonical id. The directories that are named by it must still be in the real path, or a link could
+            lead to another proposal's data beneath the same root.
+
     Raises:
         MissingDirectory: if it, or the root, is not there.
-        PathError: if it leads outside of the root, is not a directory, or may not be looked at.
+        PathError: if it leads outside of the root or to another proposal, is not a directory, or may not be looked at.
     """
     try:
         real_root = Path(root).resolve(strict=True)
         real = Path(source).resolve(strict=True)
         if not real.is_relative_to(real_root):
             raise PathError(f"{source} leads to {real}, outside of {root}, so it is not used")
+        if _leads_astray(Path(source), Path(root), real, real_root, proposal):
+            raise PathError(f"{source} leads to {real}, which is not this proposal's alone, so it is not used")
         # A directory that cannot be opened would only fail later, in the person's server.
         os.close(os.open(real, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW))
     except FileNotFoundError as error:
@@ -212,3 +220,14 @@ def resolve_beneath(source: PurePosixPath | Path, root: PurePosixPath | Path) ->
             raise PathError(f"{source} is a loop of symbolic links") from error
         raise PathError(f"{str(source)[:200]!r} cannot be used: {error}") from error
     return real
+
+
+def _leads_astray(source: Path, root: Path, real: Path, real_root: Path, proposal: str) -> bool:
+    """Whether links lead to a directory above, which holds others' data too, or to one named otherwise."""
+    if not source.is_relative_to(root):
+        return False
+    below = source.relative_to(root)
+    place = real_root / below
+    upwards = place != real and place.is_relative_to(real)
+    named = [part for part in below.parts if proposal and proposal in part]
+    return upwards or any(part not in real.relative_to(real_root).parts for part in named)

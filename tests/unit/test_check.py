@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -13,9 +12,10 @@ from typing import Any
 import pytest
 from docker.errors import DockerException, ImageNotFound, NotFound
 
-from panosc_spawner.check import Finding, Level, check_site, engines
+from panosc_spawner.check import Finding, Level, check_site
 from panosc_spawner.check.report import as_json, as_line, summary
 from panosc_spawner.cli import main
+from panosc_spawner.spawners import bubblewrap
 
 Answer = tuple[int, bytes]
 
@@ -365,16 +365,9 @@ class TestLocal:
     def test_isolation(
         self, site: Site, monkeypatch: pytest.MonkeyPatch, isolation: str, works: bool, level: str, message: str
     ) -> None:
-        done = subprocess.CompletedProcess([], 0 if works else 1, "", "no user namespaces")
-        monkeypatch.setattr(engines.shutil, "which", lambda _: "/usr/bin/bwrap")
-        monkeypatch.setattr(engines.subprocess, "run", lambda *_, **__: done)
+        monkeypatch.setattr(bubblewrap, "why_not", lambda: "" if works else "bubblewrap is not allowed here")
         site.set("local", f'isolation = "{isolation}"')
         assert_finding(site.check()["isolation"], level, message)
-
-    def test_not_installed(self, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(engines.shutil, "which", lambda _: None)
-        site.set("local", 'isolation = "auto"')
-        assert_finding(site.check()["isolation"], "warning", "not installed", "install bubblewrap")
 
 
 class TestReport:

@@ -309,22 +309,43 @@ class TestResolveBeneath:
         assert resolve_beneath(root / "ma1/raw", root) == root / "ma1/raw"
 
     def test_a_link_within_the_root_is_followed(self, root: Path) -> None:
-        (root / "ma2").symlink_to("ma1")
+        (root / "ma2").symlink_to("ma1")  # no proposal is named, so no name is missed
         assert resolve_beneath(root / "ma2/raw", root) == root / "ma1/raw"
 
     def test_the_root_may_be_a_link(self, root: Path, tmp_path: Path) -> None:
         (tmp_path / "data").symlink_to(root)
         assert resolve_beneath(tmp_path / "data/ma1/raw", tmp_path / "data") == root / "ma1/raw"
 
-    @pytest.mark.parametrize("target", ["../../other/secret", "/", "/etc", "../../root2", ".."])
+    @pytest.mark.parametrize("target", ["../../other/secret", "/", "/etc", "../../root2"])
     def test_a_link_out_of_the_root(self, root: Path, tmp_path: Path, target: str) -> None:
         (tmp_path / "root2").mkdir()
         (root / "ma1/out").symlink_to(target)
-        if target == "..":
-            assert resolve_beneath(root / "ma1/out", root) == root
-            return
         with pytest.raises(PathError, match="outside of"):
             resolve_beneath(root / "ma1/out", root)
+
+    @pytest.mark.parametrize("target", [".", "..", "../../root"])
+    def test_a_link_to_what_holds_it(self, root: Path, target: str) -> None:
+        """Beneath the root, but the root is everybody's."""
+        (root / "ma1/out").symlink_to(target)
+        with pytest.raises(PathError, match="not this proposal's alone"):
+            resolve_beneath(root / "ma1/out", root)
+
+    @pytest.mark.parametrize("link", ["ma1/out", "ma3"])
+    def test_a_link_to_another_proposal(self, root: Path, link: str) -> None:
+        (root / "ma2/raw").mkdir(parents=True)
+        (root / link).symlink_to(root / "ma2/raw")
+        for path in (root / link, root / "ma1/raw"):
+            resolve_beneath(path, root)
+        with pytest.raises(PathError, match="not this proposal's alone"):
+            resolve_beneath(root / link, root, link[:3])
+
+    def test_links_that_keep_the_proposals_name(self, root: Path) -> None:
+        """As at EuXFEL: exp/SPB/201802/p002145/raw leads to d/raw/SPB/201802/p002145."""
+        (root / "d/raw/SPB/p002145").mkdir(parents=True)
+        (root / "exp/SPB/p002145").mkdir(parents=True)
+        (root / "exp/SPB/p002145/raw").symlink_to("../../../d/raw/SPB/p002145")
+        found = resolve_beneath(root / "exp/SPB/p002145/raw", root, "p002145")
+        assert found == root / "d/raw/SPB/p002145"
 
     def test_a_link_in_the_middle(self, root: Path, tmp_path: Path) -> None:
         (root / "ma3").symlink_to(tmp_path / "other")
