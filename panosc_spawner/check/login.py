@@ -82,6 +82,7 @@ def _fetch(url: str) -> dict[str, Any]:
     require_safe_url(url)
     request = Request(url, headers={"Accept": "application/json"})  # noqa: S310 - https or loopback, see above
     with urlopen(request, timeout=_TIMEOUT) as answer:  # noqa: S310
+        require_safe_url(answer.url)  # it may have been redirected
         body = answer.read(_MAX_DOCUMENT)
     try:
         document = json.loads(body)
