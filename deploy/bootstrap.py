@@ -54,7 +54,7 @@ def ensure(packages: str = "demo") -> Path:
     Raises:
         BootstrapError: in words, if something is missing that cannot be installed from here.
     """
-    if sys.version_info < (3, 11):
+    if sys.version_info < (3, 11):  # noqa: UP036 - run by whatever python3 the machine has
         raise BootstrapError(f"Python 3.11 or later is needed; this is {platform.python_version()}.")
     if is_current(packages):
         return PYTHON
