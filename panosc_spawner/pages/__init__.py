@@ -1,0 +1,89 @@
+"""What a person sees: their proposals, the choose page, progress, and why something cannot be.
+
+``jupyterhub_config.py`` uses it as::
+
+    c.PanoscAuthenticator.page_handlers = page_handlers(context, community)
+    c.JupyterHub.template_paths = [TEMPLATES]
+    c.JupyterHub.template_vars = template_vars(context, community)
+    c.JupyterHub.redirect_to_server = False  # after login: /home
+
+The view-models (``rows``, ``servers``, ``choose``, ``words``, ``machine``) are pure and know nothing of JupyterHub; the handlers
+are thin.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from panosc_spawner.identity.community import Community
+from panosc_spawner.pages.actions import DismissHandler, ExtendHandler, StopHandler
+from panosc_spawner.pages.assets import AssetHandler, Assets
+from panosc_spawner.pages.handler import Pages
+from panosc_spawner.pages.home import HomeHandler, ProposalsHandler, WhyHandler
+from panosc_spawner.pages.open import OpenHandler, SpawnHandler
+from panosc_spawner.pages.rows import Listings
+from panosc_spawner.spawners.context import HubContext
+
+__all__ = ["TEMPLATES", "page_handlers", "template_vars"]
+
+TEMPLATES = str(Path(__file__).parent / "templates")
+"""For ``c.JupyterHub.template_paths``."""
+
+_ROUTES: list[tuple[str, type]] = [
+    (r"/home", HomeHandler),
+    (r"/why", WhyHandler),
+    (r"/open", OpenHandler),
+    (r"/spawn", SpawnHandler),
+    (r"/spawn/([^/]+)", SpawnHandler),
+    (r"/spawn/([^/]+)/([^/]+)", SpawnHandler),
+    (r"/panosc/proposals", ProposalsHandler),
+    (r"/panosc/extend/([^/]+)", ExtendHandler),
+    (r"/panosc/stop/([^/]+)", StopHandler),
+    (r"/panosc/dismiss/([^/]+)", DismissHandler),
+]
+
+
+def page_handlers(context: HubContext, community: Community) -> list[tuple[str, type]]:
+    """The pages' addresses and handlers, for ``c.PanoscAuthenticator.page_handlers``: they come before the hub's own."""
+    assets = Assets(context.site.facilities)
+    pages = Pages(context, community, assets, Listings())
+    made: dict[type, type] = {}
+    for _, handler in _ROUTES:
+        made.setdefault(handler, type(handler.__name__, (handler,), {"pages": pages}))
+    static = type("AssetHandler", (AssetHandler,), {"assets": assets})
+    return [
+        *((route, made[handler]) for route, handler in _ROUTES),
+        (r"/panosc/static/([0-9a-f]+)/([a-z0-9.-]+)", static),
+    ]
+
+
+def template_vars(context: HubContext, community: Community, isolation_warning: str = "") -> dict[str, Any]:
+    """What every page needs, the hub's own among them, for ``c.JupyterHub.template_vars``.
+
+    Args:
+        context: the site.
+        community: whom people log in with.
+        isolation_warning: shown on every page where servers are not separated from each other.
+    """
+    hub = context.site.config.hub
+    return {
+        "panosc": {
+            "title": hub.title,
+            "demo": hub.demo,
+            "support": hub.support,
+            "assets": Assets(context.site.facilities).version,
+            "community": community,
+            "facilities": {key: facility.short_name for key, facility in context.site.facilities.items()},
+        },
+        "isolation_warning": isolation_warning,
+        "person_name": shown_name,
+    }
+
+
+def shown_name(user: Any) -> str:
+    """The person's name for the page's head, as the login gave it; never the hub's opaque user name if there is one."""
+    if user is None:
+        return ""
+    info = getattr(user, "user_info", None) or {}
+    return str(info.get("display_name") or info.get("name") or user.name)

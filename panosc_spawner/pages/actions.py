@@ -1,0 +1,120 @@
+"""Extend, stop, cancel, dismiss: what one can do with a server from the home page. All by POST, all one's own."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+from tornado import web
+
+from panosc_spawner.launch.model import Reason, Refusal
+from panosc_spawner.pages.home import HomeHandler
+from panosc_spawner.pages.servers import moment
+from panosc_spawner.pages.words import exact
+
+_PATIENCE = 1.0
+"""Seconds a request waits for the hub before it shows what is going on."""
+
+
+class ExtendHandler(HomeHandler):
+    """``POST /panosc/extend/<server>``: as much time as a new start would get."""
+
+    @web.authenticated
+    async def get(self, name: str) -> None:
+        """A link to it, or a reload after it, changes nothing."""
+        self.go(self.hub_url("home"))
+
+    @web.authenticated
+    async def post(self, name: str) -> None:
+        """Ask the sources again, and set the server's end anew."""
+        self.require("servers")
+        spawner = self.own_spawner(name)
+        if not spawner.ready or not spawner.summary:
+            return self.go(self.hub_url("home"))
+        trial = await self.dry_run(await self.person(), spawner.orm_spawner.user_options or {})
+        refusal = trial.refusal
+        if trial.plan:
+            ends = moment(spawner.summary.get("ends_at"))
+            if ends and trial.plan.ends_at <= ends + timedelta(minutes=1):
+                refusal = Refusal(
+                    Reason.ENDED,
+                    f"This server already has all the time it can have: until {exact(ends)}.",
+                    "Access to one of its proposals ends then, or it was extended just now.",
+                )
+        if refusal or not trial.plan:
+            self.set_status(409)
+            return await self.show_home(refusal)
+        spawner.summary = spawner.summary | {"ends_at": trial.plan.ends_at.isoformat(timespec="seconds")}
+        spawner.orm_spawner.state = spawner.get_state()
+        self.db.commit()
+        self.log.info("%s extended to %s", spawner._log_name, spawner.summary["ends_at"])
+        self.go(self.hub_url("home", done="extended"))
+
+
+class StopHandler(HomeHandler):
+    """``POST /panosc/stop/<server>``: stop a server, or cancel its start."""
+
+    @web.authenticated
+    async def get(self, name: str) -> None:
+        """A link to it, or a reload after it, changes nothing."""
+        self.go(self.hub_url("home"))
+
+    @web.authenticated
+    async def post(self, name: str) -> None:
+        """Stop it, and leave nothing running."""
+        self.require("delete:servers")
+        spawner = self.own_spawner(name)
+        done = "stopped"
+        if spawner.pending == "spawn":
+            await _interrupt(spawner)
+            done = "cancelled"
+        if spawner.pending and spawner.pending != "stop":
+            self.set_status(409)
+            busy = Refusal(Reason.BAD_REQUEST, "This server is busy just now.", "Try again in a few seconds.")
+            return await self.show_home(busy)
+        if spawner.pending is None and (spawner.ready or done == "cancelled"):
+            # A stop may take long; the page shows it going on. The hub's own time-outs end it.
+            stopping = asyncio.ensure_future(self.stop_single_user(self.current_user, name))
+            await asyncio.wait([stopping], timeout=_PATIENCE)
+            stopping.add_done_callback(_heard)
+            if stopping.done() and (error := stopping.exception()):
+                raise error
+        if done == "cancelled":
+            spawner.problem = None
+        self.go(self.hub_url("home", done="stopping" if spawner.pending == "stop" else done))
+
+
+class DismissHandler(HomeHandler):
+    """``POST /panosc/dismiss/<server>``: the person has read why a server ended."""
+
+    @web.authenticated
+    async def get(self, name: str) -> None:
+        """A link to it, or a reload after it, changes nothing."""
+        self.go(self.hub_url("home"))
+
+    @web.authenticated
+    async def post(self, name: str) -> None:
+        """Forget the problem."""
+        self.require("servers")
+        spawner = self.own_spawner(name)
+        if not spawner.active:
+            spawner.problem = None
+            state = {key: value for key, value in (spawner.orm_spawner.state or {}).items() if key != "problem"}
+            spawner.orm_spawner.state = state
+            self.db.commit()
+        self.go(self.hub_url("home", done="dismissed"))
+
+
+async def _interrupt(spawner: object) -> None:
+    """Cancel a start and wait until it has cleaned up after itself, so that the stop after it finds what is left."""
+    starting: asyncio.Future[None] | None = getattr(spawner, "_spawn_future", None)
+    if starting and not starting.done():
+        starting.cancel()
+        await asyncio.wait([starting], timeout=10)
+        await asyncio.sleep(0)  # its callbacks clear the hub's flags
+
+
+def _heard(future: asyncio.Future[object]) -> None:
+    """Take note of a failure that nobody waits for; the hub has logged it."""
+    if not future.cancelled():
+        future.exception()

@@ -1,0 +1,81 @@
+"""Words for times, roles and sources, as a person reads them. Pure functions."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+
+from panosc_spawner.facilities.model import Role
+from panosc_spawner.facilities.units import format_duration
+from panosc_spawner.proposals.model import SourceOutcome
+
+ROLE_WORDS = {
+    Role.PI: "Main proposer",
+    Role.MEMBER: "Team member",
+    Role.LOCAL_CONTACT: "Local contact",
+    Role.INSTRUMENT_SCIENTIST: "Instrument scientist",
+    Role.STAFF: "Facility staff",
+    Role.PUBLIC: "Open data",
+}
+
+
+def exact(moment: datetime) -> str:
+    """A moment in full, with its zone: ``Mon 23 November 2026, 14:05 UTC``. The browser turns it to local time."""
+    return f"{moment.astimezone(UTC):%a %d %B %Y, %H:%M} UTC"
+
+
+def day(moment: date) -> str:
+    """A day: ``3 Nov 2026``."""
+    return f"{moment.day} {moment:%b %Y}"
+
+
+def clock(moment: datetime, now: datetime) -> str:
+    """A time of day, with the day where that is not today: ``10:02 UTC``, ``10:02 UTC on 3 Nov 2026``."""
+    moment = moment.astimezone(UTC)
+    words = f"{moment:%H:%M} UTC"
+    return words if moment.date() == now.astimezone(UTC).date() else f"{words} on {day(moment)}"
+
+
+def ago(moment: datetime, now: datetime) -> str:
+    """How long ago: ``2 h ago``, ``just now``."""
+    span = now - moment
+    return "just now" if span < timedelta(minutes=1) else f"{_coarse(span)} ago"
+
+
+def left(moment: datetime, now: datetime) -> str:
+    """How long still: ``11 h 30 min left``, ``time is up``."""
+    span = moment - now
+    return f"{format_duration(span)} left" if span > timedelta(0) else "time is up"
+
+
+def date_range(first: date | None, last: date | None) -> str:
+    """Days of an experiment: ``12–15 Sep 2023``, ``30 Sep – 2 Oct 2023``, ``12 Sep 2023``, or nothing."""
+    if first is None or last is None or first == last:
+        one = first or last
+        return day(one) if one else ""
+    if (first.year, first.month) == (last.year, last.month):
+        return f"{first.day}–{day(last)}"
+    if first.year == last.year:
+        return f"{first.day} {first:%b} – {day(last)}"
+    return f"{day(first)} – {day(last)}"
+
+
+def source_trouble(outcome: SourceOutcome, now: datetime) -> str:
+    """What to say of a source that did not answer; empty if it did."""
+    if not outcome.error:
+        return ""
+    said = f"{outcome.source} did not answer at {clock(outcome.asked_at, now)} ({outcome.error.rstrip('.')})."
+    if outcome.stale_since:
+        return f"{said} What it knows is shown as of {clock(outcome.stale_since, now)}."
+    return f"{said} Proposals that only it knows are missing here."
+
+
+def count(number: int, one: str, many: str = "") -> str:
+    """``1 proposal``, ``10,000 proposals``."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def _coarse(span: timedelta) -> str:
+    """One unit is enough for the past beyond an hour."""
+    if span >= timedelta(days=1):
+        return format_duration(timedelta(days=span.days))
+    return format_duration(timedelta(hours=span.seconds // 3600) if span >= timedelta(hours=1) else span)
