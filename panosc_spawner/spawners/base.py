@@ -219,7 +219,7 @@ def real_mounts(plan: LaunchPlan) -> dict[Mount, Path]:
     found: dict[Mount, Path] = {}
     for mount in plan.mounts:
         try:
-            found[mount] = resolve_beneath(Path(mount.source), Path(mount.root))
+            found[mount] = resolve_beneath(Path(mount.source), Path(mount.root), mount.proposal.id)
         except MissingDirectory:
             if mount.required:
                 raise Refused(_missing(mount)) from None
