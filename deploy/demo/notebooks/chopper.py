@@ -23,7 +23,7 @@ edges, angle = data["time_of_flight"][()], data["polar_angle"][()]
 print(file["entry/title"][0].decode())
 
 plt.figure(figsize=(7, 4.5))
-plt.pcolormesh(edges, angle, np.clip(counts, 1, None), norm="log", cmap="viridis")
+plt.pcolormesh(edges[:-1], angle, np.clip(counts, 1, None), norm="log", cmap="viridis", shading="nearest")
 plt.colorbar(label="neutrons")
 plt.xlabel("time of flight (µs)")
 plt.ylabel("scattering angle (°)")

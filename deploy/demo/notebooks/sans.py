@@ -25,26 +25,24 @@ print(f"{file['sasentry/title'].asstr()[()]}: {len(q)} points, q from {q[0]} to 
 # %% [markdown]
 # ## Guinier's law
 #
-# It holds while $q R_g$ is below about 1.3, so fit, look where that is, and fit again.
+# It holds while $q R_g$ is below about 1.3. The points at the smallest $q$ rise above the line, since some proteins
+# stick together; they are left out.
 
 # %%
-lowest, highest = 0.008, 0.020
-for _ in range(10):
-    low = (q > lowest) & (q < highest)
-    slope, log_i0 = np.polyfit(q[low] ** 2, np.log(intensity[low]), 1, w=intensity[low] / error[low])
-    radius = np.sqrt(-3 * slope)
-    highest = 1.3 / radius
-print(f"Radius of gyration: {radius:.1f} Å from {low.sum()} points")
+low = (q > 0.011) & (q < 0.022)
+slope, log_i0 = np.polyfit(q[low] ** 2, np.log(intensity[low]), 1, w=intensity[low] / error[low])
+radius = np.sqrt(-3 * slope)
+print(f"Radius of gyration: {radius:.0f} Å (q Rg up to {q[low].max() * radius:.2f})")
 
 # %%
 figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.2), layout="constrained")
 left.errorbar(q, intensity, error, fmt=".", ms=3, lw=0.7)
 left.set(xlabel="q (1/Å)", ylabel="I (1/cm)", xscale="log", yscale="log", ylim=(1e-4, 2), title="Ferritin in D₂O")
 
-near = q < 1.6 * highest
+near = q < 0.03
 right.errorbar(q[near] ** 2, np.log(intensity[near]), error[near] / intensity[near], fmt="o", ms=4)
 right.plot(q[near] ** 2, slope * q[near] ** 2 + log_i0, label=f"Guinier: $R_g$ = {radius:.0f} Å")
-right.axvline(highest**2, color="0.7", lw=1)
+right.axvspan(q[low][0] ** 2, q[low][-1] ** 2, color="0.9", label="fitted")
 right.set(xlabel="q² (1/Å²)", ylabel="ln I")
 right.legend()
 plt.show()
