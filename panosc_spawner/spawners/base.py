@@ -98,6 +98,14 @@ class PlannedSpawner(Spawner):
                 )
             )
 
+    async def poll(self) -> int | None:
+        """None while the server runs, else its exit code. Each engine's own; the hub wants it on this class too."""
+        raise NotImplementedError
+
+    async def stop(self, now: bool = False) -> None:
+        """End the server and leave nothing of it but the home. Each engine's own."""
+        raise NotImplementedError
+
     async def run_auth_state_hook(self, auth_state: dict[str, Any] | None) -> None:
         """Learn who the person is. The hub calls this before each start, and when a page is shown."""
         try:
