@@ -142,7 +142,7 @@ def _why_not(grant: Grant, site: Site, now: datetime) -> Refusal | None:
             f"Your access to {what} ended on {grant.ends_at:%d %B %Y, %H:%M %Z} ({grant.source}).",
             f"Ask the {office} to extend it.",
         )
-    if now - grant.seen_at > site.config.access.max_grant_age:
+    if not grant.confirmed or now - grant.seen_at > site.config.access.max_grant_age:
         return Refusal(
             Reason.STALE,
             f"Your access to {what} could not be confirmed: {grant.source} last answered "

@@ -54,8 +54,8 @@ class GrantBook:
     """All that a site's sources say about people.
 
     Keeps, in memory, the last good answer of each source for the last 5000 people. A source that fails is answered for by
-    it, for ``policy.keep_last_answer``, with the grants' original ``seen_at``: they can be shown, but the launch step makes
-    no new mount of one older than ``policy.max_grant_age``.
+    it, for ``policy.keep_last_answer``, with the grants' original ``seen_at`` and marked as not confirmed: they are shown,
+    but the launch step makes no new mount of them.
 
     Args:
         site: its ``[access]`` policy says how long to wait, and how long an answer is kept.
@@ -102,7 +102,8 @@ class GrantBook:
             return reply.grants, SourceOutcome(name, asked_at, len(reply.grants))
         known = self._known(at, person)
         if known and asked_at - known.at <= self.policy.keep_last_answer:
-            return known.grants, SourceOutcome(name, asked_at, len(known.grants), error=reply, stale_since=known.at)
+            unconfirmed = [replace(grant, confirmed=False) for grant in known.grants]
+            return unconfirmed, SourceOutcome(name, asked_at, len(unconfirmed), error=reply, stale_since=known.at)
         return (), SourceOutcome(name, asked_at, error=reply)
 
     async def _ask_once(self, at: int, person: Person) -> _Reply:
@@ -155,7 +156,7 @@ class GrantBook:
             same,
             key=lambda grant: (
                 not _holds(grant, now),
-                now - grant.seen_at > self.policy.max_grant_age,
+                not grant.confirmed or now - grant.seen_at > self.policy.max_grant_age,
                 _STRENGTH[grant.role],
                 _LAST - (grant.ends_at or _LAST),
             ),

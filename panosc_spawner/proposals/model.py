@@ -59,7 +59,8 @@ class Grant:
 
     ``source`` and ``evidence`` say why in words for the person ("ESRF user office list", "listed as main proposer");
     ``seen_at`` is when the source last said so. The right holds from ``not_before`` until ``ends_at`` (exclusive), if set.
-    All times have a zone.
+    All times have a zone. ``confirmed`` is false where its source failed just now and this is its last good answer: such a
+    right is shown, and makes no new mount.
     """
 
     proposal: Proposal
@@ -69,6 +70,7 @@ class Grant:
     seen_at: datetime
     not_before: datetime | None = None
     ends_at: datetime | None = None
+    confirmed: bool = True
 
     @property
     def ref(self) -> ProposalRef:

@@ -132,6 +132,7 @@ async def test_a_failing_source_gives_its_last_answer_with_its_age_and_not_for_e
     report = await book.report(ADA)
     assert report.grants[0].seen_at == START  # so that the launch step makes no new mount of it
     assert (report.outcomes[0].error, report.outcomes[0].stale_since) == ("the database is down", START)
+    assert [g.confirmed for g in report.grants] == [False] * len(report.grants)
     clock.passes(seconds=1)
     report = await book.report(ADA)
     assert report.grants == ()

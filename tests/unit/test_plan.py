@@ -126,6 +126,7 @@ REFUSALS = [
     ("ended a second ago", [grant(ends_at=NOW - timedelta(seconds=1))], None, Reason.ENDED),
     ("ends exactly now", [grant(ends_at=NOW)], None, Reason.ENDED),
     ("seen too long ago", [grant(seen_at=NOW - timedelta(minutes=16))], None, Reason.STALE),
+    ("its source failed just now", [grant(confirmed=False)], None, Reason.STALE),
     ("another facility's image", [grant()], Selection((SP,), environment=f"{SYNC}/base"), Reason.NO_ENVIRONMENT),
     ("an image by name", [grant()], Selection((SP,), environment="evil:latest"), Reason.NO_ENVIRONMENT),
     ("too much memory", [grant()], Selection((SP,), memory=64 * 1024**3), Reason.TOO_MUCH),
