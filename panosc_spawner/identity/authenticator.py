@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 from weakref import WeakValueDictionary
 
 from oauthenticator.generic import GenericOAuthenticator
@@ -205,9 +205,16 @@ class PanoscAuthenticator(GenericOAuthenticator):
         Raises:
             ProviderDown, ProviderRefused: as :meth:`fetch`.
         """
-        token_info: dict[str, Any] = await super().get_token_info(
-            handler, {name: value for name, value in params.items() if value not in (None, "")}
+        token_info: dict[str, Any] = await self.httpfetch(
+            self.token_url,
+            "Fetching tokens",
+            method="POST",
+            headers=self.build_token_info_request_headers(),
+            body=urlencode({name: value for name, value in params.items() if value not in (None, "")}),
         )
+        if not isinstance(token_info.get("access_token"), str):
+            self.log.warning("The token endpoint answered without an access token")
+            raise ProviderDown(self.login_service)
         return {"token_type": "Bearer", **token_info}
 
     async def token_to_user(self, token_info: dict[str, Any]) -> dict[str, Any]:
