@@ -26,11 +26,12 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
-PYTHON = VENV / "bin" / "python"
+BIN = VENV / "bin"
+PYTHON = BIN / "python"
 NODE_DIR = VENV / "lib" / "node"
 
-_DEMO = ROOT / "deploy" / "demo"
-_LOCKS = {"demo": _DEMO / "requirements.lock", "dev": _DEMO / "requirements-dev.lock"}
+DEMO = ROOT / "deploy" / "demo"
+LOCKS = {"demo": DEMO / "requirements.lock", "dev": DEMO / "requirements-dev.lock"}
 _NODE_FILES = ("package.json", "package-lock.json")
 _STAMP = VENV / "panosc-stamp.json"
 _UV = "uv>=0.9,<0.14"
@@ -78,7 +79,7 @@ def _steps(packages: str) -> list[tuple[str, Callable[[], None]]]:
     return [
         ("Python environment", _make_venv),
         ("installer", _install_uv),
-        (f"packages of {_LOCKS[packages].name}", lambda: _install_packages(_LOCKS[packages])),
+        (f"packages of {LOCKS[packages].name}", lambda: _install_packages(LOCKS[packages])),
         ("this package", _install_project),
         ("Node and the hub's proxy", _install_proxy),
     ]
@@ -94,7 +95,7 @@ def _stamped() -> dict[str, str]:
 
 def _wanted(packages: str) -> dict[str, str]:
     digest = hashlib.sha256()
-    for file in (_LOCKS[packages], ROOT / "pyproject.toml", *(_DEMO / name for name in _NODE_FILES), Path(__file__)):
+    for file in (LOCKS[packages], ROOT / "pyproject.toml", *(DEMO / name for name in _NODE_FILES), Path(__file__)):
         digest.update(file.read_bytes())
     return {
         "packages": packages,
@@ -199,17 +200,17 @@ def _apt_install(*packages: str) -> None:
 
 
 def _install_uv() -> None:
-    if not (VENV / "bin" / "uv").exists():
+    if not (BIN / "uv").exists():
         _run(PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", _UV)
 
 
 def _install_packages(lock: Path) -> None:
-    uv = VENV / "bin" / "uv"
+    uv = BIN / "uv"
     _run(uv, "pip", "sync", "--require-hashes", "--compile-bytecode", "--python", PYTHON, lock, env=uv_environment())
 
 
 def _install_project() -> None:
-    uv = VENV / "bin" / "uv"
+    uv = BIN / "uv"
     _run(
         *(uv, "pip", "install", "--no-deps", "--no-build-isolation", "--python", PYTHON, "--editable", ROOT),
         env=uv_environment(),
@@ -266,15 +267,15 @@ def _install_proxy() -> None:
     _wrapper("npm", f'exec "$venv/bin/node" "$venv/{wheel_dir}/lib/node_modules/npm/bin/npm-cli.js" "$@"')
     NODE_DIR.mkdir(parents=True, exist_ok=True)
     for name in _NODE_FILES:
-        shutil.copyfile(_DEMO / name, NODE_DIR / name)
-    env = os.environ | {"PATH": f"{VENV / 'bin'}{os.pathsep}{os.environ.get('PATH', os.defpath)}"}
-    _run(VENV / "bin" / "npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", env=env, cwd=NODE_DIR)
+        shutil.copyfile(DEMO / name, NODE_DIR / name)
+    env = os.environ | {"PATH": f"{BIN}{os.pathsep}{os.environ.get('PATH', os.defpath)}"}
+    _run(BIN / "npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", env=env, cwd=NODE_DIR)
     proxy = "lib/node/node_modules/configurable-http-proxy/bin/configurable-http-proxy"
     _wrapper("configurable-http-proxy", f'exec "$venv/bin/node" "$venv/{proxy}" "$@"')
 
 
 def _wrapper(name: str, command: str) -> None:
-    file = VENV / "bin" / name
+    file = BIN / name
     file.unlink(missing_ok=True)
     file.write_text(f'#!/bin/sh\nvenv=$(dirname "$(dirname "$(readlink -f "$0")")")\n{command}\n')
     file.chmod(0o755)
@@ -286,8 +287,8 @@ def _wrapper(name: str, command: str) -> None:
 def main(arguments: list[str]) -> int:
     """``bootstrap.py [demo|dev]``."""
     packages = arguments[0] if arguments else "demo"
-    if packages not in _LOCKS:
-        print(f"usage: {Path(__file__).name} [{'|'.join(_LOCKS)}]", file=sys.stderr)
+    if packages not in LOCKS:
+        print(f"usage: {Path(__file__).name} [{'|'.join(LOCKS)}]", file=sys.stderr)
         return 2
     try:
         if not is_current(packages):

@@ -24,7 +24,7 @@ _NOTEBOOKS = Path(__file__).parent / "notebooks"
 ROOTS = {
     "esrf": Path("esrf/data/visitor"),
     "ill": Path("ill/net4/serdon/illdata"),
-    "euxfel": Path("euxfel/gpfs/exfel/exp"),
+    "euxfel": Path("euxfel/gpfs/exfel"),
     "demo": Path("demo/srv/panosc-demo"),
 }
 """Where each facility's tree begins beneath the demo's data: its true root, one level down."""
@@ -109,7 +109,7 @@ def _demo(proposal: str, notebook: str, make: Callable[[Path], None]) -> Sample:
 
 
 _ILL = "232/d22/exp_8-04-923"
-_XFEL = "SPB/202501/p002145"
+_XFEL = "exp/SPB/202501/p002145"
 SAMPLES = (
     _esrf("ma1234", "id31", "20250915", "diffraction", _ceria),
     _esrf("hc4711", "id31", "20251103", "diffraction", _doped_ceria),

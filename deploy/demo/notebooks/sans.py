@@ -29,7 +29,7 @@ print(f"{file['sasentry/title'].asstr()[()]}: {len(q)} points, q from {q[0]} to 
 # stick together; they are left out.
 
 # %%
-low = (q > 0.011) & (q < 0.022)
+low = (q > 0.011) & (q < 0.019)
 slope, log_i0 = np.polyfit(q[low] ** 2, np.log(intensity[low]), 1, w=intensity[low] / error[low])
 radius = np.sqrt(-3 * slope)
 print(f"Radius of gyration: {radius:.0f} Å (q Rg up to {q[low].max() * radius:.2f})")

@@ -1,0 +1,20 @@
+# Everything is done in .venv, made from the lock files by deploy/bootstrap.py. Any python3 >= 3.11 will do to begin with.
+
+PYTHON ?= python3
+
+.PHONY: demo demo-docker demo-reset lock
+
+demo: ## The whole hub on this machine, with demo people, proposals and data
+	@$(PYTHON) deploy/bootstrap.py demo
+	@exec .venv/bin/python deploy/demo/demo.py local
+
+demo-docker: ## The same with containers
+	@$(PYTHON) deploy/bootstrap.py demo
+	@exec .venv/bin/python deploy/demo/demo.py docker
+
+demo-reset: ## Forget the demo: its people's homes, its data, its database
+	@.venv/bin/python deploy/demo/demo_reset.py
+
+lock: ## Make the lock files anew
+	@$(PYTHON) deploy/bootstrap.py dev
+	@$(PYTHON) deploy/lock.py

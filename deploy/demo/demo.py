@@ -1,0 +1,296 @@
+"""``make demo``: the whole hub on this machine, with people, proposals and data to try it with.
+
+Starts a login service with demo people, and the hub with its proxy, all on loopback; says who to be and what to click;
+stops all of it on Ctrl-C. Everything it writes is beneath ``.demo``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from types import FrameType
+
+import demo_site
+from demo_process import RunFile, Service, stop
+from demo_site import Folders, Ports
+
+from panosc_spawner.spawners.bubblewrap import why_not
+from panosc_spawner.spawners.local_process import Process
+
+ROOT = Path(__file__).resolve().parents[2]
+BIN = Path(sys.executable).parent
+_IMAGE = "panosc/base:2026.11"
+
+
+class DemoError(Exception):
+    """Why the demo cannot go on, and what to do."""
+
+
+class Stopped(BaseException):
+    """Ctrl-C, or a polite request to end."""
+
+
+class Demo:
+    """One run of the demo."""
+
+    def __init__(self, folders: Folders) -> None:
+        self.folders = folders
+        self.run = RunFile(folders.demo / "run.json")
+        self.provider = Service("login service", folders.logs / "provider.log")
+        self.hub = Service("hub", folders.logs / "hub.log")
+        self.signals: list[bool] = []
+
+    def serve(self) -> None:
+        """Start everything, say so, and wait until it is stopped or breaks."""
+        self._refuse_second()
+        ports = choose_ports(self.folders)
+        try:
+            self._prepare(ports)
+            self._start(ports)
+            print(welcome(ports, self.folders), flush=True)
+            print(f"ready http://127.0.0.1:{ports.public}/", flush=True)
+            self._wait()
+        finally:
+            self._stop()
+
+    def on_signal(self, number: int, frame: FrameType | None) -> None:
+        """The first signal ends the demo in order; at the second, nobody is waited for."""
+        del number, frame
+        self.signals.append(True)
+        if len(self.signals) == 1:
+            raise Stopped
+        print("Stopping at once.", flush=True)
+
+    def _refuse_second(self) -> None:
+        running, port = self.run.read()
+        if "demo" in running:
+            raise DemoError(
+                f"A demo already runs here (process {running['demo'].pid}): http://127.0.0.1:{port}/\n"
+                "Use that one, or stop it with Ctrl-C where it was started."
+            )
+        if running:
+            with step("Stopping what an earlier demo left behind"):
+                stop(running.values(), 20)
+        self.run.clear()
+
+    def _prepare(self, ports: Ports) -> None:
+        for folder in (self.folders.demo, self.folders.homes, self.folders.logs):
+            folder.mkdir(parents=True, exist_ok=True)
+        self.run.write({"demo": Process.now(os.getpid())}, ports.public)
+        make_sample_data(self.folders.data)
+        demo_site.ensure_secret(self.folders.client_secret)
+        demo_site.write_site(self.folders, ports, datetime.now().astimezone())
+
+    def _start(self, ports: Ports) -> None:
+        issuer = f"http://127.0.0.1:{ports.provider}"
+        callback = f"http://127.0.0.1:{ports.public}/hub/oauth_callback"
+        with step("Login service"):
+            self.provider.start(
+                [
+                    *(sys.executable, demo_site.HERE / "provider.py", "--port", str(ports.provider)),
+                    *("--personas", demo_site.PERSONAS, "--client-secret-file", self.folders.client_secret),
+                    *("--redirect-uri", callback, "--issuer", issuer),
+                ],
+                os.environ,
+                self.folders.demo,
+            )
+            self._remember(ports)
+            self._until(f"{issuer}/.well-known/openid-configuration", self.provider, 30)
+        with step("Hub and proxy"):
+            env = os.environ | {
+                "PATH": f"{BIN}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
+                "PANOSC_SITE": str(self.folders.site),
+                "PANOSC_PROXY_COMMAND": str(BIN / "configurable-http-proxy"),
+            }
+            self.hub.start(
+                [sys.executable, "-m", "jupyterhub", "-f", ROOT / "jupyterhub_config.py"], env, self.folders.demo
+            )
+            self._remember(ports)
+            self._until(f"http://127.0.0.1:{ports.public}/hub/login", self.hub, 90)
+
+    def _remember(self, ports: Ports) -> None:
+        mine = {"demo": Process.now(os.getpid()), "hub": self.hub.process, "provider": self.provider.process}
+        self.run.write(mine, ports.public)
+
+    def _until(self, url: str, service: Service, seconds: float) -> None:
+        deadline = time.monotonic() + seconds
+        while not answers(url):
+            if ended := service.ended():
+                raise DemoError(ended)
+            if time.monotonic() > deadline:
+                raise DemoError(f"The {service.name} did not answer within {seconds:.0f} s. Its log: {service.log}")
+            time.sleep(0.1)
+
+    def _wait(self) -> None:
+        while True:
+            for service in (self.hub, self.provider):
+                if ended := service.ended():
+                    raise DemoError(ended)
+            time.sleep(0.5)
+
+    def _stop(self) -> None:
+        # Not while stopping: from here on, a signal only says to hurry.
+        if not self.signals:
+            self.signals.append(True)
+        running = [service.process for service in (self.hub, self.provider) if service.process]
+        if running:
+            with step("Stopping the hub, its servers and the login service"):
+                stop(running, 30, hurry=lambda: len(self.signals) > 1)
+        self.hub.reap()
+        self.provider.reap()
+        self.run.clear()
+
+
+@contextlib.contextmanager
+def step(words: str) -> Iterator[None]:
+    """One line of progress, with its seconds."""
+    print(f"  {words} … ", end="", flush=True)
+    begin = time.monotonic()
+    try:
+        yield
+    except BaseException:
+        print(flush=True)
+        raise
+    print(f"{time.monotonic() - begin:.1f} s", flush=True)
+
+
+def answers(url: str) -> bool:
+    """Whether a page of this machine answers well."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(url, timeout=5) as answer:
+            return bool(answer.status == 200)
+    except (OSError, urllib.error.URLError):
+        return False
+
+
+def choose_ports(folders: Folders) -> Ports:
+    """The public port as asked for; the others as last time where they are free, so that logins stay valid."""
+    public = public_port(os.environ.get("PANOSC_DEMO_PORT", "8000"))
+    if not is_free(public):
+        raise DemoError(
+            f"Port {public} is taken by another program. Stop that, or choose another port:\n"
+            f"  PANOSC_DEMO_PORT={public + 100} make demo"
+        )
+    file = folders.demo / "ports.json"
+    kept: dict[str, int] = {}
+    with contextlib.suppress(OSError, ValueError):
+        kept = json.loads(file.read_text())
+    chosen: dict[str, int] = {}
+    for name in ("provider", "hub", "proxy_api"):
+        port = kept.get(name, 0)
+        chosen[name] = port if port and port != public and is_free(port) else free_port({public, *chosen.values()})
+    folders.demo.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(chosen))
+    return Ports(public, **chosen)
+
+
+def public_port(text: str) -> int:
+    """The port of ``PANOSC_DEMO_PORT``. An address is refused: the demo has no passwords, so nobody else may reach it."""
+    if not (text.isascii() and text.isdigit() and 1024 <= int(text) <= 65535):
+        raise DemoError(
+            f"PANOSC_DEMO_PORT is a port from 1024 to 65535, not {text!r}. "
+            "The demo listens on 127.0.0.1 only: anybody who reaches it can be anybody."
+        )
+    return int(text)
+
+
+def is_free(port: int) -> bool:
+    """Whether nobody listens on this port of the loopback."""
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def free_port(taken: set[int]) -> int:
+    """A free port of the loopback that is none of those."""
+    while True:
+        with socket.socket() as listener:
+            listener.bind(("127.0.0.1", 0))
+            port = int(listener.getsockname()[1])
+        if port not in taken:
+            return port
+
+
+def make_sample_data(data: Path) -> None:
+    """Make the sample data that are not there, in a process of its own: its libraries are of no use afterwards."""
+    command = [sys.executable, demo_site.HERE / "sample_data.py", data]
+    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, check=False)
+    print(done.stdout, end="", flush=True)
+    if done.returncode:
+        raise DemoError(f"The sample data could not be made:\n{done.stderr.strip()[-2000:]}")
+
+
+def welcome(ports: Ports, folders: Folders) -> str:
+    """Who to be and what to click."""
+    lines = [
+        "",
+        f"Open http://127.0.0.1:{ports.public}/ and log in. You need no password: choose who to be.",
+        "",
+        *(f"  {person['sentence']}" for person in demo_site.personas().values()),
+        "",
+        "Try: be Ada, open proposal ma1234, and run its start page (Run > Run All Cells).",
+    ]
+    if folders.spawner == "local":
+        isolated = "Servers are isolated by bubblewrap: raw data are read-only, other proposals are not there."
+        lines.append(f"Note: {reason}; servers are not isolated." if (reason := why_not()) else isolated)
+    return "\n".join([*lines, f"Logs: {folders.logs}. Ctrl-C stops all of it.", ""])
+
+
+def docker_problem() -> str:
+    """What is missing for containers, in words; empty if nothing is."""
+    import docker
+
+    try:
+        client = docker.from_env(timeout=10)
+        client.ping()
+    except Exception as error:
+        return (
+            f"Docker does not answer ({str(error)[:200]}).\n"
+            "Start it, or on Debian: apt-get install docker.io; then be root, or a member of the group docker."
+        )
+    if os.geteuid() != 0:
+        return "The demo with containers makes homes that belong to the demo's people, which only root can: run it as root."
+    if not client.images.list(_IMAGE):
+        print(f"  Building {_IMAGE} (once; some minutes)", flush=True)
+        if subprocess.run([str(ROOT / "images" / "build.sh"), "base"], check=False).returncode:
+            return f"The image {_IMAGE} could not be built; see above."
+    return ""
+
+
+def main(arguments: list[str]) -> int:
+    """``demo.py [local|docker]``."""
+    spawner = arguments[0] if arguments else "local"
+    demo = Demo(Folders(ROOT / ".demo", spawner))
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, demo.on_signal)
+    print(f"PaNOSC Hub, demo with {'containers' if spawner == 'docker' else 'local processes'}", flush=True)
+    try:
+        if spawner == "docker" and (problem := docker_problem()):
+            raise DemoError(problem)
+        demo.serve()
+    except DemoError as error:
+        print(f"\n{error}", file=sys.stderr)
+        return 1
+    except Stopped:
+        print("Stopped.", flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
