@@ -142,7 +142,7 @@ class PageHandler(BaseHandler):
     def hub_url(self, path: str, **arguments: str) -> str:
         """An address of the hub, with arguments; slashes stay readable."""
         query = urlencode({key: value for key, value in arguments.items() if value}, safe="/,")
-        return url_path_join(self.hub.base_url, path) + (f"?{query}" if query else "")
+        return str(url_path_join(self.hub.base_url, path)) + (f"?{query}" if query else "")
 
     def go(self, url: str) -> None:
         """Send the browser there with GET."""

@@ -188,7 +188,7 @@ def start_refusal(error: BaseException | None) -> Refusal | None:
     if isinstance(error, SpawnException):
         words = str(error.message)
     elif isinstance(error, web.HTTPError):
-        words = error.get_message() if hasattr(error, "get_message") else error.log_message or ""
+        words = error.log_message or ""
         try:
             words = words % error.args if error.args else words
         except (TypeError, ValueError):
