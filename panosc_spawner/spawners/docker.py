@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Coroutine, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from docker import APIClient
 from docker.errors import APIError, DockerException, NotFound
@@ -18,13 +18,15 @@ from panosc_spawner.launch.model import LaunchPlan, Mount, Reason, Refusal
 from panosc_spawner.spawners import docker_failures as failures
 from panosc_spawner.spawners.base import PlannedSpawner
 from panosc_spawner.spawners.docker_container import HUB_LABEL, ContainerRequest, container_request, labels_match
-from panosc_spawner.spawners.docker_engine import Engine, environment_client, is_engine_down, is_status
+from panosc_spawner.spawners.docker_engine import Engine, environment_client, is_status
 from panosc_spawner.spawners.docker_home import Homes
 from panosc_spawner.spawners.docker_network import network_name
 from panosc_spawner.spawners.docker_overlay import Overlays
 from panosc_spawner.spawners.docker_phases import Phases
 from panosc_spawner.spawners.docker_pull import PullError, Pulls
 from panosc_spawner.spawners.refused import Refused
+
+T = TypeVar("T")
 
 OVERLAYS = "overlays"
 """Directory beneath the hub's state directory."""
@@ -71,7 +73,7 @@ class PanoscDockerSpawner(PlannedSpawner, DockerSpawner):
         self.remove = True  # a container is never used twice: it would keep its old mounts, environment and token
         self.phases = Phases()
         self._starting: asyncio.Task[tuple[str, int]] | None = None
-        self._creating: asyncio.Future[Any] | None = None
+        self._unfinished: list[asyncio.Future[Any]] = []  # work in threads, that goes on when the start is cancelled
         self._silent = False  # the daemon did not answer our last poll
 
     @default("prefix")
@@ -139,7 +141,7 @@ class PanoscDockerSpawner(PlannedSpawner, DockerSpawner):
         try:
             async with asyncio.timeout(_POLL_SECONDS):
                 found = await self._inspect_patiently()
-        except (*_DOCKER_ERRORS, TimeoutError) as error:
+        except Exception as error:  # the hub takes any exception for "gone", and forgets the server
             if not self._silent:
                 self.log.warning(
                     "Docker does not answer about %s, which is taken to be running: %s", self._log_name, error
@@ -224,9 +226,7 @@ class PanoscDockerSpawner(PlannedSpawner, DockerSpawner):
         self.mem_limit, self.cpu_limit = int(plan.limits.memory), float(plan.limits.cpu)
         await self.shared.homes.prepare(self.engine, plan)
         try:
-            overlay = await self.engine.run(
-                self._write_overlay, self.object_name, str(image["Id"]), plan.account, str(plan.home.target)
-            )
+            overlay = await self._see_through(self._write_overlay(plan, str(image["Id"])))
         except OSError as error:
             self.log.error("The account files of %s cannot be written: %s", self._log_name, error)
             raise Refused(
@@ -251,10 +251,15 @@ class PanoscDockerSpawner(PlannedSpawner, DockerSpawner):
             overlay=overlay,
         )
 
-    @property
-    def _write_overlay(self) -> Callable[..., dict[str, Path]]:
-        overlays = self.shared.overlays
-        return lambda client, *args: overlays.write(client, *args)
+    async def _write_overlay(self, plan: LaunchPlan, image: str) -> dict[str, Path]:
+        overlays, name, home = self.shared.overlays, self.object_name, str(plan.home.target)
+        return await self.engine.run(lambda client: overlays.write(client, name, image, plan.account, home))
+
+    async def _see_through(self, work: Coroutine[Any, Any, T]) -> T:
+        """Wait for work that a thread does; when the start is cancelled, clean-up waits for it first."""
+        future = asyncio.ensure_future(work)
+        self._unfinished.append(future)
+        return await asyncio.shield(future)
 
     async def _create(self, request: ContainerRequest, plan: LaunchPlan) -> None:
         """Create the container. One of the same name that was this server's before is removed first.
@@ -263,16 +268,16 @@ class PanoscDockerSpawner(PlannedSpawner, DockerSpawner):
             Refused: if the name is taken by a container that is not this server's.
         """
         for _ in range(_NAME_TRIES):
-            # Kept, and shielded: when this start is cancelled, Docker may still be creating it, and clean-up must see it.
-            self._creating = asyncio.ensure_future(self.engine.run(create, request))
             try:
-                self.object_id = await asyncio.shield(self._creating)
-                return
+                return await self._see_through(self._create_once(request))
             except APIError as error:
                 if not is_status(error, 409):
                     raise
             await self._make_way(request.create["labels"])
         raise Refused(failures.name_taken(self.object_name))
+
+    async def _create_once(self, request: ContainerRequest) -> None:
+        self.object_id = await self.engine.run(create, request)
 
     async def _make_way(self, labels: Mapping[str, str]) -> None:
         try:
@@ -302,8 +307,8 @@ class PanoscDockerSpawner(PlannedSpawner, DockerSpawner):
                 return found
             except NotFound:
                 return None
-            except _DOCKER_ERRORS as error:
-                if not left or not is_engine_down(error):
+            except Exception:
+                if not left:
                     raise
             await asyncio.sleep(_POLL_PAUSE)
         raise AssertionError("unreachable")
@@ -338,9 +343,7 @@ class PanoscDockerSpawner(PlannedSpawner, DockerSpawner):
 
     async def _leave_nothing(self) -> None:
         """Remove whatever there is of this server but its home. What cannot be removed now, the keeper removes later."""
-        if self._creating:
-            with suppress(*_DOCKER_ERRORS):
-                self.object_id = await self._creating
+        await asyncio.gather(*self._unfinished, return_exceptions=True)
         if self.object_id:
             try:
                 await self.engine.run_slow(stop_and_remove, self.object_id, 0)
@@ -350,7 +353,8 @@ class PanoscDockerSpawner(PlannedSpawner, DockerSpawner):
 
     def _forget(self) -> None:
         self.shared.overlays.remove(self.object_name)
-        self.object_id, self._creating = "", None
+        self.object_id = ""
+        self._unfinished.clear()
 
 
 def create(client: APIClient, request: ContainerRequest) -> str:

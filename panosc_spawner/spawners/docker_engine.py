@@ -38,6 +38,14 @@ class Engine:
         self._make_client = make_client or environment_client
         self._version = "auto"
         self._mine = threading.local()
+        self._clients: list[APIClient] = []
+
+    def close(self) -> None:
+        """Wait for the calls under way, and close all connections."""
+        for pool in (self.quick, self._slow):
+            pool.shutdown(cancel_futures=True)
+        while self._clients:
+            self._clients.pop().close()
 
     def client(self) -> APIClient:
         """This thread's client.
@@ -48,6 +56,7 @@ class Engine:
         client: APIClient | None = getattr(self._mine, "client", None)
         if client is None:
             client = self._mine.client = self._make_client(self._version)
+            self._clients.append(client)
             self._version = client.api_version
         return client
 
@@ -64,7 +73,15 @@ class Engine:
         return await self._in(self.quick, lambda: getattr(self.client(), method)(*args, **kwargs))
 
     async def _in(self, pool: Executor, function: Callable[[], T]) -> T:
-        return await asyncio.wrap_future(pool.submit(function))
+        return await asyncio.wrap_future(pool.submit(_readable, function))
+
+
+def _readable(function: Callable[[], T]) -> T:
+    """docker-py fails with a KeyError on an error that is not the daemon's own, from a proxy before it for example."""
+    try:
+        return function()
+    except KeyError as error:
+        raise DockerException(f"an answer that is not Docker's (without {error})") from error
 
 
 def environment_client(version: str = "auto", timeout: float = CALL_SECONDS) -> APIClient:

@@ -28,7 +28,7 @@ _PREPARE_SECONDS = 60
 
 
 class Homes:
-    """Makes homes ready; one volume at a time, so that a second server of the same person waits for the first's."""
+    """Makes homes ready, each by one start at a time, so that a second server of the same person waits for the first's."""
 
     def __init__(self, labels: Mapping[str, str]) -> None:
         self._labels = dict(labels)
@@ -40,11 +40,11 @@ class Homes:
         Raises:
             Refused: if it cannot be used, in words.
         """
-        if plan.home.kind == "volume":
-            async with self._locks.setdefault(plan.home.source, asyncio.Lock()):
+        async with self._locks.setdefault(plan.home.source, asyncio.Lock()):
+            if plan.home.kind == "volume":
                 await engine.run_slow(prepare_volume, plan, self._labels)
-        else:
-            await asyncio.to_thread(prepare_directory, plan)
+            else:
+                await asyncio.to_thread(prepare_directory, plan)
 
 
 def prepare_directory(plan: LaunchPlan) -> None:
@@ -124,11 +124,15 @@ def _make_as(account: Account, point: Path) -> None:
         except OSError as error:
             raise _full(error) from error
         return
-    made = subprocess.run(
-        ["/bin/mkdir", "-p", "-m", "0755", str(point)],
-        user=account.uid, group=account.gid, extra_groups=list(account.gids),
-        cwd="/", env={"LC_ALL": "C"}, capture_output=True, timeout=_PREPARE_SECONDS, check=False,
-    )  # fmt: skip
+    try:
+        # In the home, and by its last name: directories above it may be closed to the person.
+        made = subprocess.run(
+            ["/bin/mkdir", "-p", "-m", "0755", point.name],
+            user=account.uid, group=account.gid, extra_groups=list(account.gids),
+            cwd=point.parent, env={"LC_ALL": "C"}, capture_output=True, timeout=_PREPARE_SECONDS, check=False,
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError) as error:
+        raise _full(OSError(errno.EIO, str(error))) from error
     if made.returncode:
         raise _full(OSError(errno.ENOSPC, made.stderr.decode(errors="replace").strip()[-200:]))
 
