@@ -1,0 +1,238 @@
+"""From a site to the authenticator: what is asked of the provider, and mistakes told when the hub starts."""
+
+import asyncio
+import json
+from datetime import timedelta
+
+import pytest
+from provider_support import serving
+from tornado import web
+from traitlets.config import Config
+
+from panosc_spawner.errors import ConfigurationError
+from panosc_spawner.facilities.model import ClaimAccount, Facility, NssAccount, UserOffice
+from panosc_spawner.facilities.site import EntitlementSource, FileSource, Hub, Login, Site, SiteFile
+from panosc_spawner.identity.authenticator import PanoscAuthenticator, configure_authenticator
+from panosc_spawner.identity.community import Community, Endpoints
+from panosc_spawner.identity.setup import read_secret
+
+SHORT = timedelta(seconds=0.3)
+NAMESPACE = "urn:geant:panosc.example"
+COMMUNITY = Community(
+    id="demo",
+    title="Demo people",
+    description="",
+    issuer_required=True,
+    namespaces=(NAMESPACE,),
+    identity_scopes=("x.example",),
+)
+GIVEN = COMMUNITY.model_copy(
+    update={
+        "endpoints": Endpoints(
+            authorize="https://i.example/a", token="https://i.example/t", userinfo="https://i.example/u"
+        ),
+        "issuer": "https://i.example",
+    }
+)
+
+
+@pytest.fixture
+def site(tmp_path):
+    secret = tmp_path / "secret"
+    secret.write_text("a-long-client-secret\n", encoding="utf-8")
+    secret.chmod(0o600)
+    office = UserOffice(name="UO")
+    esrf = Facility(
+        id="esrf", name="E", short_name="E", user_office=office, account=ClaimAccount(kind="claim", gids="groups")
+    )
+
+    def make(sources=(), **login):
+        known = {"community": "demo", "client_id": "hub", "client_secret_file": "secret"}
+        config = SiteFile(
+            hub=Hub(id="t", facilities=("esrf",), support="help@x.example"),
+            login=Login(**(known | login)),
+            account=NssAccount(kind="nss"),
+            sources=(*sources, FileSource(type="file", path="x.toml")),
+        )
+        ill = Facility(id="ill", name="I", short_name="I", user_office=office)
+        return Site(tmp_path, config, {"esrf": esrf, "ill": ill})
+
+    return make
+
+
+class Discovery(web.RequestHandler):
+    """Answers with the document of its settings, after as many failures as they say."""
+
+    def get(self):
+        settings = self.settings["discovery"]
+        settings["asked"] += 1
+        if settings["asked"] <= settings.get("fail", 0):
+            raise web.HTTPError(503)
+        if "redirect" in settings:
+            self.redirect(settings["redirect"])
+            return
+        self.write(settings["body"] if "body" in settings else json.dumps(settings["document"]))
+
+
+@pytest.fixture
+async def provider():
+    """A provider's discovery, and its settings."""
+    settings = {"asked": 0}
+
+    def app(port):
+        issuer = settings["issuer"] = f"http://127.0.0.1:{port}"
+        settings["document"] = {
+            "issuer": issuer,
+            "authorization_endpoint": f"{issuer}/a",
+            "token_endpoint": f"{issuer}/t",
+            "userinfo_endpoint": f"{issuer}/u",
+        }
+        return web.Application(
+            [("/.well-known/openid-configuration", Discovery)], discovery=settings, log_function=lambda handler: None
+        )
+
+    async with serving(app):
+        yield settings
+
+
+async def configured(site, community=COMMUNITY, wait=SHORT):
+    """The settings; asked for in a thread, since the hub reads its configuration before it has a loop."""
+    config = Config()
+    await asyncio.to_thread(configure_authenticator, config, site, community, wait=wait)
+    return config
+
+
+async def test_a_site_makes_an_authenticator(site, provider):
+    config = await configured(site(issuer=provider["issuer"], admins=("AB12@x.example",)))
+    authenticator = PanoscAuthenticator(config=config)
+    assert authenticator.token_url == provider["issuer"] + "/t"
+    assert authenticator.oauth_callback_url == "http://127.0.0.1:8000/hub/oauth_callback"
+    assert authenticator.client_secret == "a-long-client-secret"
+    assert authenticator.basic_auth is True
+    assert authenticator.admins == ["ab12@x.example"]
+    assert authenticator.kept_claims == ["gidNumber", "groups", "preferred_username", "uidNumber"]
+    assert authenticator.outage_grace == 3600
+    assert authenticator.login_service == "Demo people"
+    assert "help@x.example" in authenticator.custom_403_message
+    assert "a-long-client-secret" not in repr(config)
+
+
+async def test_a_provider_that_starts_a_moment_later_is_waited_for(site, provider):
+    provider["fail"] = 2
+    await configured(site(issuer=provider["issuer"]), wait=timedelta(seconds=5))
+    assert provider["asked"] == 3
+
+
+async def test_given_endpoints_are_not_asked_for(site):
+    config = await configured(site(), GIVEN)
+    assert config.PanoscAuthenticator.authorize_url == "https://i.example/a"
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"issuer": "https://evil.example"}, "speaks for the issuer 'https://evil.example'"),
+        ({"issuer": None}, "speaks for the issuer 'None'"),
+        ({"token_endpoint": "http://evil.example/t"}, "must be https"),
+        ({"userinfo_endpoint": None}, "no usable endpoint"),
+        ({"code_challenge_methods_supported": ["plain"]}, "PKCE"),
+        ({"token_endpoint_auth_methods_supported": ["private_key_jwt"]}, "client_secret_basic"),
+    ],
+)
+async def test_a_discovery_document_that_does_not_fit_is_told(site, provider, changes, words):
+    provider["document"] |= changes
+    with pytest.raises(ConfigurationError, match=words):
+        await configured(site(issuer=provider["issuer"]))
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"fail": 1000}, "status 503"),
+        ({"redirect": "https://evil.example/"}, "status 302"),
+        ({"body": "<html>"}, "not JSON"),
+        ({"body": "[]"}, "not a discovery document"),
+    ],
+)
+async def test_a_provider_that_gives_no_document_is_told_with_what_was_asked(site, provider, changes, words):
+    provider |= changes
+    with pytest.raises(ConfigurationError) as error:
+        await configured(site(issuer=provider["issuer"]))
+    assert words in str(error.value)
+    assert "/.well-known/openid-configuration" in str(error.value)
+    assert "start the hub again" in str(error.value)
+
+
+async def test_an_issuer_with_another_slash_is_another_issuer(site, provider):
+    with pytest.raises(ConfigurationError, match="with or without its last slash"):
+        await configured(site(issuer=provider["issuer"] + "/"))
+
+
+async def test_nobody_there_is_told(site):
+    with pytest.raises(ConfigurationError, match="refused"):
+        await configured(site(issuer="http://127.0.0.1:9"))
+
+
+def rule(**changes):
+    known = {
+        "type": "entitlements",
+        "facility": "ill",
+        "issuer": "https://i.example",
+        "namespace": NAMESPACE,
+        "group": ("g",),
+    }
+    return EntitlementSource(**(known | changes))
+
+
+@pytest.mark.parametrize(
+    ("login", "sources", "key"),
+    [
+        ({"issuer": "http://idp.example"}, (), "login.issuer"),
+        ({"client_secret_file": None}, (), "login.client_secret_file"),
+        ({"admins": ("ada",)}, (), "login.admins.0"),
+        ({"admins": ("ab@x.example", "ab@evil.example")}, (), "login.admins.1"),
+        ({"required_entitlement": "umbrellaid"}, (), "login.required_entitlement"),
+        ({"required_entitlement": "urn:geant:other.example:group:x"}, (), "login.required_entitlement"),
+        ({}, (rule(issuer="https://i.example/"),), "sources.0.issuer"),
+        ({}, (rule(namespace="urn:geant:panosc"),), "sources.0.namespace"),
+        ({}, (rule(namespace="panosc.example"),), "sources.0.namespace"),
+    ],
+)
+async def test_mistakes_of_a_site_are_named(site, login, sources, key):
+    with pytest.raises(ConfigurationError) as error:
+        await configured(site(sources, **login), GIVEN)
+    assert error.value.key == key
+
+
+async def test_a_missing_issuer_is_named(site):
+    with pytest.raises(ConfigurationError, match="Demo people's issuer is not public") as error:
+        await configured(site())
+    assert error.value.key == "login.issuer"
+
+
+async def test_rules_within_the_communitys_namespace_are_fine(site):
+    await configured(site((rule(), rule(namespace=f"{NAMESPACE}:sub"))), GIVEN)
+
+
+@pytest.mark.parametrize(
+    ("content", "mode", "words"),
+    [
+        ("secret-secret", 0o644, "read by others"),
+        ("secret-secret", 0o640, "chmod 600"),
+        ("", 0o600, "no client secret"),
+        ("a\nb", 0o600, "no client secret"),
+        ("x" * 5000, 0o600, "no client secret"),
+    ],
+)
+def test_a_secret_is_the_hubs_alone(tmp_path, content, mode, words):
+    file = tmp_path / "secret"
+    file.write_text(content, encoding="utf-8")
+    file.chmod(mode)
+    with pytest.raises(ConfigurationError, match=words) as error:
+        read_secret(file)
+    assert "secret-secret" not in str(error.value)
+
+
+def test_a_missing_secret_is_told(tmp_path):
+    with pytest.raises(ConfigurationError, match="cannot be read"):
+        read_secret(tmp_path / "secret")
