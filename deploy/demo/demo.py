@@ -9,6 +9,8 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shlex
+import shutil
 import signal
 import socket
 import subprocess
@@ -108,10 +110,11 @@ class Demo:
             self._remember(ports)
             self._until(f"{issuer}/.well-known/openid-configuration", self.provider, 30)
         with step("Hub and proxy"):
+            path = f"{BIN}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
             env = os.environ | {
-                "PATH": f"{BIN}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
+                "PATH": path,
                 "PANOSC_SITE": str(self.folders.site),
-                "PANOSC_PROXY_COMMAND": str(BIN / "configurable-http-proxy"),
+                "PANOSC_PROXY_COMMAND": proxy_command(path),
             }
             self.hub.start(
                 [sys.executable, "-m", "jupyterhub", "-f", ROOT / "jupyterhub_config.py"], env, self.folders.demo
@@ -173,6 +176,18 @@ def answers(url: str) -> bool:
             return bool(answer.status == 200)
     except (OSError, urllib.error.URLError):
         return False
+
+
+def proxy_command(path: str) -> str:
+    """The proxy that the environment holds, quoted as a command.
+
+    Raises:
+        DemoError: if there is none.
+    """
+    found = shutil.which("configurable-http-proxy", path=path)
+    if not found:
+        raise DemoError("The hub's proxy is not installed here. Run: python3 deploy/bootstrap.py")
+    return shlex.quote(found)
 
 
 def choose_ports(folders: Folders) -> Ports:
@@ -276,7 +291,7 @@ def docker_problem() -> str:
 def main(arguments: list[str]) -> int:
     """``demo.py [local|docker]``."""
     spawner = arguments[0] if arguments else "local"
-    demo = Demo(Folders(ROOT / ".demo", spawner))
+    demo = Demo(Folders(Path(os.environ.get("PANOSC_DEMO_FOLDER") or ROOT / ".demo").resolve(), spawner))
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, demo.on_signal)
     print(f"PaNOSC Hub, demo with {'containers' if spawner == 'docker' else 'local processes'}", flush=True)

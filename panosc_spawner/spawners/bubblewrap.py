@@ -167,7 +167,9 @@ def _binds(plan: LaunchPlan, mounts: Mapping[Mount, Path], surroundings: Surroun
         entries.append((mount.target, [how, str(directory), str(mount.target)]))
     # A directory before what lies in it, or it would cover that up.
     entries.sort(key=lambda entry: len(entry[0].parts))
-    return [word for _, words in entries for word in words]
+    words = [word for _, entry in entries for word in entry]
+    # What is in memory only must not be written to: a notebook saved there would be lost with the server.
+    return [*words, "--remount-ro", str(home / PROPOSALS_DIRECTORY), "--remount-ro", "/"]
 
 
 def _beneath(path: Path, directories: Iterable[Path]) -> bool:

@@ -134,8 +134,10 @@ class PanoscLocalSpawner(PlannedSpawner, LocalProcessSpawner):
     def get_args(self) -> list[str]:
         """Arguments of the server."""
         args: list[str] = super().get_args()
-        # Under bubblewrap it is not root that it seems to be, whoever runs the hub.
-        return args if self._isolated() or os.geteuid() else [*args, "--allow-root"]
+        if self._isolated():
+            # The network is shared with the other servers; sockets in the server's own /tmp are not.
+            return [*args, "--KernelManager.transport=ipc"]
+        return args if os.geteuid() else [*args, "--allow-root"]
 
     def get_state(self) -> dict[str, Any]:
         """What finds the processes again."""
