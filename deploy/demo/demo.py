@@ -24,7 +24,7 @@ from pathlib import Path
 from types import FrameType
 
 import demo_site
-from demo_process import RunFile, Service, stop
+from demo_process import RunFile, Service, adopt_orphans, end_descendants, stop
 from demo_site import Folders, Ports
 
 from panosc_spawner.spawners.bubblewrap import why_not
@@ -150,6 +150,7 @@ class Demo:
         if running:
             with step("Stopping the hub, its servers and the login service"):
                 stop(running, 30, hurry=lambda: len(self.signals) > 1)
+                end_descendants()
         self.hub.reap()
         self.provider.reap()
         self.run.clear()
@@ -295,6 +296,7 @@ def main(arguments: list[str]) -> int:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, demo.on_signal)
     print(f"PaNOSC Hub, demo with {'containers' if spawner == 'docker' else 'local processes'}", flush=True)
+    adopt_orphans()
     try:
         if spawner == "docker" and (problem := docker_problem()):
             raise DemoError(problem)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ctypes
 import json
 import os
 import signal
@@ -14,6 +15,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from panosc_spawner.spawners.local_process import Process, descendants, end, last_lines, open_log
+
+_PR_SET_CHILD_SUBREAPER = 36
 
 
 class Service:
@@ -77,6 +80,16 @@ class RunFile:
     def clear(self) -> None:
         """Forget them."""
         self._file.unlink(missing_ok=True)
+
+
+def adopt_orphans() -> None:
+    """Make this process the parent of whatever its children leave behind: a hub that is killed leaves its servers."""
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def end_descendants() -> None:
+    """Kill whatever is still below this process."""
+    asyncio.run(end(descendants(os.getpid()), 5))
 
 
 def stop(processes: Iterable[Process], seconds: float, hurry: Callable[[], bool] = lambda: False) -> None:
