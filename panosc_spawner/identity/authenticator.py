@@ -16,6 +16,7 @@ from urllib.parse import urlencode, urlsplit
 from weakref import WeakValueDictionary
 
 from oauthenticator.generic import GenericOAuthenticator
+from oauthenticator.oauth2 import OAuthCallbackHandler
 from tornado import web
 from tornado.httpclient import HTTPClientError, HTTPRequest
 from traitlets import Any as AnyTrait
@@ -74,8 +75,21 @@ class ProviderRefused(web.HTTPError):
         super().__init__(403, f"{title} did not confirm your login; it may have taken too long. Please log in again.")
 
 
+class CallbackHandler(OAuthCallbackHandler):
+    """Where the provider sends people back to."""
+
+    def log_exception(self, typ: Any, value: Any, tb: Any) -> None:
+        """Without the address: tornado would log its code and state. Called by tornado."""
+        if isinstance(value, web.HTTPError):
+            self.log.warning("Login failed: %s %.200r", value.status_code, value.log_message)
+        else:
+            self.log.error("Login failed", exc_info=(typ, value, tb))
+
+
 class PanoscAuthenticator(GenericOAuthenticator):
     """Authenticator for one community; :func:`configure_authenticator` sets it up from a site."""
+
+    callback_handler = CallbackHandler
 
     community = AnyTrait(
         config=True, help="The :class:`~panosc_spawner.identity.community.Community` that people log in with."
@@ -295,6 +309,9 @@ class PanoscAuthenticator(GenericOAuthenticator):
             The new auth model; True to go on as before because the provider is down, within ``outage_grace``; False if the
             person must log in again. A failed refresh never makes ``Person.seen_at`` younger.
         """
+        # JupyterHub 6.1.1 reads this after a False, but sets it for tokens only: a browser's request would end in an error.
+        if handler is not None and not hasattr(handler, "_token_authenticated"):
+            handler._token_authenticated = False
         async with self._lock(user.name):
             state = await user.get_auth_state() or {}
             try:
