@@ -23,6 +23,10 @@ _PAUSE_SECONDS = 0.25
 _AUTH_NAMES = {"basic": "client_secret_basic", "post": "client_secret_post", "none": "none"}
 
 
+class ProviderUnreachable(ConfigurationError):
+    """Nobody answered, or not with a discovery document: an outage as likely as a mistake."""
+
+
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
     """A discovery document stands where the issuer says, or nowhere."""
 
@@ -42,7 +46,8 @@ def discover(issuer: str, community: Community, file: Path, wait: timedelta = WA
         wait: how long to go on asking while it does not answer.
 
     Raises:
-        ConfigurationError: naming what was asked, what came back and what to do.
+        ConfigurationError: naming what was asked, what came back and what to do; a :class:`ProviderUnreachable` where
+            trying again later may help.
     """
     url = issuer.rstrip("/") + "/.well-known/openid-configuration"
     document = _fetch(url, file, time.monotonic() + wait.total_seconds())
@@ -86,7 +91,7 @@ def _fetch(url: str, file: Path, deadline: float) -> Mapping[str, Any]:
         except ValueError:
             problem = "something that is not JSON"
         if time.monotonic() >= deadline:
-            raise ConfigurationError(
+            raise ProviderUnreachable(
                 file,
                 "login.issuer",
                 f"the login service {urlsplit(url).netloc} was asked for {url}; it answered: {problem}",

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import logging
 import stat
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -12,11 +15,12 @@ from panosc_spawner.errors import ConfigurationError, EntitlementError, Identity
 from panosc_spawner.facilities.model import ClaimAccount, NssAccount
 from panosc_spawner.facilities.site import EntitlementSource, Site
 from panosc_spawner.identity.community import Community, Endpoints, require_safe_url
-from panosc_spawner.identity.discovery import WAIT, discover
+from panosc_spawner.identity.discovery import WAIT, ProviderUnreachable, discover
 from panosc_spawner.identity.entitlements import Entitlement, parse, parse_namespace
 from panosc_spawner.identity.username import canonical_subject
 
 MAX_SECRET = 4096
+log = logging.getLogger(__name__)
 
 
 def configure_authenticator(c: Any, site: Site, community: Community, *, wait: timedelta = WAIT) -> None:
@@ -83,10 +87,35 @@ def issuer_of(site: Site, community: Community) -> str:
 def endpoints_of(site: Site, community: Community, *, wait: timedelta = WAIT) -> Endpoints:
     """The provider's endpoints: given by the community's file, or discovered.
 
+    Discovered ones are kept in the hub's state directory. Where the provider is down when the hub starts, those of the last
+    time are used: people at work must find their servers again although nobody new can log in.
+
     Raises:
         ConfigurationError: as :func:`~.discovery.discover`.
     """
-    return community.endpoints or discover(issuer_of(site, community), community, _file(site), wait)
+    if community.endpoints:
+        return community.endpoints
+    issuer = issuer_of(site, community)
+    kept = site.folder / site.config.hub.state_dir / "login-endpoints.json"
+    try:
+        endpoints = discover(issuer, community, _file(site), wait)
+    except ProviderUnreachable as error:
+        last = _read_kept(kept, issuer)
+        if last is None:
+            raise
+        log.warning("%s. The endpoints of the last start are used.", error)
+        return last
+    with suppress(OSError):  # no state directory yet, as in a check of the site's folder
+        kept.write_text(json.dumps({"issuer": issuer, "endpoints": endpoints.model_dump()}), encoding="utf-8")
+    return endpoints
+
+
+def _read_kept(file: Path, issuer: str) -> Endpoints | None:
+    try:
+        kept = json.loads(file.read_text(encoding="utf-8"))
+        return Endpoints.model_validate(kept["endpoints"]) if kept["issuer"] == issuer else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def read_secret(file: Path) -> str:

@@ -49,7 +49,7 @@ def site(tmp_path):
     def make(sources=(), **login):
         known = {"community": "demo", "client_id": "hub", "client_secret_file": "secret"}
         config = SiteFile(
-            hub=Hub(id="t", facilities=("esrf",), support="help@x.example"),
+            hub=Hub(id="t", facilities=("esrf",), support="help@x.example", state_dir=tmp_path),
             login=Login(**(known | login)),
             account=NssAccount(kind="nss"),
             sources=(*sources, FileSource(type="file", path="x.toml")),
@@ -121,6 +121,19 @@ async def test_a_provider_that_starts_a_moment_later_is_waited_for(site, provide
     provider["fail"] = 2
     await configured(site(issuer=provider["issuer"]), wait=timedelta(seconds=5))
     assert provider["asked"] == 3
+
+
+async def test_a_hub_that_restarts_while_the_provider_is_down_starts(site, provider, caplog):
+    before = await configured(site(issuer=provider["issuer"]))
+    provider["fail"] = 1000
+    after = await configured(site(issuer=provider["issuer"]))
+    assert after.PanoscAuthenticator.token_url == before.PanoscAuthenticator.token_url
+    assert "endpoints of the last start are used" in caplog.text
+    with pytest.raises(ConfigurationError):  # those of another issuer are of no use
+        await configured(site(issuer="http://127.0.0.1:9"))
+    provider |= {"fail": 0, "document": provider["document"] | {"issuer": "https://evil.example"}}
+    with pytest.raises(ConfigurationError, match="speaks for"):  # an answer that is wrong is no outage
+        await configured(site(issuer=provider["issuer"]))
 
 
 async def test_given_endpoints_are_not_asked_for(site):
