@@ -86,6 +86,7 @@ class PanoscLocalSpawner(PlannedSpawner, LocalProcessSpawner):
             await self.wait_until_listening(_LOOPBACK, self.port, lambda: self._ended_early(offset))
         except BaseException:
             await asyncio.shield(self._kill())
+            self.clear_state()
             raise
         self.say(95, "Opening")
         return _LOOPBACK, self.port
