@@ -18,7 +18,7 @@ from typing import Any
 
 from panosc_spawner.identity.community import Community
 from panosc_spawner.pages.actions import DismissHandler, ExtendHandler, StopHandler
-from panosc_spawner.pages.assets import AssetHandler, Assets, HubIconsHandler
+from panosc_spawner.pages.assets import AssetHandler, Assets
 from panosc_spawner.pages.handler import Pages
 from panosc_spawner.pages.home import HomeHandler, ProposalsHandler, WhyHandler
 from panosc_spawner.pages.open import OpenHandler, SpawnHandler
@@ -55,7 +55,6 @@ def page_handlers(context: HubContext, community: Community) -> list[tuple[str, 
     return [
         *((route, made[handler]) for route, handler in _ROUTES),
         (r"/panosc/static/([0-9a-f]+)/([a-z0-9.-]+)", static),
-        (r"/components/(@fortawesome/[a-z/-]+\.css)", HubIconsHandler),
     ]
 
 

@@ -48,15 +48,6 @@ class AssetHandler(web.RequestHandler):
         self.finish(body)
 
 
-class HubIconsHandler(web.RequestHandler):
-    """JupyterHub 6.1's style sheet looks for its icons one folder too high; here they are found, and not asked for again."""
-
-    def get(self, path: str) -> None:
-        """To where they are."""
-        self.set_header("Cache-Control", "public, max-age=86400")
-        self.redirect(self.static_url(f"components/{path}", include_version=False), status=301)
-
-
 def facility_styles(facilities: Mapping[str, Facility]) -> str:
     """A class for each facility's tag: its colour, and the text colour, black or white, that is read best on it."""
     return "".join(

@@ -46,7 +46,6 @@ class HomeHandler(PageHandler):
             rows=rows if more else rows[:PAGE],
             found=len(rows),
             query=query,
-            etag=listing.encoded.etag.strip('"'),
             servers=servers,
             open_servers={view.refs[0]: view for view in servers if len(view.refs) == 1 and view.state == "running"},
             troubles=[trouble for o in report.outcomes if (trouble := source_trouble(o, datetime.now(UTC)))],

@@ -18,9 +18,14 @@ def free_now() -> str:
         parts.append(f"{format_size(available)} of {format_size(total)} of memory free")
     cores = os.cpu_count()
     if cores and hasattr(os, "getloadavg"):
-        idle = max(0.0, cores - os.getloadavg()[0])
-        parts.append(f"{idle:.1f} of {cores} cores idle" if cores > 1 else f"{idle:.1f} of 1 core idle")
+        parts.append(idle_words(cores, os.getloadavg()[0]))
     return ", ".join(parts)
+
+
+def idle_words(cores: int, load: float) -> str:
+    """``6.9 of 8 cores idle``, from the load of the last minute."""
+    idle = cores - load
+    return f"{idle:.1f} of {cores} cores idle" if idle >= 0.5 else f"all {cores} cores busy"
 
 
 def parse_meminfo(text: str) -> tuple[int, int] | None:

@@ -19,7 +19,7 @@ from typing import NamedTuple
 from panosc_spawner.facilities.ids import ProposalRef
 from panosc_spawner.facilities.model import Role
 from panosc_spawner.facilities.site import Site
-from panosc_spawner.pages.words import ROLE_WORDS, date_range, day
+from panosc_spawner.pages.words import ROLE_WORDS, date_range, day, last_day
 from panosc_spawner.proposals.model import Grant
 
 PAGE = 100
@@ -161,14 +161,14 @@ def _why_closed(grant: Grant, site: Site, now: datetime) -> str:
     if grant.not_before and now < grant.not_before:
         return f"Your access begins on {day(grant.not_before)}."
     if grant.ends_at and now >= grant.ends_at:
-        return f"Your access ended on {day(grant.ends_at)}. Ask the {facility.user_office.name} to extend it."
+        return f"Your access ended with {last_day(grant.ends_at)}. Ask the {facility.user_office.name} to extend it."
     return ""
 
 
 def _row(grant: Grant) -> Row:
     proposal = grant.proposal
     first, last = proposal.start, proposal.end
-    until = f", until {day(grant.ends_at)}" if grant.ends_at else ""
+    until = f", until {last_day(grant.ends_at)}" if grant.ends_at else ""
     return Row(
         ref=str(proposal.ref),
         title=proposal.title or proposal.ref.id,
@@ -225,8 +225,7 @@ class Listings:
         """The listing of these grants; the same object as long as the answer and its meaning are the same."""
         if kept := self._kept.get(username):
             known, listing = kept
-            # The tuple itself is compared: it is kept here, so its identity cannot have passed to another.
-            if known is grants and not (listing.valid_until and now >= listing.valid_until):
+            if not (listing.valid_until and now >= listing.valid_until) and _say_the_same(known, grants):
                 self._kept.move_to_end(username)
                 return listing
         listing = build_listing(grants, site, now)
@@ -235,3 +234,16 @@ class Listings:
         while len(self._kept) > self._most:
             self._kept.popitem(last=False)
         return listing
+
+
+def _say_the_same(known: tuple[Grant, ...], grants: tuple[Grant, ...]) -> bool:
+    """Whether two answers make the same rows: all but when they were seen. Mostly it is the same objects."""
+    return len(known) == len(grants) and all(
+        a is b
+        or (
+            (a.proposal is b.proposal or a.proposal == b.proposal)
+            and (a.role, a.source, a.evidence, a.not_before, a.ends_at)
+            == (b.role, b.source, b.evidence, b.not_before, b.ends_at)
+        )
+        for a, b in zip(known, grants, strict=True)
+    )

@@ -28,6 +28,11 @@ def day(moment: date) -> str:
     return f"{moment.day} {moment:%b %Y}"
 
 
+def last_day(end: datetime) -> str:
+    """The last day on which something holds that ends at ``end`` (exclusive): midnight still belongs to the day before."""
+    return day(end - timedelta(microseconds=1))
+
+
 def clock(moment: datetime, now: datetime) -> str:
     """A time of day, with the day where that is not today: ``10:02 UTC``, ``10:02 UTC on 3 Nov 2026``."""
     moment = moment.astimezone(UTC)
@@ -45,6 +50,11 @@ def left(moment: datetime, now: datetime) -> str:
     """How long still: ``11 h 30 min left``, ``time is up``."""
     span = moment - now
     return f"{format_duration(span)} left" if span > timedelta(0) else "time is up"
+
+
+def lasting(moment: datetime, now: datetime) -> str:
+    """How long from now, to the nearest minute: ``12 h``."""
+    return format_duration(moment - now + timedelta(seconds=30))
 
 
 def date_range(first: date | None, last: date | None) -> str:

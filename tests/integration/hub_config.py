@@ -4,7 +4,7 @@
 import asyncio
 import os
 import shlex
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from jupyterhub.auth import Authenticator
@@ -94,6 +94,8 @@ class InProcessSpawner(PlannedSpawner):
                     log,
                 )
             )
+        if "ma1004" in ids:  # its time is nearly up
+            self.summary["ends_at"] = (datetime.now(UTC) + timedelta(minutes=10)).isoformat()
         self.say(90, "Starting JupyterLab")
         self.server_up = httpserver.HTTPServer(web.Application([(r".*", Answer)]))
         self.server_up.listen(0, "127.0.0.1")

@@ -44,7 +44,7 @@ source = "{folder}/homes/{{user}}"
 kind = "shared"
 
 [access]
-source_timeout = "2s"
+source_timeout = "20s"
 
 [[sources]]
 type = "file"

@@ -4,6 +4,7 @@ import { enliven } from "./page.js";
 
 const script = document.getElementById("home-script");
 const table = document.getElementById("list");
+const FIRST = 20; // rows put on the screen with the key that was typed
 const KEYS = ["q", "facility", "instrument", "year", "role"];
 
 if (table) filterAsTyped();
@@ -25,15 +26,24 @@ async function filterAsTyped() {
 
   const wanted = () => Object.fromEntries(KEYS.map((key) => [key, form.elements[key]?.value ?? ""]));
 
+  let rest;
   function show() {
     const query = wanted();
     const matches = list.find(query);
-    body.replaceChildren(...matches.slice(0, shown).map(row));
+    clearTimeout(rest);
+    body.replaceChildren(...matches.slice(0, FIRST).map(row));
     enliven(body);
+    // The rows below the edge of the screen wait until nobody types.
+    if (matches.length > FIRST) rest = setTimeout(() => addRows(matches.slice(FIRST, shown)), 60);
     more.hidden = matches.length <= shown;
     clear.hidden = !KEYS.some((key) => query[key]);
     announce(counted(matches.length, list.entries.length));
     remember(query);
+  }
+
+  function addRows(entries) {
+    body.append(...entries.map(row));
+    enliven(body);
   }
 
   function row(entry) {
@@ -81,8 +91,9 @@ async function filterAsTyped() {
   more.addEventListener("click", (event) => {
     event.preventDefault();
     const next = body.children.length;
-    shown += PAGE;
-    show();
+    addRows(list.find(wanted()).slice(next, next + PAGE));
+    shown = body.children.length;
+    more.hidden = list.find(wanted()).length <= shown;
     body.children[next]?.querySelector("a").focus();
   });
   clear.addEventListener("click", (event) => {

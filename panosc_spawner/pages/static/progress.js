@@ -15,7 +15,8 @@ source.onmessage = ({ data }) => {
     return location.reload(); // the hub answers this address with the way to the server from now on
   }
   // The bar never goes back; the hub's last event of its own says 100 only when it is ready.
-  show(Math.max(Number(bar.ariaValueNow), Math.min(event.progress ?? 0, 99)), event.message ?? "");
+  const words = event.message === "Server requested" ? "" : event.message; // the hub's word before the first of ours
+  show(Math.max(Number(bar.ariaValueNow), Math.min(event.progress ?? 0, 99)), words);
 };
 source.onerror = () => {
   // The hub restarted, or the line broke: the browser tries again by itself, and a page that is over says so.
@@ -37,21 +38,14 @@ function show(percent, words) {
 
 function fail(event) {
   source.close();
+  const cancelled = event.message === "Spawn cancelled";
+  // The hub's own page for a failed start says why; this address shows it from now on.
+  if (!event.html_message && !cancelled) return location.reload();
   going.hidden = true;
   failed.hidden = false;
+  document.title = document.title.replace("Starting", "Not started");
   const title = document.getElementById("progress-title").firstChild;
   title.data = title.data.replace("Starting", "Not started");
-  if (event.html_message) {
-    reason.innerHTML = event.html_message; // made by the hub from a refusal, with all of it escaped
-  } else {
-    const words = (event.message ?? "").replace(/^Spawn failed:?\s*/, "").replace(/^Spawn cancelled$/, "The start was cancelled.");
-    reason.append(paragraph(words || "The hub did not foresee the reason."));
-    reason.append(paragraph("Try again; if it happens again, tell the people who run this hub."));
-  }
-}
-
-function paragraph(words) {
-  const p = document.createElement("p");
-  p.textContent = words;
-  return p;
+  if (cancelled) reason.textContent = "The start was cancelled; nothing is left running.";
+  else reason.innerHTML = event.html_message; // made by the hub from a refusal, with all of it escaped
 }
