@@ -124,7 +124,8 @@ class EntitlementSource(Model):
         default_factory=dict, description="The entitlement's role= to ours; no role is 'member'."
     )
     lifetime: Duration = Field(
-        default=timedelta(hours=1), description="A grant ends this long after the claim was seen."
+        default=timedelta(hours=1),
+        description="The claims count this long after they were seen; they are seen at each login and refresh.",
     )
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 
 from panosc_spawner.errors import EntitlementError, IdError, SourceError
 from panosc_spawner.facilities.ids import ProposalRef
 from panosc_spawner.facilities.model import Role
 from panosc_spawner.facilities.site import EntitlementSource as EntitlementRule
 from panosc_spawner.facilities.site import Site
+from panosc_spawner.facilities.units import format_duration
 from panosc_spawner.identity.entitlements import Entitlement, parse
 from panosc_spawner.identity.person import Person
 from panosc_spawner.proposals.model import Grant, Proposal
@@ -23,11 +25,14 @@ class EntitlementProposals:
 
     An entitlement counts if the person's verified issuer is exactly the rule's, its namespace is exactly the rule's, its
     path is the rule's group and then one component: the proposal id. Its authority is never looked at. The right was seen
-    when the claims were, and ends after the rule's lifetime.
+    when the claims were; claims older than the rule's lifetime are no answer.
     """
 
-    def __init__(self, rule: EntitlementRule, site: Site) -> None:
+    def __init__(
+        self, rule: EntitlementRule, site: Site, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
         self.name = rule.name
+        self._now = now
         self._rule = rule
         self._facility = site.facilities[rule.facility]
 
@@ -35,6 +40,9 @@ class EntitlementProposals:
         """See :class:`~.source.ProposalSource`."""
         if person.issuer != self._rule.issuer:
             return []
+        if self._now() - person.seen_at > self._rule.lifetime:
+            age = format_duration(self._now() - person.seen_at)
+            raise SourceError(self.name, f"what your login says of your groups is {age} old; log out and in again")
         found = []
         skipped = 0
         for text in person.entitlements:
@@ -75,7 +83,6 @@ class EntitlementProposals:
             source=self.name,
             evidence=f"your login says that you are in the group {group}",
             seen_at=person.seen_at,
-            ends_at=person.seen_at + rule.lifetime,
         )
 
     def _ref(self, text: str) -> ProposalRef:

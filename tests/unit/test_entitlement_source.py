@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from panosc_spawner.errors import SourceError
 from panosc_spawner.facilities.ids import IdRule, ProposalRef
 from panosc_spawner.facilities.model import Facility, Role, UserOffice
 from panosc_spawner.facilities.site import EntitlementSource, Hub, Login, Site, SiteFile
@@ -37,7 +38,7 @@ def source(tmp_path):
     esrf = Facility(id="esrf", name="ESRF", short_name="ESRF", user_office=UserOffice(name="UO"), proposals=rule)
     login = Login(community="demo", client_id="hub")
     site = SiteFile(hub=Hub(id="t", facilities=("esrf",)), login=login, sources=(RULE,))
-    return EntitlementProposals(RULE, Site(tmp_path, site, {"esrf": esrf}))
+    return EntitlementProposals(RULE, Site(tmp_path, site, {"esrf": esrf}), now=lambda: SEEN + timedelta(minutes=59))
 
 
 def person(*entitlements, issuer=ISSUER):
@@ -58,7 +59,13 @@ async def test_a_group_of_the_namespace_is_a_right(source, tail, role):
     assert grant.role is role
     assert grant.source == "UmbrellaID groups"
     assert "umbrellaid:esrf:proposals:" in grant.evidence
-    assert (grant.seen_at, grant.ends_at) == (SEEN, SEEN + timedelta(hours=1))
+    assert (grant.seen_at, grant.ends_at) == (SEEN, None)  # how old it may be is the launch step's to say
+
+
+async def test_claims_that_are_too_old_are_no_answer(source):
+    early = replace(person(f"{NAMESPACE}:group:umbrellaid:esrf:proposals:ma1234"), seen_at=SEEN - timedelta(minutes=2))
+    with pytest.raises(SourceError, match=r"1 h 1 min old; log out and in again"):
+        await source.grants(early)
 
 
 @pytest.mark.parametrize(
