@@ -126,7 +126,7 @@ def _tmpfs(plan: LaunchPlan, docker: Docker) -> dict[str, str]:
     tmpfs["/tmp"] = f"rw,nosuid,nodev,exec,size={size},mode=1777"  # noqa: S108 - the container's own
     if docker.read_only_root:
         tmpfs["/var/tmp"] = f"rw,nosuid,nodev,exec,size={size},mode=1777"  # noqa: S108
-        tmpfs["/run"] = "rw,nosuid,nodev,noexec,size=16m,mode=1777"
+        tmpfs["/run"] = "rw,nosuid,nodev,noexec,size=16m,mode=755"
     return tmpfs
 
 

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import secrets
+import subprocess
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -14,7 +15,6 @@ from typing import Any
 
 import docker
 import pytest
-from docker.utils.socket import frames_iter
 from jupyterhub import orm
 from jupyterhub.objects import Hub
 from jupyterhub.user import User
@@ -143,15 +143,10 @@ class Bench:
         wanted = [f"{HUB_LABEL}={HUB_ID}", *(f"org.panosc.{key}={value}" for key, value in labels.items())]
         return list(self.client.containers(all=True, filters={"label": wanted}))
 
-    def inside(self, spawner: DirectSpawner, script: str, user: str = "") -> tuple[int, str]:
+    def inside(self, spawner: DirectSpawner, script: str) -> tuple[int, str]:
         """Run a shell script in a server; returns exit code and output."""
-        run = self.client.exec_create(spawner.object_id, ["sh", "-c", script], user=user)
-        # exec_start would leave its connection open.
-        stream = self.client.exec_start(run["Id"], socket=True)
-        output = b"".join(part for _, part in frames_iter(stream, tty=False)).decode().strip()
-        stream._response.close()
-        stream.close()
-        return self.client.exec_inspect(run["Id"])["ExitCode"], output
+        run = subprocess.run(["docker", "exec", spawner.object_id, "sh", "-c", script], capture_output=True, text=True)
+        return run.returncode, (run.stdout + run.stderr).strip()
 
     def overlays(self) -> list[str]:
         """Names of the overlay directories that are there."""

@@ -31,7 +31,7 @@ async def refused(spawner) -> Refused:
 async def test_life_of_a_server(bench: Bench):
     spawner = bench.spawner(bench.plan(bench.data("ma1234")))
     assert await spawner.poll() == 0
-    ip, port = await spawner.start()
+    _ip, port = await spawner.start()
     assert port == 8888
     assert bench.client.inspect_container(spawner.object_id)["State"]["Running"]
     assert await spawner.poll() is None
@@ -120,7 +120,7 @@ async def test_a_server_is_confined(bench: Bench):
     assert "CapEff:\t0000000000000000" in bench.inside(spawner, "cat /proc/self/status")[1]
     assert "NoNewPrivs:\t1" in bench.inside(spawner, "cat /proc/self/status")[1]
     assert bench.inside(spawner, "touch /usr/x /etc/x")[0]
-    assert bench.inside(spawner, "cp /bin/true /tmp/t && /tmp/t && touch /var/tmp/x /run/x") == (0, "")
+    assert bench.inside(spawner, "cp /bin/true /tmp/t && /tmp/t && touch /var/tmp/x") == (0, "")
 
 
 async def test_servers_cannot_reach_each_other(bench: Bench):
@@ -134,11 +134,11 @@ async def test_servers_cannot_reach_each_other(bench: Bench):
 
 async def test_a_missing_directory_is_refused_in_words_and_nothing_is_created(bench: Bench):
     mount = bench.data("ma1234")
-    os.rename(mount.source, f"{mount.source}-away")
+    Path(mount.source).rename(f"{mount.source}-away")
     error = await refused(bench.spawner(bench.plan(mount)))
     assert error.refusal.reason is Reason.MISSING_DIRECTORY
     assert str(mount.source) in error.refusal.message
-    assert not os.path.exists(mount.source)
+    assert not Path(mount.source).exists()
     assert bench.containers() == []
 
 

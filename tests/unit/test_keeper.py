@@ -1,0 +1,81 @@
+"""What the keeper decides: pure, without a hub and without Docker."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from panosc_spawner.spawners.keeper import Container, KeeperError, Server, orphans, overdue, read_servers
+
+NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+OLD, YOUNG = NOW - timedelta(minutes=10), NOW - timedelta(seconds=119)
+
+
+def container(id: str = "c1", person: str = "ada", server: str = "p-1", created_at: datetime = OLD) -> Container:
+    return Container(id, f"panosc-{id}", person, server, created_at)
+
+
+def server(
+    person: str = "ada", name: str = "p-1", container: str = "", pending: bool = False, ends_at: datetime | None = None
+) -> Server:
+    return Server(person, name, container, pending, ends_at)
+
+
+@pytest.mark.parametrize(
+    ("found", "servers", "expected"),
+    [
+        ([container()], [], {"c1"}),
+        ([container()], [server()], set()),
+        ([container()], [server(pending=True)], set()),
+        ([container(created_at=YOUNG)], [], set()),
+        ([container(created_at=NOW + timedelta(days=1))], [], set()),
+        ([container()], [server(name="p-2", container="c1")], set()),
+        ([container()], [server(name="p-2")], {"c1"}),
+        ([container()], [server(person="eve")], {"c1"}),
+        ([container("helper", person="", server="")], [server()], {"helper"}),
+        ([container("a"), container("b", server="p-2")], [server()], {"b"}),
+    ],
+)
+def test_orphans(found: list[Container], servers: list[Server], expected: set[str]):
+    assert orphans(found, servers, NOW) == expected
+
+
+def test_overdue_servers_are_stopped_once_their_time_is_over_and_not_while_pending():
+    over = server(ends_at=NOW)
+    assert overdue([over], NOW) == [over]
+    assert overdue([server(ends_at=NOW + timedelta(seconds=1))], NOW) == []
+    assert overdue([server()], NOW) == []
+    assert overdue([server(ends_at=OLD, pending=True)], NOW) == []
+
+
+def test_the_hubs_answer_is_read():
+    state = {"object_id": "c1", "panosc": {"ends_at": "2026-11-23T11:00:00+00:00"}}
+    users = [
+        {"name": "ada", "servers": {"p-1": {"name": "p-1", "pending": None, "state": state}}},
+        {"name": "eve", "servers": {"": {"name": "", "pending": "spawn", "state": {}}}},
+        {"name": "mo", "servers": {}},
+    ]
+    assert read_servers(users) == [
+        server(container="c1", ends_at=NOW - timedelta(hours=1)),
+        server(person="eve", name="", pending=True),
+    ]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        None,
+        {},
+        "[]",
+        [None],
+        [{"name": "ada"}],
+        [{"name": "ada", "servers": []}],
+        [{"name": "ada", "servers": {"p": {"name": "p", "pending": None}}}],
+        [{"name": "ada", "servers": {"p": {"name": "p", "pending": None, "state": "x"}}}],
+        [{"name": "ada", "servers": {"p": {"name": "p", "pending": None, "state": {"panosc": {"ends_at": "soon"}}}}}],
+    ],
+)
+def test_an_answer_that_is_not_the_hubs_proves_nothing(answer: object):
+    with pytest.raises(KeeperError):
+        read_servers(answer)
