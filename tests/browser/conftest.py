@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page
-from support import DemoHub, chromium, screenshot
+from support import OUTPUT, RunningDemo, chromium, screenshot
 
 
 @pytest.fixture(scope="session")
@@ -19,19 +19,19 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def local_hub() -> Iterator[DemoHub]:
+def local_hub() -> Iterator[RunningDemo]:
     """The demo with local processes."""
     yield from _running("local")
 
 
 @pytest.fixture(scope="session")
-def docker_hub() -> Iterator[DemoHub]:
+def docker_hub() -> Iterator[RunningDemo]:
     """The demo with containers."""
     yield from _running("docker")
 
 
-def _running(spawner: str) -> Iterator[DemoHub]:
-    hub = DemoHub(spawner)
+def _running(spawner: str) -> Iterator[RunningDemo]:
+    hub = RunningDemo(spawner, OUTPUT / f"demo-{spawner}")
     try:
         hub.wait()
         yield hub
@@ -64,6 +64,6 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
             for number, open_page in enumerate(context.pages):
                 screenshot(open_page, f"failed-{name}-{number}")
                 report.sections.append((f"page {number}", f"{open_page.url}\n{open_page.inner_text('body')[:3000]}"))
-        for hub in (value for value in arguments.values() if isinstance(value, DemoHub)):
+        for hub in (value for value in arguments.values() if isinstance(value, RunningDemo)):
             report.sections.append(("hub", hub.logs()))
     return report

@@ -1,4 +1,4 @@
-"""The demo and a browser, for tests that do what a person does."""
+"""A browser, for tests that do what a person does."""
 
 from __future__ import annotations
 
@@ -6,11 +6,7 @@ import contextlib
 import os
 import re
 import shutil
-import signal
-import socket
-import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,57 +14,13 @@ from pathlib import Path
 from playwright.sync_api import Browser, Error, Page, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "deploy/demo"))
+
+from running_demo import RunningDemo  # noqa: E402 - a script's folder, not a package
+
 OUTPUT = Path(os.environ.get("PANOSC_TEST_OUTPUT", ROOT / ".test"))
 SCREENSHOTS = OUTPUT / "screenshots"
 CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
-
-
-class DemoHub:
-    """A running demo, as ``make demo`` starts it, in a folder of its own."""
-
-    def __init__(self, spawner: str) -> None:
-        self.folder = OUTPUT / f"demo-{spawner}"
-        self.lines: list[str] = []
-        self.url = ""
-        with socket.socket() as listener:
-            listener.bind(("127.0.0.1", 0))
-            port = listener.getsockname()[1]
-        self.process = subprocess.Popen(
-            [sys.executable, ROOT / "deploy/demo/demo.py", spawner],
-            env={**os.environ, "PANOSC_DEMO_PORT": str(port), "PANOSC_DEMO_FOLDER": str(self.folder)},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        threading.Thread(target=self._read, daemon=True).start()
-
-    def _read(self) -> None:
-        assert self.process.stdout
-        for line in self.process.stdout:
-            self.lines.append(line)
-            if match := re.fullmatch(r"ready (http://127\.0\.0\.1:\d+)/\n", line):
-                self.url = match.group(1)
-
-    def wait(self, seconds: float = 180) -> None:
-        """Until it says that it is ready."""
-        deadline = time.monotonic() + seconds
-        while not self.url:
-            if self.process.poll() is not None or time.monotonic() > deadline:
-                raise AssertionError(f"the demo is not ready:\n{''.join(self.lines)}\n{self.logs()}")
-            time.sleep(0.1)
-
-    def stop(self) -> int:
-        """Ctrl-C; returns the exit code."""
-        self.process.send_signal(signal.SIGINT)
-        return self.process.wait(timeout=90)
-
-    def logs(self) -> str:
-        """The last lines of each log."""
-        texts = []
-        for file in sorted((self.folder / "logs").glob("*.log")):
-            lines = file.read_text(errors="replace").splitlines()[-60:]
-            texts.append("\n".join([f"--- {file.name}", *lines]))
-        return "\n".join(texts)
 
 
 @contextlib.contextmanager
@@ -93,7 +45,7 @@ def visit(page: Page, url: str) -> None:
             return
 
 
-def log_in(page: Page, hub: DemoHub, persona: str) -> None:
+def log_in(page: Page, hub: RunningDemo, persona: str) -> None:
     """Log in as one of the demo's people, the way they would; ends on their page."""
     visit(page, f"{hub.url}/")
     page.get_by_role("link", name=re.compile("log in", re.IGNORECASE)).or_(

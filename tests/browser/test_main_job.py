@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
-from support import DemoHub, log_in, screenshot, visit
+from support import RunningDemo, log_in, screenshot, visit
 
 START_SECONDS = 90
 RUN_SECONDS = 120
@@ -38,15 +38,15 @@ print("SEEN " + json.dumps({
 
 
 @pytest.fixture(params=["local", pytest.param("docker", marks=pytest.mark.docker)])
-def hub(request: pytest.FixtureRequest) -> DemoHub:
+def hub(request: pytest.FixtureRequest) -> RunningDemo:
     """The demo, of both kinds."""
-    running: DemoHub = request.getfixturevalue(f"{request.param}_hub")
+    running: RunningDemo = request.getfixturevalue(f"{request.param}_hub")
     return running
 
 
 @pytest.mark.browser
 @pytest.mark.slow
-def test_log_in_pick_a_proposal_plot_its_data(hub: DemoHub, context: BrowserContext, page: Page) -> None:
+def test_log_in_pick_a_proposal_plot_its_data(hub: RunningDemo, context: BrowserContext, page: Page) -> None:
     kind = hub.folder.name
     log_in(page, hub, "Ada")
     screenshot(page, f"{kind}-1-my-proposals")
@@ -77,7 +77,7 @@ def test_log_in_pick_a_proposal_plot_its_data(hub: DemoHub, context: BrowserCont
 
 
 @pytest.mark.browser
-def test_a_person_without_proposals_is_told_why(hub: DemoHub, page: Page) -> None:
+def test_a_person_without_proposals_is_told_why(hub: RunningDemo, page: Page) -> None:
     log_in(page, hub, "Noor")
     expect(page.get_by_text("There is nothing here that you can open")).to_be_visible()
     expect(page.get_by_text(re.compile("ask its main proposer"))).to_be_visible()
@@ -85,7 +85,7 @@ def test_a_person_without_proposals_is_told_why(hub: DemoHub, page: Page) -> Non
 
 
 @pytest.mark.browser
-def test_somebody_elses_proposal_is_refused_in_words(hub: DemoHub, page: Page) -> None:
+def test_somebody_elses_proposal_is_refused_in_words(hub: RunningDemo, page: Page) -> None:
     log_in(page, hub, "Noor")
     visit(page, f"{hub.url}/hub/open?proposals=esrf/ma1234")
     expect(page.get_by_role("alert")).to_contain_text("You are not on proposal ma1234 (ESRF)")
@@ -101,7 +101,7 @@ def run_all(page: Page) -> None:
     page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
 
 
-def look_around(page: Page, context: BrowserContext, hub: DemoHub) -> dict[str, Any]:
+def look_around(page: Page, context: BrowserContext, hub: RunningDemo) -> dict[str, Any]:
     """What a notebook of the person's own sees in their server."""
     elsewhere = [str(hub.folder / name) for name in ("data", "site", "secrets", "state-local", "state-docker")]
     code = LOOK_AROUND.replace("ELSEWHERE", repr(elsewhere))
@@ -124,7 +124,7 @@ def look_around(page: Page, context: BrowserContext, hub: DemoHub) -> dict[str, 
     return seen
 
 
-def stop_server(page: Page, hub: DemoHub) -> None:
+def stop_server(page: Page, hub: RunningDemo) -> None:
     """Stop the only server on my page, answering the question."""
     visit(page, f"{hub.url}/hub/home")
     page.locator("summary", has_text="Stop").click()
