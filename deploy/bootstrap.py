@@ -33,6 +33,7 @@ NODE_DIR = VENV / "lib" / "node"
 DEMO = ROOT / "deploy" / "demo"
 LOCKS = {"demo": DEMO / "requirements.lock", "dev": DEMO / "requirements-dev.lock"}
 _NODE_FILES = ("package.json", "package-lock.json")
+_LAB_PAGE = ROOT / "images" / "base" / "lab-page"
 _STAMP = VENV / "panosc-stamp.json"
 _UV = "uv>=0.9,<0.14"
 _CA_BUNDLES = (
@@ -82,6 +83,7 @@ def _steps(packages: str) -> list[tuple[str, Callable[[], None]]]:
         (f"packages of {LOCKS[packages].name}", lambda: _install_packages(LOCKS[packages])),
         ("this package", _install_project),
         ("Node and the hub's proxy", _install_proxy),
+        ("JupyterLab's page", lambda: _run(PYTHON, _LAB_PAGE / "install.py")),
     ]
 
 
@@ -95,7 +97,8 @@ def _stamped() -> dict[str, str]:
 
 def _wanted(packages: str) -> dict[str, str]:
     digest = hashlib.sha256()
-    for file in (LOCKS[packages], ROOT / "pyproject.toml", *(DEMO / name for name in _NODE_FILES), Path(__file__)):
+    node_files = (DEMO / name for name in _NODE_FILES)
+    for file in (LOCKS[packages], ROOT / "pyproject.toml", *node_files, *sorted(_LAB_PAGE.iterdir()), Path(__file__)):
         digest.update(file.read_bytes())
     return {
         "packages": packages,
