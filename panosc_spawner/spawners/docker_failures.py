@@ -14,6 +14,7 @@ from panosc_spawner.spawners.docker_engine import is_engine_down, is_status
 
 LOG_LINES = 20
 _LINE_LENGTH = 400
+_LOG_BYTES = 100_000
 _TELL_OPERATOR = "Try again; if it happens again, tell the people who run this hub."
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-_])")
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
@@ -35,7 +36,9 @@ def last_lines(log: bytes, secrets: Iterable[str] = ()) -> str:
         log: what the container wrote.
         secrets: values that must not show, whatever they look like.
     """
-    text = _ESCAPES.sub("", log[-100_000:].decode("utf-8", "replace")).replace("\r\n", "\n").replace("\r", "\n")
+    if len(log) > _LOG_BYTES:
+        log = log[-_LOG_BYTES:].partition(b"\n")[2]  # a line that is cut could hold half a secret
+    text = _ESCAPES.sub("", log.decode("utf-8", "replace")).replace("\r\n", "\n").replace("\r", "\n")
     for secret in secrets:
         if secret:
             text = text.replace(secret, "[removed]")

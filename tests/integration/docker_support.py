@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import os
 import secrets
@@ -201,6 +202,7 @@ async def bench(docker_client: docker.APIClient, tmp_path: Path) -> AsyncIterato
     for shared in PanoscDockerSpawner.shared_by_hub.values():
         shared.engine.close()
     PanoscDockerSpawner.shared_by_hub.clear()
+    gc.collect()  # so that what docker-py left open shows here, and not in somebody else's test
 
 
 def show_container(client: docker.APIClient, container: str) -> None:

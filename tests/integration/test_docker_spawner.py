@@ -18,7 +18,8 @@ from panosc_spawner.launch.model import HomeMount, Reason
 from panosc_spawner.spawners.docker_engine import Engine
 from panosc_spawner.spawners.refused import Refused
 
-pytestmark = pytest.mark.docker
+# docker-py does not close the socket of a connection that fails.
+pytestmark = [pytest.mark.docker, pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")]
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to give homes to others")
 
 
