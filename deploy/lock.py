@@ -27,8 +27,9 @@ def lock_python(packages: str) -> None:
         command += ["--constraint", str(LOCKS["demo"])]
     command += ["--output-file", str(LOCKS[packages]), "pyproject.toml", str(DEMO / "build.in")]
     env = uv_environment()
-    # Wheels that only this machine has must not get into the lock.
-    env.pop("UV_FIND_LINKS", None)
+    # Only what the main index has gets into the lock, with all its files: another machine lacks this one's other places.
+    for variable in ("UV_FIND_LINKS", "UV_INDEX", "UV_INDEX_STRATEGY"):
+        env.pop(variable, None)
     subprocess.run(command, cwd=ROOT, env=env, check=True)
 
 
