@@ -272,6 +272,9 @@ def _install_proxy() -> None:
     for name in _NODE_FILES:
         shutil.copyfile(DEMO / name, NODE_DIR / name)
     env = os.environ | {"PATH": f"{BIN}{os.pathsep}{os.environ.get('PATH', os.defpath)}"}
+    if certificates := uv_environment().get("SSL_CERT_FILE"):
+        # Node trusts a list of its own, which does not hold a company's certificate.
+        env.setdefault("NODE_EXTRA_CA_CERTS", certificates)
     _run(BIN / "npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", env=env, cwd=NODE_DIR)
     proxy = "lib/node/node_modules/configurable-http-proxy/bin/configurable-http-proxy"
     _wrapper("configurable-http-proxy", f'exec "$venv/bin/node" "$venv/{proxy}" "$@"')
