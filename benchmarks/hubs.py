@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import re
 import socket
@@ -109,10 +110,18 @@ class PlainHub:
         folder = WORK / name
         folder.mkdir(parents=True, exist_ok=True)
         public, hub, api = free_ports(3)
-        gateway = docker.from_env().networks.get("bridge").attrs["IPAM"]["Config"][0]["Gateway"]
+        subnet = docker.from_env().networks.get("bridge").attrs["IPAM"]["Config"][0]["Subnet"]
+        gateway = next(ipaddress.ip_network(subnet).hosts())
         config = folder / "jupyterhub_config.py"
         proxy = BIN / "configurable-http-proxy"
-        values = {"public": public, "hub": hub, "api": api, "gateway": gateway, "image": image, "prefix": f"plain-{name}"}
+        values = {
+            "public": public,
+            "hub": hub,
+            "api": api,
+            "gateway": gateway,
+            "image": image,
+            "prefix": f"plain-{name}",
+        }
         config.write_text(PLAIN_CONFIG.format(**values, proxy=proxy, folder=folder, token=os.urandom(16).hex()))
         self.url = f"http://127.0.0.1:{public}"
         self._log = (folder / "hub.log").open("w")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import shutil
 import statistics
+from contextlib import ExitStack
 from pathlib import Path
 
 from benchmarks.hubs import BASE_IMAGE, NAIVE_IMAGE, WORK, PlainHub, Session, build_naive_image
@@ -26,17 +27,17 @@ def measure(starts: int) -> list[Row]:
     """Start each hub, take turns, stop all."""
     build_naive_image()
     WORK.mkdir(parents=True, exist_ok=True)
-    demo = RunningDemo("docker", WORK / "demo")
-    plain = {name: PlainHub(name, image) for name, image in (("same", BASE_IMAGE), ("naive", NAIVE_IMAGE))}
-    try:
+    with ExitStack() as stack:
+        demo = RunningDemo("docker", WORK / "demo")
+        stack.callback(demo.stop)
+        plain = {}
+        for name, image in (("same", BASE_IMAGE), ("naive", NAIVE_IMAGE)):
+            plain[name] = PlainHub(name, image)
+            stack.callback(plain[name].stop)
         demo.wait()
         for hub in plain.values():
             hub.wait()
         return _take_turns(demo, plain, starts)
-    finally:
-        for hub in plain.values():
-            hub.stop()
-        demo.stop()
 
 
 def _take_turns(demo: RunningDemo, plain: dict[str, PlainHub], starts: int) -> list[Row]:
@@ -47,9 +48,9 @@ def _take_turns(demo: RunningDemo, plain: dict[str, PlainHub], starts: int) -> l
     paints: list[float] = []
     for turn in range(starts + 1):  # the first of each is a warm-up
         taken = {"ours": ours.start(SERVER, SELECTION)}
-        for phase, value in _phases(admin.server_state(ours.user, SERVER)).items():
-            phases.setdefault(phase, []).append(value)
         if turn:
+            for phase, value in _phases(admin.server_state(ours.user, SERVER)).items():
+                phases.setdefault(phase, []).append(value)
             paints.append(first_paint(ours))
         ours.stop(SERVER)
         for name, session in peers.items():
