@@ -7,7 +7,9 @@ const plain = (text) => text.replace(/[^\p{L}\p{N}]/gu, "");
 
 /** Fetch the rows: each is [ref, title, instruments, dates, year, role, why]. The browser keeps them until they change. */
 export async function fetchList(url, xsrf) {
-  const response = await fetch(url, { headers: { "X-XSRFToken": xsrf }, credentials: "same-origin" });
+  const ask = () => fetch(url, { headers: { "X-XSRFToken": xsrf }, credentials: "same-origin" });
+  const later = () => new Promise((done) => setTimeout(done, 1000)).then(ask);
+  const response = await ask().catch(later); // a line that broke is tried once more
   if (!response.ok || !response.headers.get("Content-Type")?.includes("json")) throw new Error(response.statusText);
   const { facilities, rows } = await response.json();
   return new List(facilities, rows);
