@@ -83,6 +83,7 @@ def _steps(packages: str) -> list[tuple[str, Callable[[], None]]]:
         (f"packages of {LOCKS[packages].name}", lambda: _install_packages(LOCKS[packages])),
         ("this package", _install_project),
         ("Node and the hub's proxy", _install_proxy),
+        ("isolation of servers", _install_bubblewrap),
         ("JupyterLab's page", lambda: _run(PYTHON, _LAB_PAGE / "install.py")),
     ]
 
@@ -200,6 +201,13 @@ def _apt_install(*packages: str) -> None:
     except BootstrapError:
         _run("apt-get", "update", "-qq", env=env)
         _run(*command, env=env)
+
+
+def _install_bubblewrap() -> None:
+    """Servers of the demo see their own proposals only where bubblewrap is; without it the demo works, and says so."""
+    if not shutil.which("bwrap"):
+        with contextlib.suppress(BootstrapError):
+            _apt_install("bubblewrap")
 
 
 def _install_uv() -> None:
