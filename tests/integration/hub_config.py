@@ -4,6 +4,7 @@
 import asyncio
 import os
 import shlex
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -100,7 +101,19 @@ class InProcessSpawner(PlannedSpawner):
         self.server_up = httpserver.HTTPServer(web.Application([(r".*", Answer)]))
         self.server_up.listen(0, "127.0.0.1")
         port = next(iter(self.server_up._sockets.values())).getsockname()[1]
+        if "ma1007" in ids:
+            asyncio.get_running_loop().call_later(1, self._die)
         return "127.0.0.1", port
+
+    def _die(self):
+        self.problem = Refusal(
+            Reason.SERVER_FAILED, "JupyterLab ended by itself (exit code 1).", "Start it again.", "log"
+        )
+        self.server_up.stop()
+        self.server_up = None
+
+    def get_state(self):
+        return super().get_state() | ({"problem": asdict(self.problem)} if self.problem else {})
 
     async def poll(self):
         return None if self.server_up else 0
@@ -128,4 +141,4 @@ c.JupyterHub.hub_bind_url = f"http://127.0.0.1:{os.environ['PANOSC_TEST_HUB_PORT
 c.ConfigurableHTTPProxy.api_url = f"http://127.0.0.1:{os.environ['PANOSC_TEST_API_PORT']}"
 c.ConfigurableHTTPProxy.command = shlex.split(os.environ["PANOSC_TEST_PROXY"])
 c.JupyterHub.db_url = "sqlite://"
-c.JupyterHub.load_roles = []
+c.Spawner.poll_interval = 1

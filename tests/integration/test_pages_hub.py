@@ -223,6 +223,15 @@ class TestOpen:
         ada.post("/hub/panosc/dismiss/p-ma1003")
         assert ada.servers() == {}
 
+    def test_a_server_that_ended_by_itself_says_so_until_it_is_dismissed(self, ada: Browser) -> None:
+        ada.post("/hub/open", proposals="esrf/ma1007")
+        ada.until({"ma1007": "ended"})
+        page = ada.get("/hub/home").text
+        assert "JupyterLab ended by itself (exit code 1)." in page
+        assert "Try again" in page
+        assert ada.post("/hub/panosc/dismiss/p-ma1007").status == 200
+        assert ada.servers() == {}
+
     def test_only_so_many_at_a_time(self, ada: Browser) -> None:
         for number in (1001, 1004, 1005, 1006):
             ada.post("/hub/open", proposals=f"esrf/ma{number}")
