@@ -89,6 +89,8 @@ class Demo:
     def _prepare(self, ports: Ports) -> None:
         for folder in (self.folders.demo, self.folders.homes, self.folders.logs):
             folder.mkdir(parents=True, exist_ok=True)
+        # Other accounts of this machine have no business here; beneath it, teams write to what is everybody's.
+        self.folders.demo.chmod(0o700)
         self.run.write({"demo": Process.now(os.getpid())}, ports.public)
         make_sample_data(self.folders.data)
         demo_site.ensure_secret(self.folders.client_secret)

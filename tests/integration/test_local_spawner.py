@@ -78,6 +78,17 @@ async def test_the_person_is_the_account(local_bench: LocalBench):
     assert said.split() == ["ada", "20123", "ada", "/home/ada", "/home/ada", "ada", "ada", "mine", "proposals"]
 
 
+@isolated
+async def test_a_terminal_works(local_bench: LocalBench):
+    bench = local_bench
+    spawner = bench.spawner(bench.plan(bench.data("ma1234")))
+    await spawner.start()
+    code, said = await bench.inside(
+        spawner, 'python3 -c \'import pty; pty.spawn(["bash", "-lc", "tty; git --version"])\''
+    )
+    assert code == 0 and "/dev/pts/" in said and "git version" in said
+
+
 async def test_a_restarted_hub_finds_its_server(local_bench: LocalBench):
     bench = local_bench
     spawner = bench.spawner(bench.plan(bench.data("ma1234")))
