@@ -157,6 +157,18 @@ class HubApi:
         """
         return [server for page in self._pages() for server in read_servers(page)]
 
+    def servers_of(self, person: str) -> list[Server]:
+        """The servers of one person that are running, starting or stopping; none if the hub does not know the person.
+
+        Raises:
+            KeeperError: if the hub does not answer.
+        """
+        answer = self._ask("GET", f"{self._url}/users/{quote(person, safe='@')}", expected=(200, 404))
+        try:
+            return read_servers([answer.json()]) if answer.status_code == 200 else []
+        except ValueError as error:
+            raise KeeperError(f"the hub's answer cannot be read: {error!r}") from error
+
     def stop(self, server: Server) -> None:
         """Stop a server.
 
@@ -164,7 +176,7 @@ class HubApi:
             KeeperError: if the hub does not do it.
         """
         path = f"server{'s/' + quote(server.name, safe='') if server.name else ''}"
-        self._ask("DELETE", f"{self._url}/users/{quote(server.person, safe='@')}/{path}")
+        self._ask("DELETE", f"{self._url}/users/{quote(server.person, safe='@')}/{path}", expected=(202, 204))
 
     def _pages(self) -> Iterator[object]:
         offset: int | None = 0
@@ -181,14 +193,16 @@ class HubApi:
                 return
         raise KeeperError("the hub's list of servers does not end")
 
-    def _ask(self, method: str, url: str, query: Mapping[str, str] | None = None) -> requests.Response:
+    def _ask(
+        self, method: str, url: str, query: Mapping[str, str] | None = None, expected: Sequence[int] = (200,)
+    ) -> requests.Response:
         try:
             answer = self._session.request(
                 method, url, params=query, headers={"Accept": _PAGINATED}, timeout=30, allow_redirects=False
             )
         except requests.RequestException as error:
             raise KeeperError(f"the hub does not answer: {error}") from error
-        if answer.status_code not in (200, 202, 204):
+        if answer.status_code not in expected:
             raise KeeperError(f"the hub answered {method} with {answer.status_code}")
         return answer
 
@@ -255,12 +269,16 @@ class Keeper:
         client = self._docker()
         try:
             for container in containers:
-                if container.id in remove:
+                if container.id in remove and self._is_nobodys(container, now):
                     log.warning("Removing %s, which no server owns", container.name)
                     stop_and_remove(client, container.id, 8)
         finally:
             client.close()
         self._remove_overlays({container.name for container in containers}, now)
+
+    def _is_nobodys(self, container: Container, now: datetime) -> bool:
+        """Ask again about this one: the hub's list comes in pages, and may have moved between two of them."""
+        return not container.person or bool(orphans([container], self._api.servers_of(container.person), now))
 
     def _remove_overlays(self, containers: set[str], now: datetime) -> None:
         if not self._overlays.is_dir():
