@@ -10,12 +10,14 @@ from pathlib import Path, PurePosixPath
 
 import docker
 import pytest
-from docker_support import HUB_ID, IMAGE, MB, STUBBORN, Bench, until
+from docker_support import HUB_ID, IMAGE, MB, STUBBORN, Bench, make_site, until
 
+from panosc_spawner.errors import ConfigurationError
 from panosc_spawner.facilities.model import Area, Environment
 from panosc_spawner.facilities.site import Limits
 from panosc_spawner.launch.model import HomeMount, Reason
 from panosc_spawner.spawners.docker_engine import Engine
+from panosc_spawner.spawners.docker_network import hub_address
 from panosc_spawner.spawners.refused import Refused
 
 # docker-py does not close the socket of a connection that fails.
@@ -389,3 +391,29 @@ async def test_a_full_home_still_starts(bench: Bench):
         await spawner.stop()
     finally:
         os.system(f"umount {home}")
+
+
+async def test_a_server_can_be_started_right_after_it_was_stopped(bench: Bench):
+    spawner = bench.spawner(bench.plan(bench.data("ma1234")))
+    for _ in range(3):
+        await spawner.start()
+        await spawner.stop()
+    assert bench.containers() == []
+
+
+async def test_the_hub_has_an_address_on_a_network_that_keeps_servers_apart(bench: Bench):
+    network = bench.client.inspect_network(f"panosc-{HUB_ID}")
+    assert hub_address(bench.site) == network["IPAM"]["Config"][0]["Gateway"]
+    site = make_site(bench.folder, network="bridge")
+    with pytest.raises(ConfigurationError, match="reach each other"):
+        hub_address(site)
+
+
+async def test_a_name_in_the_home_where_the_proposals_should_appear_is_refused_in_words(bench: Bench):
+    plan = bench.plan(bench.data("ma1234"))
+    home = Path(plan.home.source)
+    home.mkdir()
+    os.chown(home, plan.account.uid, plan.account.gid)
+    (home / "proposals").symlink_to("/etc")
+    error = await refused(bench.spawner(plan))
+    assert error.refusal.reason is Reason.NO_HOME and "Rename it" in error.refusal.remedy
