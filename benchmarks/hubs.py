@@ -53,10 +53,14 @@ class Session:
         self.http = httpx.Client(follow_redirects=True, timeout=120, trust_env=False)
         self.user = _log_in(self.http, hub_url, log_in_with)
 
+    def close(self) -> None:
+        """Close its connections."""
+        self.http.close()
+
     def start(self, server: str, options: dict[str, object]) -> float:
         """Seconds from the request to the first 200 of the server's own API, asked every 20 ms."""
         began = time.perf_counter()
-        self._api("POST", f"users/{self.user}/servers/{server}", json=options)
+        self.api("POST", f"users/{self.user}/servers/{server}", json=options)
         url = f"{self.hub}/user/{self.user}/{server}/api"
         while time.perf_counter() - began < 120:
             answer = self.http.get(url, follow_redirects=False)
@@ -67,16 +71,17 @@ class Session:
 
     def stop(self, server: str) -> None:
         """Stop a server and wait until it is gone."""
-        self._api("DELETE", f"users/{self.user}/servers/{server}")
-        while self._api("GET", f"users/{self.user}").json().get("servers", {}).get(server, {}).get("pending"):
+        self.api("DELETE", f"users/{self.user}/servers/{server}")
+        while self.api("GET", f"users/{self.user}").json().get("servers", {}).get(server, {}).get("pending"):
             time.sleep(0.05)
 
     def server_state(self, user: str, server: str) -> dict[str, object]:
         """What the hub keeps of a server; for administrators."""
-        state = self._api("GET", f"users/{user}").json()["servers"][server]["state"]
+        state = self.api("GET", f"users/{user}").json()["servers"][server]["state"]
         return dict(state or {})
 
-    def _api(self, method: str, path: str, **kwargs: object) -> httpx.Response:
+    def api(self, method: str, path: str, **kwargs: object) -> httpx.Response:
+        """Ask the hub's API; its refusals end the program in the hub's words."""
         xsrf = next(c.value for c in self.http.cookies.jar if c.name == "_xsrf" and c.path.endswith("/hub/"))
         headers = {"X-XSRFToken": str(xsrf), "Sec-Fetch-Mode": "cors"}
         answer = self.http.request(method, f"{self.hub}/hub/api/{path}", headers=headers, **kwargs)  # type: ignore[arg-type]

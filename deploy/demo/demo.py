@@ -177,6 +177,9 @@ def answers(url: str) -> bool:
     try:
         with opener.open(url, timeout=5) as answer:
             return bool(answer.status == 200)
+    except urllib.error.HTTPError as error:
+        error.close()
+        return False
     except (OSError, urllib.error.URLError):
         return False
 

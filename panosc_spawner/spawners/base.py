@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -131,9 +132,13 @@ class PlannedSpawner(Spawner):
         return env
 
     def get_state(self) -> dict[str, Any]:
-        """What the hub keeps of this server over its own restart."""
+        """What the hub keeps of this server, over its own restart and, of why it ended, over the server's end."""
         state: dict[str, Any] = super().get_state()
-        return state | ({"panosc": self.summary} if self.summary else {})
+        if self.summary:
+            state["panosc"] = self.summary
+        if self.problem:
+            state["problem"] = asdict(self.problem)
+        return state
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Read :meth:`get_state` back."""

@@ -20,15 +20,18 @@ _STATUS = {
 }
 
 
-class Refused(SpawnException):  # noqa: N818 - a refusal is not an error of ours
+class Refused(SpawnException):
     """Raised out of ``Spawner.start``; the hub logs it in one line and the pages show :attr:`refusal`."""
 
     def __init__(self, refusal: Refusal) -> None:
         self.refusal = refusal
+        # What the hub's pages and progress events show of an exception.
+        self.jupyterhub_message = str(refusal)
+        self.jupyterhub_html_message = refusal_html(refusal)
         super().__init__(
             str(refusal),
             reason=refusal.reason.value,
-            message_html=refusal_html(refusal),
+            message_html=self.jupyterhub_html_message,
             status_code=_STATUS.get(refusal.reason, 403),
         )
 

@@ -1,0 +1,147 @@
+"""A hub that is killed and started again finds every running server: the real hub, with processes and with containers."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+
+import demo_site
+import pytest
+from demo import answers, free_port, make_sample_data
+from demo_process import Service
+from demo_process import stop as stop_processes
+
+from benchmarks.hubs import Session
+
+ROOT = Path(__file__).resolve().parents[2]
+SERVER = "p-ma1234"
+pytestmark = pytest.mark.slow
+
+
+class RealHub:
+    """The demo's hub and login service, without the demo's own watch over them."""
+
+    def __init__(self, spawner: str, folder: Path) -> None:
+        taken: set[int] = set()
+        for _ in range(4):
+            taken.add(free_port(taken))
+        self.ports = demo_site.Ports(*taken)
+        self.folders = demo_site.Folders(folder, spawner)
+        for each in (self.folders.demo, self.folders.homes, self.folders.logs):
+            each.mkdir(parents=True, exist_ok=True)
+        make_sample_data(self.folders.data)
+        demo_site.ensure_secret(self.folders.client_secret)
+        demo_site.write_site(self.folders, self.ports, datetime.now().astimezone())
+        self.url = f"http://127.0.0.1:{self.ports.public}"
+        self.provider = Service("login service", self.folders.logs / "provider.log")
+        self.hub = Service("hub", self.folders.logs / "hub.log")
+        self.sessions: list[Session] = []
+
+    def start_provider(self) -> None:
+        issuer = f"http://127.0.0.1:{self.ports.provider}"
+        self.provider.start(
+            [
+                *(sys.executable, demo_site.HERE / "provider.py", "--port", str(self.ports.provider)),
+                *("--personas", demo_site.PERSONAS, "--client-secret-file", self.folders.client_secret),
+                *("--redirect-uri", f"{self.url}/hub/oauth_callback", "--issuer", issuer),
+            ],
+            os.environ,
+            self.folders.demo,
+        )
+
+    def start(self) -> None:
+        """Start the hub, and wait until it answers."""
+        env = os.environ | {"PANOSC_SITE": str(self.folders.site)}
+        command = [sys.executable, "-m", "jupyterhub", "-f", ROOT / "jupyterhub_config.py"]
+        self.hub.start(command, env, self.folders.demo)
+        for _ in range(600):
+            if answers(f"{self.url}/hub/login"):
+                return
+            if ended := self.hub.ended():
+                raise AssertionError(ended)
+            time.sleep(0.1)
+        raise AssertionError("the hub does not answer")
+
+    def kill(self) -> None:
+        """Kill -9: the hub alone, as the kernel would when memory runs out."""
+        assert self.hub.process
+        os.kill(self.hub.process.pid, 9)
+        self.hub.reap()
+
+    def session(self, persona: str) -> Session:
+        """Log in as one of the demo's people."""
+        self.sessions.append(Session(self.url, persona))
+        return self.sessions[-1]
+
+    def stop(self) -> None:
+        for session in self.sessions:
+            session.close()
+        stop_processes([p for p in (self.hub.process, self.provider.process) if p], 60)
+        self.hub.reap()
+        self.provider.reap()
+
+
+@pytest.fixture(params=["local", pytest.param("docker", marks=pytest.mark.docker)])
+def hub(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RealHub]:
+    """A hub of each kind; its log is shown when the test fails."""
+    running = RealHub(request.param, tmp_path)
+    try:
+        running.start_provider()
+        running.start()
+        yield running
+    finally:
+        running.stop()
+        for log in sorted(running.folders.logs.glob("*.log")):
+            print(f"--- {log.name}", *log.read_text(errors="replace").splitlines()[-60:], sep="\n")
+
+
+def test_a_killed_hub_finds_its_servers_again(hub: RealHub) -> None:
+    ada = hub.session("ada")
+    ada.start(SERVER, {"proposals": ["esrf/ma1234"]})
+    before = identity(hub, ada.user)
+    hub.kill()
+    hub.start()
+    assert identity(hub, ada.user) == before
+    again = hub.session("ada")
+    answer = again.http.get(f"{hub.url}/user/{again.user}/{SERVER}/api")
+    assert "version" in answer.json()
+    again.stop(SERVER)
+    assert SERVER not in again.api("GET", f"users/{again.user}").json()["servers"]
+
+
+def test_the_api_cannot_open_what_is_not_granted_nor_choose_an_image(hub: RealHub) -> None:
+    noor = hub.session("noor")
+    for options, words in (
+        ({"proposals": ["esrf/ma1234"]}, "You are not on proposal ma1234"),
+        ({"proposals": ["esrf/ma1234"], "image": "evil:latest"}, "'image' cannot be chosen here"),
+        ({"image": ["a"]}, "'image' cannot be chosen here"),
+        ({"proposals": []}, "No proposal was chosen"),
+    ):
+        with pytest.raises(SystemExit, match=words):
+            noor.start(SERVER, options)
+
+
+def test_somebody_whose_proposal_was_taken_away_cannot_start_again(hub: RealHub) -> None:
+    ada = hub.session("ada")
+    ada.start(SERVER, {"proposals": ["esrf/ma1234"]})
+    ada.stop(SERVER)
+    proposals = hub.folders.site / "proposals.toml"
+    proposals.write_text(
+        proposals.read_text().replace(str(demo_site.personas()["ada"]["id"]), "nobody@demo.panosc.example")
+    )
+    with pytest.raises(SystemExit, match="You are not on proposal ma1234"):  # the hub replays the stored choice
+        ada.api("POST", f"users/{ada.user}/servers/{SERVER}")
+
+
+def identity(hub: RealHub, user: str) -> object:
+    """What tells one run of a server from another."""
+    if hub.folders.spawner == "docker":
+        listed = ["docker", "ps", "-q", "--no-trunc", "--filter", f"label=org.panosc.person={user}"]
+        return subprocess.run(listed, capture_output=True, text=True, check=True).stdout.split()
+    state = hub.session("olga").server_state(user, SERVER)
+    return state["pid"]
