@@ -20,6 +20,7 @@ from panosc_spawner.spawners.base import PlannedSpawner
 from panosc_spawner.spawners.docker_container import HUB_LABEL, ContainerRequest, container_request, labels_match
 from panosc_spawner.spawners.docker_engine import Engine, environment_client, is_status
 from panosc_spawner.spawners.docker_home import Homes
+from panosc_spawner.spawners.docker_mounts import mounts_differ
 from panosc_spawner.spawners.docker_network import network_name
 from panosc_spawner.spawners.docker_overlay import Overlays
 from panosc_spawner.spawners.docker_phases import Phases
@@ -184,7 +185,7 @@ class PanoscDockerSpawner(PlannedSpawner, DockerSpawner):
             await self._create(request, plan)
             self.phases.end("create")
             await self.engine.call("start", self.object_id)
-            ip = await self._address()
+            ip = await self._address(mounts)
             self.phases.end("start")
             await self.wait_until_listening(ip, self.port, self._ended_while_starting)
             self.phases.end("listen")
@@ -289,11 +290,19 @@ class PanoscDockerSpawner(PlannedSpawner, DockerSpawner):
         self.log.warning("Removing %s, left over from an earlier server", self.object_name)
         await self.engine.run_slow(stop_and_remove, found["Id"], 2)
 
-    async def _address(self) -> str:
-        """Where the container is on the hub's network. One that has ended has no address: then it says why."""
+    async def _address(self, mounts: Mapping[Mount, Path]) -> str:
+        """Where the container is on the hub's network; it is looked at once, and must have the mounts that were checked.
+
+        Raises:
+            Refused: if it has not, or has ended, and has no address: why.
+        """
         found = await self.engine.call("inspect_container", self.object_id)
         ip = found["NetworkSettings"]["Networks"].get(self.network_name, {}).get("IPAddress")
         if ip:
+            pid = int(found["State"].get("Pid") or 0)
+            if differ := await asyncio.to_thread(mounts_differ, pid, self.object_id, mounts):
+                self.log.error("%s: what was mounted is not what was checked: %s", self._log_name, differ.message)
+                raise Refused(differ)
             return str(ip)
         if refusal := await self._why_ended(found["State"], starting=True):
             raise Refused(refusal)

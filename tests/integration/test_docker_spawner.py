@@ -417,3 +417,16 @@ async def test_a_name_in_the_home_where_the_proposals_should_appear_is_refused_i
     (home / "proposals").symlink_to("/etc")
     error = await refused(bench.spawner(plan))
     assert error.refusal.reason is Reason.NO_HOME and "Rename it" in error.refusal.remedy
+
+
+@root_only
+async def test_data_that_are_not_those_that_were_checked_are_not_served(bench: Bench):
+    mount, other = bench.data("ma1234"), bench.data("hg999")
+    plan, source = bench.plan(mount), Path(mount.source)
+    spawner = bench.spawner(plan)
+    source.rename(source.with_name("away"))
+    source.symlink_to(other.source)
+    with pytest.raises(Refused) as caught:
+        await spawner.launch(plan, {mount: source})  # as it was when it was checked: a directory
+    assert caught.value.refusal.reason is Reason.BAD_PATH
+    assert bench.containers() == []
