@@ -290,7 +290,7 @@ class Keeper:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run as the hub's service until it is ended; returns the exit code."""
+    """Run as the hub's service until it, or the hub, is ended; returns the exit code."""
     parser = argparse.ArgumentParser(prog="panosc-hub keeper", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("site", type=Path, help="the site's folder")
     folder = parser.parse_args(argv).site
@@ -305,9 +305,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         log.error("%s is not set: the keeper is started by the hub, as its service", error)
         return 2
     keeper = Keeper(site, api, environment_client if site.config.hub.spawner == "docker" else None)
-    while True:
+    hub = os.getppid()
+    while os.getppid() == hub:  # a hub that was killed is started again with a keeper of its own
         keeper.round()
         time.sleep(ROUND_SECONDS)
+    return 0
 
 
 if __name__ == "__main__":
