@@ -2,7 +2,7 @@
 
 PYTHON ?= python3
 
-.PHONY: demo demo-docker demo-reset lock
+.PHONY: demo demo-docker demo-reset lock test
 
 demo: ## The whole hub on this machine, with demo people, proposals and data
 	@$(PYTHON) deploy/bootstrap.py demo
@@ -18,3 +18,6 @@ demo-reset: ## Forget the demo: its people's homes, its data, its database
 lock: ## Make the lock files anew
 	@$(PYTHON) deploy/bootstrap.py dev
 	@$(PYTHON) deploy/lock.py
+
+test: ## Everything: installs what it needs, fast tests first
+	@exec $(PYTHON) tests/run.py
