@@ -37,7 +37,8 @@ class RunningDemo:
             stderr=subprocess.STDOUT,
             text=True,
         )
-        threading.Thread(target=self._read, daemon=True).start()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
 
     def _read(self) -> None:
         assert self.process.stdout
@@ -57,7 +58,11 @@ class RunningDemo:
     def stop(self) -> int:
         """Ctrl-C; returns the exit code."""
         self.process.send_signal(signal.SIGINT)
-        return self.process.wait(timeout=90)
+        code = self.process.wait(timeout=90)
+        self._reader.join(10)
+        assert self.process.stdout
+        self.process.stdout.close()
+        return code
 
     def logs(self) -> str:
         """The last lines of each log."""

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import statistics
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "integration"))
 
 from hub_harness import HubUnderTest, entry, many_proposals, proxy_command
 
-playwright = pytest.importorskip("playwright.sync_api")
-axe_playwright = pytest.importorskip("axe_playwright_python.sync_playwright")
-
-CHROMIUM = os.environ.get("PANOSC_CHROMIUM") or shutil.which("chromium")
 SCREENSHOTS = Path(__file__).parents[2] / ".test" / "screenshots"
 AXE = {"rules": {"target-size": {"enabled": True}}}  # WCAG 2.2, off unless asked for
 LOOKS = [("light", 1280), ("dark", 1280), ("light", 320), ("dark", 320)]
@@ -26,7 +22,6 @@ LOOKS = [("light", 1280), ("dark", 1280), ("light", 320), ("dark", 320)]
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(not proxy_command(), reason="the hub's proxy (configurable-http-proxy) is not installed"),
-    pytest.mark.skipif(not CHROMIUM, reason="Chromium is not installed"),
 ]
 
 
@@ -37,21 +32,13 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubUnderTest]:
         yield running
 
 
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[object]:
-    with playwright.sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
 @pytest.fixture
-def page_for(chromium: object, hub: HubUnderTest) -> Iterator[Callable[..., object]]:
+def page_for(browser: Browser, hub: HubUnderTest) -> Iterator[Callable[..., object]]:
     """A page in a browser of its own, logged in as somebody; what it starts is stopped afterwards."""
     contexts, errors = [], []
 
     def make(person: str = "", theme: str = "light", width: int = 1280, **options: object) -> object:
-        context = chromium.new_context(  # type: ignore[attr-defined]
+        context = browser.new_context(
             color_scheme=theme, viewport={"width": width, "height": 900}, base_url=hub.url, **options
         )
         contexts.append(context)
@@ -82,7 +69,7 @@ def look(page: object, name: str, theme: str, width: int) -> None:
     page.wait_for_timeout(250)
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=str(SCREENSHOTS / f"pages-{name}-{theme}-{width}.png"), full_page=True)
-    found = axe_playwright.Axe().run(page, options=AXE).response["violations"]
+    found = Axe().run(page, options=AXE).response["violations"]
     assert not [(v["id"], v["help"], [node["html"][:150] for node in v["nodes"]]) for v in found], name
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{name} is wider than {width} px"
 
@@ -274,10 +261,10 @@ def test_the_theme_can_be_chosen_and_stays(page_for: Callable[..., object]) -> N
 
 
 @pytest.mark.slow
-def test_ten_thousand_proposals(chromium: object, tmp_path: Path) -> None:
+def test_ten_thousand_proposals(browser: Browser, tmp_path: Path) -> None:
     more = entry("esrf", "MA-1001", "Pigments", "ID22", "2026-03-04", "2026-03-08", [("cleo", "pi")])
     with HubUnderTest(tmp_path, proposals=f"{more}\n{many_proposals(9999)}") as hub:
-        page = chromium.new_page(base_url=hub.url, viewport={"width": 1280, "height": 900})  # type: ignore[attr-defined]
+        page = browser.new_page(base_url=hub.url, viewport={"width": 1280, "height": 900})
         page.goto("/hub/who?person=cleo&next=/hub/home")
         page.wait_for_selector("body[data-list=ready]")
         assert page.locator("#found").inner_text() == "10,000 proposals"

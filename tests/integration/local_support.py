@@ -160,6 +160,8 @@ async def local_bench(tmp_path: Path) -> AsyncIterator[LocalBench]:
     yield bench
     for spawner in bench.made:
         await spawner.stop(now=True)
+        if spawner.proc:  # killed by a twin perhaps, who is not its parent
+            await asyncio.to_thread(spawner.proc.wait, 10)
 
 
 def running(marker: str) -> list[int]:
