@@ -12,8 +12,7 @@ from typing import Any
 from jupyterhub.spawner import Spawner
 from traitlets import Instance
 
-from panosc_spawner.errors import IdentityError, PathError
-from panosc_spawner.facilities.paths import MissingDirectory, resolve_beneath
+from panosc_spawner.errors import IdentityError
 from panosc_spawner.identity.accounts import resolve_account
 from panosc_spawner.identity.person import Account, NoAccount, Person
 from panosc_spawner.launch.model import LaunchPlan, Mount, Reason, Refusal, Selection
@@ -23,6 +22,7 @@ from panosc_spawner.launch.sources import with_sources
 from panosc_spawner.proposals.model import GrantReport
 from panosc_spawner.spawners.context import HubContext
 from panosc_spawner.spawners.progress import ProgressLog, Step
+from panosc_spawner.spawners.real_mounts import real_mounts
 from panosc_spawner.spawners.refused import Refused
 
 _PROBE_SECONDS = 0.02
@@ -61,7 +61,7 @@ class PlannedSpawner(Spawner):
             self.say(5, "Checking your access")
             self.plan = await self.decide()
             self.say(15, "Preparing your data")
-            mounts = await asyncio.to_thread(real_mounts, self.plan)
+            mounts = await asyncio.to_thread(real_mounts, self.plan, self.context.site)
             self.default_url = start_url(self.plan, mounts)
             self.summary = summarise(self.plan)
             return await self.launch(self.plan, mounts)
@@ -219,41 +219,6 @@ def planned(
     if isinstance(decision, Refusal):
         raise Refused(with_sources(decision, report.outcomes))
     return decision
-
-
-def real_mounts(plan: LaunchPlan) -> dict[Mount, Path]:
-    """The real directory of each mount, with symbolic links resolved, so that what is checked is what is mounted.
-
-    A directory that is missing refuses the start if the facility requires it, and is left out otherwise.
-
-    Raises:
-        Refused: if a directory is missing, unreadable, or leaves its facility's root.
-    """
-    found: dict[Mount, Path] = {}
-    for mount in plan.mounts:
-        try:
-            found[mount] = resolve_beneath(Path(mount.source), Path(mount.root), mount.proposal.id)
-        except MissingDirectory:
-            if mount.required:
-                raise Refused(_missing(mount)) from None
-        except PathError as error:
-            raise Refused(
-                Refusal(
-                    Reason.BAD_PATH,
-                    f"The {mount.area} data of {mount.proposal.id} cannot be used: {error}.",
-                    "Tell the people who run this hub.",
-                )
-            ) from error
-    return found
-
-
-def _missing(mount: Mount) -> Refusal:
-    return Refusal(
-        Reason.MISSING_DIRECTORY,
-        f"The {mount.area} data of {mount.proposal.id} are not there: {mount.source} does not exist on this system.",
-        "If the experiment is new, its directory may not have been made yet. If it is old, the data may have been moved "
-        "to tape: ask the facility to bring them back.",
-    )
 
 
 def start_url(plan: LaunchPlan, mounts: Mapping[Mount, Path]) -> str:
