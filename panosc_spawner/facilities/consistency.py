@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from panosc_spawner.errors import ConfigurationError
-from panosc_spawner.facilities.model import Role
+from panosc_spawner.facilities.model import Role, SharedAccount
 from panosc_spawner.facilities.site import EntitlementSource, FileSource, Site
 
 _GROUP_KINDS = ("facility", "role", "proposal", "community")
@@ -18,6 +18,7 @@ def disagreements(site: Site, file: Path) -> Iterator[ConfigurationError]:
     """All that is wrong with a site whose files are right one by one; ``file`` is its ``site.toml``."""
     yield from _hub(site, file)
     yield from _accounts(site, file)
+    yield from _homes(site, file)
     for index, source in enumerate(site.config.sources):
         yield from _source(site, file, f"sources[{index + 1}]", source)
     yield from _source_names(site, file)
@@ -47,6 +48,17 @@ def _accounts(site: Site, file: Path) -> Iterator[ConfigurationError]:
             "account",
             f"nothing says which local account people have for {', '.join(without)}",
             'write [account] with kind = "claim", "nss", "table" or "shared", here or in the facility\'s file',
+        )
+
+
+def _homes(site: Site, file: Path) -> Iterator[ConfigurationError]:
+    shared = [name for name in site.facilities if isinstance(site.account_rule(name), SharedAccount)]
+    if shared and "{user}" not in site.config.home.source:
+        yield ConfigurationError(
+            file,
+            "home.source",
+            f"with the shared account of {', '.join(shared)}, everybody would share one home",
+            "write {user} in it: the hub's own name of each person",
         )
 
 

@@ -81,7 +81,8 @@ class Home(Model):
     kind: Literal["path", "volume"] = "path"
     source: str = Field(
         default="/home/{account}",
-        description="Directory, or name of a Docker volume: {account} is the local account's name, {user} the hub's user name, {uid} the number.",
+        description="Directory, or name of a Docker volume: {account} is the local account's name, {user} the hub's user name, {uid} the number. "
+        "With a shared account, {user} must be in it.",
     )
     create: bool = Field(default=True, description="Create a missing home directory, owned by the person, mode 0700.")
 

@@ -25,6 +25,8 @@ issuer = "{issuer}"
 client_id = "panosc-hub"
 client_secret_file = "{secret}"
 admins = ["{olga}"]
+[home]
+source = "/home/{{user}}"
 [account]
 kind = "shared"
 [[sources]]

@@ -79,7 +79,7 @@ class Site:
         self.tables: dict[str, str] = {
             "hub": 'id = "test"\nfacilities = ["demo"]\nspawner = "local"\nstate_dir = "state"\ndemo = true',
             "login": f'community = "egi-checkin"\nissuer = "{provider.issuer}"\nclient_id = "hub"\nclient_secret_file = "secret"',
-            "home": f'source = "{folder}/homes/{{account}}"',
+            "home": f'source = "{folder}/homes/{{user}}"',
             "account": 'kind = "shared"',
             "[sources]": 'type = "file"\npath = "proposals.toml"',
             "local": 'isolation = "none"',
@@ -181,7 +181,7 @@ class TestFiles:
     @pytest.mark.parametrize(
         ("source", "level", "message"),
         [
-            ("{folder}/nothing/{{account}}", "error", "does not exist"),
+            ("{folder}/nothing/{{user}}", "error", "does not exist"),
             ("{folder}/homes/x-{{user}}/h", "ok", "made when missing"),
             ("homes/{{user}}", "error", "not an absolute path"),
         ],

@@ -29,6 +29,9 @@ community = "egi-checkin"
 client_id = "hub"
 client_secret_file = "secret"
 
+[home]
+source = "/home/{user}"
+
 [account]
 kind = "shared"
 
@@ -189,6 +192,9 @@ def assert_error(error: ConfigurationError, file: str, key: str, words: str, hin
         ("[login]", "[resources.overrides.a]\ngroups = ['facility:ill']\n[login]", "resources.overrides.a.groups", "served", "esrf"),
         ('id = "test"', 'id = "test"\ndemo = true\npublic_url = "https://hub.org"', "hub.demo", "loopback only", ""),
         ('id = "test"', 'id = "test"\npublic_url = "http://hub.org"', "hub.public_url", "must be https", ""),
+        ("/home/{user}", "/home/{account}", "home.source", "everybody would share one home", "{user}"),
+        ("/home/{user}", "/home/{uid}", "home.source", "everybody would share one home", "{user}"),
+        ('[home]\nsource = "/home/{user}"', "", "home.source", "everybody would share one home", "{user}"),
     ],
 )  # fmt: skip
 def test_mistakes_in_site_toml(folder: Folder, old: str, new: str, key: str, words: str, hint: str) -> None:
