@@ -58,16 +58,33 @@ class PlannedSpawner(Spawner):
         """Decide and start. Subclasses do not override this; they implement :meth:`launch`."""
         self.steps, self.problem = ProgressLog(), None
         try:
-            self.say(5, "Checking your access")
-            self.plan = await self.decide()
-            self.say(15, "Preparing your data")
-            mounts = await asyncio.to_thread(real_mounts, self.plan, self.context.site)
-            self.default_url = start_url(self.plan, mounts)
-            self.summary = summarise(self.plan)
-            return await self.launch(self.plan, mounts)
+            return await self.launch(*await self.decide_and_look())
         except Refused as refused:
             self.problem = refused.refusal
             raise
+
+    async def decide_and_look(self) -> tuple[LaunchPlan, dict[Mount, Path]]:
+        """The plan as of now, with the real directories of its mounts as they are now.
+
+        Raises:
+            Refused: in words.
+        """
+        self.say(5, "Checking your access")
+        self.plan = await self.decide()
+        self.say(15, "Preparing your data")
+        mounts = await asyncio.to_thread(real_mounts, self.plan, self.context.site)
+        self.default_url = start_url(self.plan, mounts)
+        self.summary = summarise(self.plan)
+        return self.plan, mounts
+
+    async def decide_again(self) -> tuple[LaunchPlan, dict[Mount, Path]]:
+        """Decide anew after something that took long: the login, the rights and the links may be others by now.
+
+        Raises:
+            Refused: in words.
+        """
+        await self.run_auth_state_hook(await self.user.get_auth_state())
+        return await self.decide_and_look()
 
     async def decide(self) -> LaunchPlan:
         """The plan for this server, from the person's identity, their grants as of now, and the stored selection.

@@ -111,7 +111,8 @@ class PanoscDockerSpawner(PlannedSpawner, DockerSpawner):
 
     async def decide(self) -> LaunchPlan:
         """The plan; the time it takes is the first phase."""
-        self.phases = Phases()
+        if not self._starting:
+            self.phases = Phases()
         plan = await super().decide()
         self.phases.end("decide")
         return plan
@@ -177,7 +178,8 @@ class PanoscDockerSpawner(PlannedSpawner, DockerSpawner):
     async def _start(self, plan: LaunchPlan, mounts: Mapping[Mount, Path]) -> tuple[str, int]:
         self.phases.end("data")
         try:
-            image = await self._image(plan)
+            while (image := await self._image(plan)) is None:
+                plan, mounts = await self.decide_again()
             self.phases.end("image")
             request = await self._prepare(plan, mounts, image)
             self.phases.end("prepare")
@@ -200,8 +202,8 @@ class PanoscDockerSpawner(PlannedSpawner, DockerSpawner):
         self.say(95, "Opening JupyterLab")
         return ip, self.port
 
-    async def _image(self, plan: LaunchPlan) -> Mapping[str, Any]:
-        """The plan's image as Docker knows it, downloaded if the facility allows it."""
+    async def _image(self, plan: LaunchPlan) -> Mapping[str, Any] | None:
+        """The plan's image as Docker knows it; None if it was downloaded just now, as the facility allows."""
         name = plan.environment.image
         try:
             return await self._inspect_image(name)
@@ -210,7 +212,8 @@ class PanoscDockerSpawner(PlannedSpawner, DockerSpawner):
                 raise Refused(failures.missing_image(plan)) from None
         try:
             await self.shared.pulls.pull(name, self.say)
-            return await self._inspect_image(name)
+            await self._inspect_image(name)
+            return None
         except (PullError, NotFound) as error:
             self.log.error("The image %s could not be downloaded: %s", name, error)
             raise Refused(failures.not_downloaded(plan, str(error))) from error

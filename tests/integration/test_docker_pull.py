@@ -11,7 +11,7 @@ from docker_support import IMAGE, Bench
 from registry_support import registry
 
 from panosc_spawner.facilities.model import Environment
-from panosc_spawner.launch.model import Reason
+from panosc_spawner.launch.model import LaunchPlan, Reason, Refusal
 from panosc_spawner.spawners.refused import Refused
 
 pytestmark = [
@@ -40,6 +40,30 @@ async def test_a_digest_pinned_image_is_pulled_once_for_two_starts(bench: Bench)
                 bench.client.remove_container(container["Id"], force=True)
             with suppress(docker.errors.ImageNotFound):
                 bench.client.remove_image(image, force=True)
+
+
+async def test_a_right_that_ends_while_the_image_is_downloaded_opens_nothing(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+):
+    with registry(bench.client, IMAGE) as served:
+        image = served.image("panosc/late")
+        plan = bench.plan(bench.data("ma1234"), environment=Environment(title="Test", image=image, pull="if-missing"))
+        spawner = bench.spawner(plan)
+
+        async def decide() -> LaunchPlan:
+            if served.asked:
+                raise Refused(Refusal(Reason.ENDED, "Your access to ma1234 has ended.", "Ask."))
+            return plan
+
+        monkeypatch.setattr(spawner, "decide", decide)
+        try:
+            with pytest.raises(Refused) as caught:
+                await spawner.start()
+        finally:
+            with suppress(docker.errors.ImageNotFound):
+                bench.client.remove_image(image, force=True)
+    assert caught.value.refusal.reason is Reason.ENDED
+    assert bench.containers() == []
 
 
 async def test_an_image_that_the_registry_does_not_have_is_refused_in_words(bench: Bench):
