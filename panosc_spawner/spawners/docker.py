@@ -25,6 +25,7 @@ from panosc_spawner.spawners.docker_network import network_name
 from panosc_spawner.spawners.docker_overlay import Overlays
 from panosc_spawner.spawners.docker_phases import Phases
 from panosc_spawner.spawners.docker_pull import PullError, Pulls
+from panosc_spawner.spawners.log_lines import LOG_LINES, last_lines
 from panosc_spawner.spawners.refused import Refused
 
 T = TypeVar("T")
@@ -349,9 +350,9 @@ class PanoscDockerSpawner(PlannedSpawner, DockerSpawner):
     async def _why_ended(self, state: Mapping[str, Any], starting: bool) -> Refusal | None:
         log = b""
         with suppress(*_DOCKER_ERRORS):
-            log = await self.engine.call("logs", self.object_id, tail=failures.LOG_LINES)
+            log = await self.engine.call("logs", self.object_id, tail=LOG_LINES)
         memory = int(self.summary.get("memory") or 0)
-        return failures.why_ended(state, memory, failures.last_lines(log, [self.api_token]), starting)
+        return failures.why_ended(state, memory, last_lines(log, [self.api_token]), starting)
 
     async def _leave_nothing(self) -> None:
         """Remove whatever there is of this server but its home. What cannot be removed now, the keeper removes later."""

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from docker.errors import APIError
@@ -11,14 +10,9 @@ from docker.errors import APIError
 from panosc_spawner.facilities.units import ByteSize, format_size
 from panosc_spawner.launch.model import LaunchPlan, Reason, Refusal
 from panosc_spawner.spawners.docker_engine import is_engine_down, is_status
+from panosc_spawner.spawners.log_lines import LINE_LENGTH
 
-LOG_LINES = 20
-_LINE_LENGTH = 400
-_LOG_BYTES = 100_000
 _TELL_OPERATOR = "Try again; if it happens again, tell the people who run this hub."
-_ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-_])")
-_UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-_SECRETS = re.compile(r"(?i)\b((?:token|secret|password|code)(?:['\"]?\s*[=:]\s*['\"]?|\s+)|bearer\s+)[^\s'\"&,;]{6,}")
 
 ENGINE_DOWN = Refusal(
     Reason.ENGINE_DOWN,
@@ -27,24 +21,6 @@ ENGINE_DOWN = Refusal(
 )
 
 CANCELLED = Refusal(Reason.SERVER_FAILED, "The start was cancelled.", "Start it again when you like.")
-
-
-def last_lines(log: bytes, secrets: Iterable[str] = ()) -> str:
-    """The end of a log for a page: bounded, without control characters, and without anything that looks like a secret.
-
-    Args:
-        log: what the container wrote.
-        secrets: values that must not show, whatever they look like.
-    """
-    if len(log) > _LOG_BYTES:
-        log = log[-_LOG_BYTES:].partition(b"\n")[2]  # a line that is cut could hold half a secret
-    text = _ESCAPES.sub("", log.decode("utf-8", "replace")).replace("\r\n", "\n").replace("\r", "\n")
-    for secret in secrets:
-        if secret:
-            text = text.replace(secret, "[removed]")
-    text = _UNPRINTABLE.sub("", _SECRETS.sub(r"\1[removed]", text))
-    lines = [line.rstrip() for line in text.split("\n") if line.strip()]
-    return "\n".join(line[:_LINE_LENGTH] for line in lines[-LOG_LINES:])
 
 
 def why_ended(state: Mapping[str, Any], memory: int, log: str, starting: bool) -> Refusal | None:
@@ -68,7 +44,7 @@ def why_ended(state: Mapping[str, Any], memory: int, log: str, starting: bool) -
         )
     if not code and not starting:
         return None
-    details = "\n".join(part for part in (str(state.get("Error") or "")[:_LINE_LENGTH], log) if part)
+    details = "\n".join(part for part in (str(state.get("Error") or "")[:LINE_LENGTH], log) if part)
     return Refusal(
         Reason.SERVER_FAILED,
         f"Your server ended {when} (exit code {code}).",
@@ -92,9 +68,9 @@ def why_not_started(error: BaseException, plan: LaunchPlan) -> Refusal:
             Reason.SERVER_FAILED,
             "There is no GPU on this system.",
             "Start it again without a GPU.",
-            said[:_LINE_LENGTH],
+            said[:LINE_LENGTH],
         )
-    return Refusal(Reason.SERVER_FAILED, "Your server could not be started.", _TELL_OPERATOR, said[: 2 * _LINE_LENGTH])
+    return Refusal(Reason.SERVER_FAILED, "Your server could not be started.", _TELL_OPERATOR, said[: 2 * LINE_LENGTH])
 
 
 def docker_said(error: BaseException) -> str:
@@ -129,7 +105,7 @@ def not_downloaded(plan: LaunchPlan, reason: str) -> Refusal:
         Reason.MISSING_IMAGE,
         f"The environment '{plan.environment.title}' could not be downloaded ({plan.environment.image}).",
         "Try again in a few minutes, choose another environment, or tell the people who run this hub.",
-        reason[: 2 * _LINE_LENGTH],
+        reason[: 2 * LINE_LENGTH],
     )
 
 

@@ -17,7 +17,7 @@ from traitlets import default
 
 from panosc_spawner.facilities.site import Site
 from panosc_spawner.launch.model import LaunchPlan, Mount, Reason, Refusal
-from panosc_spawner.spawners import bubblewrap
+from panosc_spawner.spawners import bubblewrap, log_lines
 from panosc_spawner.spawners.base import PlannedSpawner
 from panosc_spawner.spawners.local_home import prepare_home, write_account_files
 from panosc_spawner.spawners.local_links import make_links
@@ -240,6 +240,10 @@ class PanoscLocalSpawner(PlannedSpawner, LocalProcessSpawner):
         name = f"{self.user.name}-{self.name}" if self.name else str(self.user.name)
         return self.context.site.config.hub.state_dir.resolve() / "logs" / f"{name}.log"
 
+    def _log_end(self, offset: int = 0) -> str:
+        """The last lines of its log, as they may be shown."""
+        return log_lines.last_lines(last_lines(self._log_file(), offset).encode(), [self.api_token])
+
     async def _ended_early(self, offset: int) -> Refusal | None:
         if self.process and self.process.alive():
             return None
@@ -248,7 +252,7 @@ class PanoscLocalSpawner(PlannedSpawner, LocalProcessSpawner):
             Reason.SERVER_FAILED,
             f"JupyterLab ended while it was starting (exit code {code}).",
             _TRY_AGAIN,
-            last_lines(self._log_file(), offset),
+            self._log_end(offset),
         )
 
     def _why_ended(self, code: int) -> Refusal | None:
@@ -258,7 +262,7 @@ class PanoscLocalSpawner(PlannedSpawner, LocalProcessSpawner):
             Reason.SERVER_FAILED,
             f"JupyterLab ended unexpectedly (exit code {code}).",
             "Open the proposal again; your files are as you saved them.",
-            last_lines(self._log_file()),
+            self._log_end(),
         )
 
     def _exit_code(self) -> int:

@@ -120,8 +120,11 @@ def last_lines(file: Path, offset: int = 0, lines: int = 20) -> str:
     try:
         with file.open("rb") as log:
             size = log.seek(0, os.SEEK_END)
-            log.seek(max(offset if offset <= size else 0, size - 16384))
-            text = log.read().decode("utf-8", "replace")
+            offset = offset if offset <= size else 0
+            begin = log.seek(max(offset, size - 16384))
+            content = log.read()
     except OSError:
         return ""
-    return "\n".join(text.splitlines()[-lines:])
+    if begin > offset:
+        content = content.partition(b"\n")[2]  # a line that is cut could hold half a secret
+    return "\n".join(content.decode("utf-8", "replace").splitlines()[-lines:])

@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -147,6 +148,16 @@ async def test_a_start_that_fails_is_told_with_the_log(local_bench: LocalBench):
     assert "exit code 3" in str(caught.value.refusal)
     assert "no kernel today" in caught.value.refusal.details
     assert await spawner.poll() == 0
+
+
+async def test_a_start_that_fails_shows_no_secret(local_bench: LocalBench):
+    bench = local_bench
+    talks = "import os; print('\\x1b[31mmine is', os.environ['JUPYTERHUB_API_TOKEN'], 'GET /?token=0123456789abcdef'); exit(3)"
+    spawner = bench.spawner(bench.plan(bench.data("ma1234")), cmd=[sys.executable, "-c", talks])
+    spawner.api_token = "a-very-secret-api-token"
+    with pytest.raises(Refused) as caught:
+        await spawner.start()
+    assert caught.value.refusal.details == "mine is [removed] GET /?token=[removed]"
 
 
 async def test_a_cancelled_start_leaves_no_process(local_bench: LocalBench):

@@ -9,7 +9,8 @@ from test_docker_container import PLAN
 
 from panosc_spawner.launch.model import Reason
 from panosc_spawner.spawners.docker_engine import is_engine_down
-from panosc_spawner.spawners.docker_failures import last_lines, why_ended, why_not_started
+from panosc_spawner.spawners.docker_failures import why_ended, why_not_started
+from panosc_spawner.spawners.log_lines import last_lines
 
 
 def api_error(status: int, words: str) -> APIError:
