@@ -45,6 +45,19 @@ def visit(page: Page, url: str) -> None:
             return
 
 
+def reload_if_requests_were_dropped(page: Page) -> None:
+    """Lab does not ask twice for what Chromium dropped while its page loaded."""
+    dropped: list[str] = []
+    page.on("requestfailed", lambda request: dropped.append(request.failure or ""))
+    for _ in range(3):
+        page.wait_for_load_state("networkidle")
+        failed = page.get_by_role("dialog", name=re.compile("Error")).count()
+        if not failed and not any("ERR_NETWORK_CHANGED" in reason for reason in dropped):
+            return
+        dropped.clear()
+        page.reload()
+
+
 def log_in(page: Page, hub: RunningDemo, persona: str) -> None:
     """Log in as one of the demo's people, the way they would; ends on their page."""
     visit(page, f"{hub.url}/")

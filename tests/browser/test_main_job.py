@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
-from support import RunningDemo, log_in, screenshot, visit
+from support import RunningDemo, log_in, reload_if_requests_were_dropped, screenshot, visit
 
 START_SECONDS = 90
 RUN_SECONDS = 120
@@ -95,6 +95,7 @@ def test_somebody_elses_proposal_is_refused_in_words(hub: RunningDemo, page: Pag
 
 def run_all(page: Page) -> None:
     """Run > Run All Cells, once the kernel is there."""
+    reload_if_requests_were_dropped(page)
     expect(page.locator(".jp-NotebookPanel .jp-Cell").first).to_be_visible(timeout=60_000)
     expect(page.locator("#jp-main-statusbar").get_by_text("| Idle")).to_be_visible(timeout=60_000)
     page.get_by_role("menuitem", name="Run", exact=True).click()
