@@ -15,7 +15,14 @@ _KEYS = ("proposals", "environment", "memory", "cpu", "gpus")
 
 
 class _BadRequestError(Exception):
-    """Words for what is wrong with the request."""
+    """Words for what is wrong with the request, and what to do."""
+
+    def __init__(self, message: str, remedy: str = "Choose again from your list of proposals.") -> None:
+        super().__init__(message)
+        self.remedy = remedy
+
+
+_CORRECT = "Correct it, and start again."
 
 
 def parse_selection(options: object, site: Site) -> Selection | Refusal:
@@ -37,7 +44,7 @@ def parse_selection(options: object, site: Site) -> Selection | Refusal:
             gpus=_count(_text(options, "gpus")),
         )
     except _BadRequestError as error:
-        return Refusal(Reason.BAD_REQUEST, str(error), "Choose again from your list of proposals.")
+        return Refusal(Reason.BAD_REQUEST, str(error), error.remedy)
 
 
 def selection_options(selection: Selection) -> dict[str, object]:
@@ -98,7 +105,7 @@ def _size(text: str) -> int | None:
     try:
         return parse_size(int(text) if text.isascii() and text.isdigit() else text) if text else None
     except ValueError as error:
-        raise _BadRequestError(f"Memory: {error}.") from error
+        raise _BadRequestError(f"Memory: {error}.", _CORRECT) from error
 
 
 def _cores(text: str) -> float | None:
@@ -109,7 +116,7 @@ def _cores(text: str) -> float | None:
     except ValueError:
         cores = -1.0
     if not 0.1 <= cores <= 1024:
-        raise _BadRequestError("CPU must be a number of cores, for example 2.")
+        raise _BadRequestError("Processor cores must be a number, for example 2.", _CORRECT)
     return cores
 
 
@@ -117,5 +124,5 @@ def _count(text: str) -> int | None:
     if not text:
         return None
     if not (text.isascii() and text.isdigit()) or len(text) > 3:
-        raise _BadRequestError("GPUs must be a whole number.")
+        raise _BadRequestError("GPUs must be a whole number.", _CORRECT)
     return int(text)

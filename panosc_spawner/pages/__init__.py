@@ -20,9 +20,10 @@ from panosc_spawner.identity.community import Community
 from panosc_spawner.pages.actions import DismissHandler, ExtendHandler, StopHandler
 from panosc_spawner.pages.assets import AssetHandler, Assets
 from panosc_spawner.pages.handler import Pages
-from panosc_spawner.pages.home import HomeHandler, ProposalsHandler, WhyHandler
+from panosc_spawner.pages.home import HomeHandler, LogoutHandler, ProposalsHandler, WhyHandler
 from panosc_spawner.pages.open import OpenHandler, SpawnHandler
 from panosc_spawner.pages.rows import Listings
+from panosc_spawner.pages.words import words_for_error
 from panosc_spawner.spawners.context import HubContext
 
 __all__ = ["TEMPLATES", "page_handlers", "template_vars"]
@@ -33,6 +34,7 @@ TEMPLATES = str(Path(__file__).parent / "templates")
 _ROUTES: list[tuple[str, type]] = [
     (r"/home", HomeHandler),
     (r"/why", WhyHandler),
+    (r"/logout", LogoutHandler),
     (r"/open", OpenHandler),
     (r"/spawn", SpawnHandler),
     (r"/spawn/([^/]+)", SpawnHandler),
@@ -74,6 +76,7 @@ def template_vars(context: HubContext, community: Community, isolation_warning: 
             "support": hub.support,
             "assets": Assets(context.site.facilities).version,
             "community": community,
+            "words_for_error": words_for_error,
             "facilities": {key: facility.short_name for key, facility in context.site.facilities.items()},
         },
         "isolation_warning": isolation_warning,

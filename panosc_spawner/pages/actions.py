@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from tornado import web
 
-from panosc_spawner.launch.model import Reason, Refusal
+from panosc_spawner.launch.model import LaunchPlan, Reason, Refusal
+from panosc_spawner.pages.choose import cut_short
 from panosc_spawner.pages.home import HomeHandler
 from panosc_spawner.pages.servers import moment
-from panosc_spawner.pages.words import exact
+from panosc_spawner.pages.words import clock, left
 
 _PATIENCE = 1.0
 """Seconds a request waits for the hub before it shows what is going on."""
@@ -36,11 +37,7 @@ class ExtendHandler(HomeHandler):
         if trial.plan:
             ends = moment(spawner.summary.get("ends_at"))
             if ends and trial.plan.ends_at <= ends + timedelta(minutes=1):
-                refusal = Refusal(
-                    Reason.ENDED,
-                    f"This server already has all the time it can have: until {exact(ends)}.",
-                    "Access to one of its proposals ends then, or it was extended just now.",
-                )
+                refusal = _no_more(trial.plan, ends)
         if refusal or not trial.plan:
             self.set_status(409)
             return await self.show_home(refusal)
@@ -103,6 +100,17 @@ class DismissHandler(HomeHandler):
             spawner.orm_spawner.state = state
             self.db.commit()
         self.go(self.hub_url("home", done="dismissed"))
+
+
+def _no_more(plan: LaunchPlan, ends: datetime) -> Refusal:
+    """Why there is no more time: access ends, or the server is as good as new."""
+    now = datetime.now(UTC)
+    most = f"This server already has all the time it can have: {left(ends, now)}, until {clock(ends, now)}."
+    if cut_short(plan, now):
+        return Refusal(
+            Reason.ENDED, most, "Your access to one of its proposals ends then. Ask the user office for more."
+        )
+    return Refusal(Reason.ENDED, most, "It was started or extended just now. Extend it when there is less time left.")
 
 
 async def _interrupt(spawner: object) -> None:

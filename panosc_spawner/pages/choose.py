@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from panosc_spawner.facilities.model import Environment
 from panosc_spawner.facilities.site import Limits
 from panosc_spawner.facilities.units import format_size
-from panosc_spawner.launch.model import Selection
+from panosc_spawner.launch.model import LaunchPlan, Selection
 
 GIGABYTE = 1024**3
 
@@ -86,6 +87,11 @@ def resource_form(
     )
 
 
+def cut_short(plan: LaunchPlan, now: datetime) -> bool:
+    """Whether a server would end before its usual time, with the access to one of its proposals."""
+    return plan.ends_at < now + plan.limits.lifetime - timedelta(minutes=1)
+
+
 def options_from(given: Mapping[str, Sequence[str]]) -> dict[str, object]:
     """Options for :func:`parse_selection` from a URL's or a form's arguments; what else is there does not count.
 
@@ -95,7 +101,8 @@ def options_from(given: Mapping[str, Sequence[str]]) -> dict[str, object]:
     options: dict[str, object] = {"proposals": list(dict.fromkeys(proposals))}
     memory, typed = _last(given, "memory"), _last(given, "memory_gb")
     if typed and typed != _last(given, "shown_memory_gb"):
-        memory = f"{typed}G" if typed.replace(".", "", 1).isdigit() else typed
+        number = typed.replace(",", ".")  # as many people write it
+        memory = f"{number}G" if number.replace(".", "", 1).isdigit() else number
     wanted = {"environment": _last(given, "environment"), "memory": memory}
     for key in ("cpu", "gpus"):
         value = _last(given, key)

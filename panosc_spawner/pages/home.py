@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import asdict
 from datetime import UTC, datetime
 
+from oauthenticator.oauth2 import OAuthLogoutHandler
 from tornado import web
 
 from panosc_spawner.launch.model import Refusal
-from panosc_spawner.pages.handler import PageHandler
+from panosc_spawner.pages.handler import PageHandler, Pages
 from panosc_spawner.pages.rows import PAGE, Query, Row, filter_rows
 from panosc_spawner.pages.words import source_trouble
 
@@ -105,3 +106,16 @@ class WhyHandler(PageHandler):
             listing=self.listing(person, report),
             served=served,
         )
+
+
+class LogoutHandler(OAuthLogoutHandler):
+    """``/logout``: says so, and what that does not end; the hub alone would show its login page without a word."""
+
+    pages: Pages
+
+    async def render_logout_page(self) -> None:
+        """The page, or wherever the login service is logged out."""
+        if self.authenticator.logout_redirect_url:
+            self.redirect(self.authenticator.logout_redirect_url)
+        else:
+            self.finish(await self.render_template("logout.html"))

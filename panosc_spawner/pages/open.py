@@ -17,7 +17,7 @@ from panosc_spawner.launch.names import server_name
 from panosc_spawner.launch.plan import live_grants, offered_environments, suggested_environment
 from panosc_spawner.launch.resources import choose_limits, maximum_limits, policy_groups
 from panosc_spawner.launch.selection import MAX_PROPOSALS, selection_options
-from panosc_spawner.pages.choose import cards, options_from, resource_form
+from panosc_spawner.pages.choose import cards, cut_short, options_from, resource_form
 from panosc_spawner.pages.handler import DryRun, PageHandler
 from panosc_spawner.pages.machine import free_now
 from panosc_spawner.pages.rows import PAGE, Listing, Query, filter_rows
@@ -133,6 +133,7 @@ class OpenHandler(PageHandler):
             free=free_now(),
             server={"name": name, "state": state or "", "url": self.current_user.server_url(name)} if state else None,
             ends=trial.plan.ends_at if trial.plan else None,
+            access_ends=bool(trial.plan and cut_short(trial.plan, datetime.now(UTC))),
         )
 
 

@@ -10,9 +10,9 @@ import hashlib
 import json
 import unicodedata
 from collections import Counter, OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from functools import cached_property
 from typing import NamedTuple
 
@@ -83,7 +83,7 @@ class Listing:
 
     rows: tuple[Row, ...]
     closed: tuple[Closed, ...]
-    valid_until: datetime | None  # a grant begins or ends then
+    valid_until: datetime | None  # a grant begins or ends then, or its last day begins
     facilities: Mapping[str, str] = field(default_factory=dict)  # id to short name, of all of the site
 
     @cached_property
@@ -129,7 +129,7 @@ def build_listing(grants: Iterable[Grant], site: Site, now: datetime) -> Listing
     shut: dict[ProposalRef, tuple[Grant, str]] = {}
     turns: list[datetime] = []
     for grant in grants:
-        turns += [moment for moment in (grant.not_before, grant.ends_at) if moment and moment > now]
+        turns += [moment for moment in _turns(grant) if moment > now]
         if why := _why_closed(grant, site, now):
             shut.setdefault(grant.ref, (grant, why))
         elif grant.ref not in best or _STRENGTH[grant.role] < _STRENGTH[best[grant.ref].role]:
@@ -137,7 +137,7 @@ def build_listing(grants: Iterable[Grant], site: Site, now: datetime) -> Listing
     dated = sorted(((_last_day(grant), grant) for grant in best.values()), key=lambda pair: pair[1].ref)
     dated.sort(key=lambda pair: pair[0], reverse=True)
     return Listing(
-        rows=tuple(_row(grant) for _, grant in dated),
+        rows=tuple(_row(grant, now) for _, grant in dated),
         closed=tuple(
             Closed(ref, grant.proposal.title, ROLE_WORDS[grant.role], grant.source, why)
             for ref, (grant, why) in sorted(shut.items())
@@ -165,10 +165,27 @@ def _why_closed(grant: Grant, site: Site, now: datetime) -> str:
     return ""
 
 
-def _row(grant: Grant) -> Row:
+def _turns(grant: Grant) -> Iterator[datetime]:
+    """When what a row says changes."""
+    if grant.not_before:
+        yield grant.not_before
+    if grant.ends_at:
+        yield grant.ends_at
+        yield _last_midnight(grant.ends_at)
+
+
+def _last_midnight(end: datetime) -> datetime:
+    """When the last day begins of something that ends at ``end`` (exclusive)."""
+    return (end - timedelta(microseconds=1)).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def _row(grant: Grant, now: datetime) -> Row:
     proposal = grant.proposal
     first, last = proposal.start, proposal.end
-    until = f", until {last_day(grant.ends_at)}" if grant.ends_at else ""
+    until = ""
+    if grant.ends_at:
+        today = "today, " if now >= _last_midnight(grant.ends_at) else ""
+        until = f", until {today}{last_day(grant.ends_at)}"
     return Row(
         ref=str(proposal.ref),
         title=proposal.title or proposal.ref.id,

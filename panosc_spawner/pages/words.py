@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from typing import NamedTuple
 
 from panosc_spawner.facilities.model import Role
 from panosc_spawner.facilities.units import format_duration
@@ -16,6 +17,43 @@ ROLE_WORDS = {
     Role.STAFF: "Facility staff",
     Role.PUBLIC: "Open data",
 }
+
+
+class ErrorWords(NamedTuple):
+    """What an error page says. ``login`` is true where it was the login that went wrong."""
+
+    title: str
+    text: str
+    login: bool = False
+
+
+_ERROR_TITLES = {
+    403: "You may not do this",
+    404: "There is nothing here",
+    405: "This did not work",
+    429: "Too many at once",
+    503: "Not available just now",
+}
+_NO_LOGIN = "It was cancelled, was begun in another tab, or took too long; or your browser refuses this site’s cookies."
+_LOGIN_ERRORS = ("OAuth ", "Missing code_verifier", "Authentication Cancelled")
+_STALE_PAGE = "The page you came from was open for too long. Go back, reload it, and try again."
+_UNFORESEEN = "The hub did not foresee this. Nothing of yours is lost. Try again; if it happens again, tell the people who run this hub."
+_NOTHING = "The address may be mistyped, what was there is gone, or it is somebody else’s."
+
+
+def words_for_error(status: int, message: str | None) -> ErrorWords:
+    """What to say of an error, in place of the hub's and the login's own words for machines."""
+    message = message or ""
+    title = _ERROR_TITLES.get(status, "Something went wrong" if status >= 500 else "This did not work")
+    if message.startswith(_LOGIN_ERRORS):
+        return ErrorWords("The login was not finished", _NO_LOGIN, login=True)
+    if "_xsrf" in message or message.startswith("XSRF"):
+        return ErrorWords("This did not work", _STALE_PAGE)
+    if status == 404 and message in ("", "Not Found", "No access to resources or resources not found"):
+        return ErrorWords(title, _NOTHING)
+    if status == 405:
+        return ErrorWords(title, "This address is not for looking at.")
+    return ErrorWords(title, message or (_UNFORESEEN if status >= 500 else ""))
 
 
 def exact(moment: datetime) -> str:

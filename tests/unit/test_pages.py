@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -118,6 +118,27 @@ class TestWords:
         assert words.count(1, "proposal") == "1 proposal"
         assert words.count(10000, "proposal") == "10,000 proposals"
 
+    @pytest.mark.parametrize(
+        ("status", "message", "title", "text"),
+        [
+            (404, None, "There is nothing here", "mistyped"),
+            (404, "No access to resources or resources not found", "There is nothing here", "somebody else’s"),
+            (404, "You have no such server.", "There is nothing here", "You have no such server."),
+            (400, "OAuth error: access_denied", "The login was not finished", "It was cancelled"),
+            (400, "OAuth state missing from cookies", "The login was not finished", "another tab"),
+            (403, "'_xsrf' argument missing from POST", "This did not work", "open for too long"),
+            (403, "Your login has ended.", "You may not do this", "Your login has ended."),
+            (500, "", "Something went wrong", "Nothing of yours is lost"),
+            (405, None, "This did not work", "not for looking at"),
+        ],
+    )
+    def test_errors_of_the_hub_in_words(self, status: int, message: str | None, title: str, text: str) -> None:
+        said = words.words_for_error(status, message)
+        assert said.title == title
+        assert text in said.text
+        assert said.login == ("login was not" in title)
+        assert "OAuth" not in said.text
+
     def test_every_role_has_words(self) -> None:
         assert set(words.ROLE_WORDS) == set(Role)
 
@@ -126,6 +147,15 @@ class TestRows:
     def test_most_recent_first_and_undated_last(self) -> None:
         grants = [grant("esrf/ma1"), grant("esrf/ma2", start=date(2026, 5, 1)), grant("esrf/ma3", start=None)]
         assert [row.ref for row in build_listing(grants, SITE, NOW).rows] == ["esrf/ma2", "esrf/ma1", "esrf/ma3"]
+
+    def test_on_the_last_day_a_row_says_today(self) -> None:
+        midnight = datetime(2026, 11, 24, tzinfo=timezone(timedelta(hours=1)))
+        first, kept = [grant(ends_at=midnight)], Listings()
+        before = kept.get("ada", tuple(first), SITE, datetime(2026, 11, 22, 22, 59, tzinfo=UTC))
+        assert before.rows[0].why.endswith(", until 23 Nov 2026")
+        assert before.valid_until == midnight - timedelta(days=1)
+        today = kept.get("ada", tuple(first), SITE, datetime(2026, 11, 22, 23, 0, tzinfo=UTC))
+        assert today.rows[0].why.endswith(", until today, 23 Nov 2026")
 
     def test_a_row_says_who_says_so_and_until_when(self) -> None:
         row = build_listing([grant(ends_at=datetime(2026, 12, 1, tzinfo=UTC))], SITE, NOW).rows[0]
@@ -279,6 +309,7 @@ class TestChoose:
             ({"proposals": ["a"], "memory": ["4G"]}, {"proposals": ["a"], "memory": "4G"}),
             ({"memory_gb": ["8"], "shown_memory_gb": ["4"]}, {"proposals": [], "memory": "8G"}),
             ({"memory_gb": ["1.5"]}, {"proposals": [], "memory": "1.5G"}),
+            ({"memory_gb": ["1,5"]}, {"proposals": [], "memory": "1.5G"}),
             ({"memory_gb": ["4"], "shown_memory_gb": ["4"]}, {"proposals": []}),
             ({"memory_gb": ["much"]}, {"proposals": [], "memory": "much"}),
             ({"cpu": ["2"], "shown_cpu": ["2"], "gpus": ["1"], "shown_gpus": ["0"]}, {"proposals": [], "gpus": "1"}),

@@ -7,6 +7,8 @@ const table = document.getElementById("list");
 const FIRST = 20; // rows put on the screen with the key that was typed
 const KEYS = ["q", "facility", "instrument", "year", "role"];
 
+// A refusal is shown in answer to a button; a reload looks at the page, and asks for nothing again.
+if (location.pathname.includes("/panosc/")) history.replaceState(null, "", document.querySelector(".brand").href);
 if (table) filterAsTyped();
 if (document.querySelector("#servers[data-pending]")) watchServers();
 

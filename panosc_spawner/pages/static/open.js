@@ -12,6 +12,9 @@ for (const radio of document.querySelectorAll("input[name=environment]")) {
   });
 }
 
+// A refused start is shown in answer to a form; a reload only looks again.
+history.replaceState(null, "", location.href);
+
 // A start is asked for once: a second click on a slow line changes nothing.
 document.getElementById("open")?.addEventListener("submit", (event) => {
   const form = event.target;
