@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from panosc_spawner.errors import ConfigurationError
-from panosc_spawner.facilities.model import Role, SharedAccount
+from panosc_spawner.facilities.model import NssAccount, Role, SharedAccount
 from panosc_spawner.facilities.site import EntitlementSource, FileSource, Site
 
 _GROUP_KINDS = ("facility", "role", "proposal", "community")
@@ -18,6 +18,7 @@ def disagreements(site: Site, file: Path) -> Iterator[ConfigurationError]:
     """All that is wrong with a site whose files are right one by one; ``file`` is its ``site.toml``."""
     yield from _hub(site, file)
     yield from _accounts(site, file)
+    yield from _claims(site, file)
     yield from _homes(site, file)
     for index, source in enumerate(site.config.sources):
         yield from _source(site, file, f"sources[{index + 1}]", source)
@@ -49,6 +50,19 @@ def _accounts(site: Site, file: Path) -> Iterator[ConfigurationError]:
             f"nothing says which local account people have for {', '.join(without)}",
             'write [account] with kind = "claim", "nss", "table" or "shared", here or in the facility\'s file',
         )
+
+
+def _claims(site: Site, file: Path) -> Iterator[ConfigurationError]:
+    for name in site.facilities:
+        rule = site.account_rule(name)
+        # At many providers people choose their preferred_username themselves, and with it would choose whose files they see.
+        if isinstance(rule, NssAccount) and not rule.table and "claim" not in rule.model_fields_set:
+            yield ConfigurationError(
+                file,
+                "account.claim",
+                f"is missing for {name}: whoever can choose the value of the claim can be anybody",
+                "name the claim whose value the provider guarantees, or write [account.table]",
+            )
 
 
 def _homes(site: Site, file: Path) -> Iterator[ConfigurationError]:

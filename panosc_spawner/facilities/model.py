@@ -173,7 +173,7 @@ class NssAccount(Model):
     kind: Literal["nss"]
     claim: str = Field(
         default="preferred_username",
-        description="Claim whose value is the account name. It must be one the provider guarantees.",
+        description="Claim whose value is the account name. Write it, even if it is this one: it must be one the provider guarantees.",
     )
     table: dict[str, str] = Field(
         default_factory=dict, description="Instead of a claim: identity (voperson_id or sub) to account name."

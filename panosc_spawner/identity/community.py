@@ -28,7 +28,7 @@ def require_safe_url(value: str) -> str:
     Raises:
         ValueError: if it is anything else.
     """
-    if re.match(r"https://[^/\s?#@]+", value) or _LOOPBACK.match(value):
+    if re.match(r"https://[^/\s?#@\\]+(?:[/?#]|\Z)", value) or _LOOPBACK.match(value):
         return value
     raise ValueError("must be https, or http on loopback (127.0.0.1)")
 

@@ -100,6 +100,8 @@ def check_network(network: Mapping[str, Any], name: str, subnet: str) -> str:
         raise NetworkError(f"the network '{name}' is of type '{network.get('Driver')}', not a bridge of this machine")
     if (network.get("Options") or {}).get(TALK) != "false":
         raise NetworkError(f"on the network '{name}' servers can reach each other ({TALK} is not 'false')")
+    if network.get("EnableIPv6"):  # many daemons filter IPv4 only
+        raise NetworkError(f"the network '{name}' has IPv6, by which servers could reach each other")
     for pool in (network.get("IPAM") or {}).get("Config") or []:
         found = ipaddress.ip_network(pool["Subnet"])
         if found.version != 4:

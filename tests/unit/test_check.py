@@ -203,7 +203,7 @@ class TestPeople:
         assert_finding(site.check()["demo accounts"], "warning", "cannot tell people apart")
 
     def test_accounts_of_the_machine(self, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-        site.set("account", 'kind = "nss"')
+        site.set("account", 'kind = "nss"\nclaim = "preferred_username"')
         assert_finding(site.check()["demo accounts"], "ok", "the claim 'preferred_username'")
         monkeypatch.setenv("PATH", "/nothing")
         assert_finding(site.check()["demo accounts"], "error", "getent is not installed")

@@ -33,6 +33,7 @@ def test_the_gateway_is_the_hubs_address():
         ({"Options": {}}, "reach each other"),
         ({"Options": None}, "reach each other"),
         ({"Options": {"com.docker.network.bridge.enable_icc": "true"}}, "reach each other"),
+        ({"EnableIPv6": True}, "IPv6"),
         ({"IPAM": {"Config": []}}, "subnet"),
         ({"IPAM": {"Config": [{"Subnet": "10.74.0.0/24"}]}}, "10.74.0.0/24"),
     ],

@@ -193,6 +193,7 @@ def assert_error(error: ConfigurationError, file: str, key: str, words: str, hin
         ('id = "test"', 'id = "test"\ndemo = true\npublic_url = "https://hub.org"', "hub.demo", "loopback only", ""),
         ('id = "test"', 'id = "test"\npublic_url = "http://hub.org"', "hub.public_url", "must be https", ""),
         ("/home/{user}", "/home/{account}", "home.source", "everybody would share one home", "{user}"),
+        ('kind = "shared"', 'kind = "nss"', "account.claim", "can be anybody", "guarantees"),
         ("/home/{user}", "/home/{uid}", "home.source", "everybody would share one home", "{user}"),
         ('[home]\nsource = "/home/{user}"', "", "home.source", "everybody would share one home", "{user}"),
     ],
