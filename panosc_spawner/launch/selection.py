@@ -11,6 +11,7 @@ from panosc_spawner.facilities.units import parse_size
 from panosc_spawner.launch.model import Reason, Refusal, Selection
 
 MAX_PROPOSALS = 20
+_BEYOND = 10**15  # more bytes, cores or GPUs than anybody has
 _KEYS = ("proposals", "environment", "memory", "cpu", "gpus")
 
 
@@ -35,7 +36,7 @@ def parse_selection(options: object, site: Site) -> Selection | Refusal:
         if not isinstance(options, Mapping):
             raise _BadRequestError("The request holds no choices.")
         if unknown := sorted(str(key)[:40] for key in options if key not in _KEYS):
-            raise _BadRequestError(f"'{unknown[0]}' cannot be chosen here; only {', '.join(_KEYS)} can.")
+            raise _BadRequestError(f"{unknown[0]!r} cannot be chosen here; only {', '.join(_KEYS)} can.")
         return Selection(
             proposals=_proposals(options.get("proposals"), site),
             environment=_text(options, "environment"),
@@ -68,7 +69,7 @@ def parse_ref(text: object, site: Site) -> ProposalRef:
     if not slash or facility is None or facility.proposals is None:
         known = ", ".join(site.facilities)
         raise IdError(
-            f"'{str(text)[:60]}' names no proposal: write <facility>/<id>, with a facility of this hub ({known})"
+            f"{str(text)[:60]!r} names no proposal: write <facility>/<id>, with a facility of this hub ({known})"
         )
     return ProposalRef(facility_id, facility.proposals.normalise(written))
 
@@ -93,10 +94,10 @@ def _text(options: Mapping[object, object], key: str) -> str:
     if isinstance(value, list) and len(value) <= 1:
         value = value[0] if value else ""
     if isinstance(value, int | float) and not isinstance(value, bool):
-        value = f"{value:.12g}"
+        value = f"{value:.12g}" if abs(value) < _BEYOND else "a number beyond all bounds"
     if value is None:
         return ""
-    if not isinstance(value, str) or len(value) > 100:
+    if not isinstance(value, str) or len(value) > 100 or not value.isprintable():
         raise _BadRequestError(f"'{key}' must be one short text.")
     return value.strip()
 

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path, PurePosixPath
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from jupyterhub.slugs import is_valid_safe_slug
 
@@ -331,8 +331,22 @@ _json = st.recursive(
 
 
 @given(st.dictionaries(st.sampled_from(["proposals", "environment", "memory", "cpu", "gpus", "image"]), _json) | _json)
+@example({"memory": 10**400})
+@example({"memory": -(10**400)})
+@example({"proposals": ["x\n[E] root logged in"]})
+@example({"image\x1b[2J": "any"})
 def test_any_options_give_a_selection_or_words(options: object) -> None:
-    assert isinstance(parse_selection(options, SITE), Selection | Refusal)
+    answer = parse_selection(options, SITE)
+    assert isinstance(answer, Selection | Refusal)
+    assert isinstance(answer, Selection) or answer.message.isprintable()  # it ends in the hub's log
+
+
+@pytest.mark.parametrize("wanted", ["x\n[E] root logged in", "\x1b[2J", "\u202egpj.exe"])
+def test_words_that_repeat_what_was_asked_for_are_one_harmless_line(wanted: str) -> None:
+    selection = parse_selection({"proposals": [str(SP)], "environment": wanted}, SITE)
+    refusal = selection if isinstance(selection, Refusal) else decide(grant(), ask=selection)
+    assert isinstance(refusal, Refusal)
+    assert refusal.message.isprintable()
 
 
 # --- properties of the decision ------------------------------------------------------------------------------------
