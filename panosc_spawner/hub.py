@@ -115,6 +115,8 @@ def _servers(c: Any, context: HubContext) -> None:
     c.Spawner.poll_interval = 15
     c.Spawner.apply_user_options = _options_are_read_at_start
     c.JupyterHub.allow_named_servers = True
+    # The API makes a server of any name, started or not; the pages make only those of one's proposals.
+    c.JupyterHub.named_server_limit_per_user = 1000
     c.JupyterHub.default_url = "/hub/home"
     c.JupyterHub.redirect_to_server = False
 

@@ -69,7 +69,9 @@ class OpenHandler(PageHandler):
         """The address of this page with a selection in it."""
         wanted = options.get("proposals")
         refs = ",".join(map(str, wanted)) if isinstance(wanted, list) else ""
-        return self.hub_url("open", proposals=refs, **{k: str(v) for k, v in options.items() if k != "proposals"})
+        # Options that the hub stored may hold anything, under any name.
+        known = {key: options[key] for key in ("environment", "memory", "cpu", "gpus") if key in options}
+        return self.hub_url("open", proposals=refs, **{key: str(value) for key, value in known.items()})
 
     def _name(self, trial: DryRun) -> str:
         selection = trial.selection
