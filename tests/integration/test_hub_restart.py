@@ -145,3 +145,29 @@ def identity(hub: RealHub, user: str) -> object:
         return subprocess.run(listed, capture_output=True, text=True, check=True).stdout.split()
     state = hub.session("olga").server_state(user, SERVER)
     return state["pid"]
+
+
+def test_nobody_reaches_the_server_of_another_nor_shares_their_own(hub: RealHub) -> None:
+    ada, noor = hub.session("ada"), hub.session("noor")
+    ada.start(SERVER, {"proposals": ["esrf/ma1234"]})
+    place = f"{ada.user}/{SERVER}"
+    assert noor.http.get(f"{hub.url}/user/{place}/api/contents").status_code in (403, 404)
+    for method, path, body in (
+        ("GET", f"users/{ada.user}", None),
+        ("POST", f"users/{ada.user}/servers/{SERVER}", {"proposals": ["esrf/ma1234"]}),
+        ("DELETE", f"users/{ada.user}/servers/{SERVER}", None),
+        ("POST", f"users/{ada.user}/tokens", {}),
+    ):
+        with pytest.raises(SystemExit, match=": 40[34] "):
+            noor.api(method, path, json=body)
+    # A share of a server is a share of its mounts.
+    for method, path, body in (
+        ("POST", f"shares/{place}", {"user": noor.user}),
+        ("POST", f"share-codes/{place}", {}),
+    ):
+        with pytest.raises(SystemExit, match=": 40[34] "):
+            ada.api(method, path, json=body)
+    # What a server is extended by is what it runs with, not what its options were changed to.
+    with pytest.raises(SystemExit, match="is active"):
+        ada.api("PATCH", f"users/{ada.user}/servers/{SERVER}", json={"user_options": {"proposals": ["demo/demo-001"]}})
+    ada.stop(SERVER)
