@@ -24,6 +24,7 @@ from pathlib import Path
 from types import FrameType
 
 import demo_site
+from demo_docker import docker_problem, remove_network
 from demo_process import RunFile, Service, adopt_orphans, end_descendants, stop
 from demo_site import Folders, Ports
 
@@ -32,7 +33,6 @@ from panosc_spawner.spawners.local_process import Process
 
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
-_IMAGE = "panosc/base:2026.11"
 
 
 class DemoError(Exception):
@@ -155,6 +155,8 @@ class Demo:
                 end_descendants()
         self.hub.reap()
         self.provider.reap()
+        if self.folders.spawner == "docker":
+            remove_network(self.folders.hub_id)
         self.run.clear()
 
 
@@ -271,27 +273,6 @@ def welcome(ports: Ports, folders: Folders) -> str:
         isolated = "Servers are isolated by bubblewrap: raw data are read-only, other proposals are not there."
         lines.append(f"Note: {reason}; servers are not isolated." if (reason := why_not()) else isolated)
     return "\n".join([*lines, f"Logs: {folders.logs}. Ctrl-C stops all of it.", ""])
-
-
-def docker_problem() -> str:
-    """What is missing for containers, in words; empty if nothing is."""
-    import docker
-
-    try:
-        client = docker.from_env(timeout=10)
-        client.ping()
-    except Exception as error:
-        return (
-            f"Docker does not answer ({str(error)[:200]}).\n"
-            "Start it, or on Debian: apt-get install docker.io; then be root, or a member of the group docker."
-        )
-    if os.geteuid() != 0:
-        return "The demo with containers makes homes that belong to the demo's people, which only root can: run it as root."
-    if not client.images.list(_IMAGE):
-        print(f"  Building {_IMAGE} (once; some minutes)", flush=True)
-        if subprocess.run([str(ROOT / "images" / "build.sh"), "base"], check=False).returncode:
-            return f"The image {_IMAGE} could not be built; see above."
-    return ""
 
 
 def main(arguments: list[str]) -> int:

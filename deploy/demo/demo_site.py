@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import secrets
 import shutil
@@ -33,6 +34,11 @@ class Folders:
 
     demo: Path
     spawner: str
+
+    @property
+    def hub_id(self) -> str:
+        """Another for each folder: two demos on one machine must not take each other's containers for their own."""
+        return f"demo-{hashlib.sha256(str(self.demo).encode()).hexdigest()[:6]}"
 
     @property
     def data(self) -> Path:
@@ -106,6 +112,7 @@ def _values(
 ) -> dict[str, str]:
     end = now.replace(hour=23, minute=59, second=0, microsecond=0)
     return {name: str(person["id"]) for name, person in people.items()} | {
+        "hub_id": folders.hub_id,
         "spawner": folders.spawner,
         "port": str(ports.public),
         "hub_port": str(ports.hub),

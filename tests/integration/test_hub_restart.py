@@ -13,6 +13,7 @@ from pathlib import Path
 import demo_site
 import pytest
 from demo import answers, free_port, make_sample_data
+from demo_docker import remove_network
 from demo_process import Service
 from demo_process import stop as stop_processes
 
@@ -84,6 +85,7 @@ class RealHub:
         stop_processes([p for p in (self.hub.process, self.provider.process) if p], 60)
         self.hub.reap()
         self.provider.reap()
+        remove_network(self.folders.hub_id)
 
 
 @pytest.fixture(params=["local", pytest.param("docker", marks=pytest.mark.docker)])
