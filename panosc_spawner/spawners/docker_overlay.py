@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import shutil
 import tarfile
 from collections.abc import Iterable, Mapping
@@ -46,6 +47,7 @@ class Overlays:
         own = self.image_files(client, image_id)
         where = self.directory / container
         where.mkdir(mode=0o755, parents=True, exist_ok=True)
+        os.utime(where)  # the keeper takes away old ones that no container uses yet
         made = {}
         for target, text in (
             (PASSWD, passwd(own[PASSWD], account, home)),

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import time
+from pathlib import Path
+
 from panosc_spawner.identity.person import Account
-from panosc_spawner.spawners.docker_overlay import group, passwd
+from panosc_spawner.spawners.docker_overlay import GROUP, PASSWD, Overlays, group, passwd
 
 IMAGE_PASSWD = "root:x:0:0:root:/root:/bin/bash\n# a comment\njovyan:x:1000:1000::/home/jovyan:/bin/sh\n"
 IMAGE_GROUP = "root:x:0:\nusers:x:100:\njovyan:x:1000:\nvideo:x:44:mo\nada:x:7:\n"
@@ -39,3 +43,13 @@ def test_an_empty_image_has_at_least_the_person():
     account = Account("ada", 20123, 20100, (5,))
     assert passwd("", account, "/home/ada") == "ada:x:20123:20100::/home/ada:/bin/bash\n"
     assert group("", account) == "ada:x:20100:ada\ng5:x:5:ada\n"
+
+
+def test_a_directory_that_is_written_again_is_young_or_the_keeper_takes_it_away(tmp_path: Path):
+    overlays = Overlays(tmp_path, {})
+    overlays._images["image"] = {PASSWD: "", GROUP: ""}
+    (tmp_path / "server").mkdir()
+    for _ in range(2):
+        overlays.write(None, "server", "image", Account("ada", 20001, 20001), "/home/ada")  # type: ignore[arg-type]
+        assert time.time() - (tmp_path / "server").stat().st_mtime < 60
+        os.utime(tmp_path / "server", (1, 1))
