@@ -29,6 +29,11 @@ _LOOPBACK = "127.0.0.1"
 _TRY_AGAIN = "Try again; if it happens again, tell the people who run this hub."
 
 
+def _how(code: int) -> str:
+    """How a process ended, in words."""
+    return f"exit code {code}" if code >= 0 else f"ended from outside, signal {-code}"
+
+
 def isolated(site: Site) -> bool:
     """Whether this site's local servers are isolated from each other."""
     return site.config.local.isolation != "none" and bubblewrap.bubblewrap_works()
@@ -250,7 +255,7 @@ class PanoscLocalSpawner(PlannedSpawner, LocalProcessSpawner):
         code = self._exit_code()
         return Refusal(
             Reason.SERVER_FAILED,
-            f"JupyterLab ended while it was starting (exit code {code}).",
+            f"JupyterLab ended while it was starting ({_how(code)}).",
             _TRY_AGAIN,
             self._log_end(offset),
         )
@@ -260,7 +265,7 @@ class PanoscLocalSpawner(PlannedSpawner, LocalProcessSpawner):
             return None
         return Refusal(
             Reason.SERVER_FAILED,
-            f"JupyterLab ended unexpectedly (exit code {code}).",
+            f"JupyterLab ended unexpectedly ({_how(code)}).",
             "Open the proposal again; your files are as you saved them.",
             self._log_end(),
         )

@@ -4,7 +4,7 @@ import { enliven } from "./page.js";
 
 const script = document.getElementById("home-script");
 const table = document.getElementById("list");
-const FIRST = 20; // rows put on the screen with the key that was typed
+const FIRST = 16; // rows put on the screen with the key that was typed
 const KEYS = ["q", "facility", "instrument", "year", "role"];
 
 // A refusal is shown in answer to a button; a reload looks at the page, and asks for nothing again.
@@ -36,7 +36,7 @@ async function filterAsTyped() {
     body.replaceChildren(...matches.slice(0, FIRST).map(row));
     enliven(body);
     // The rows below the edge of the screen wait until nobody types.
-    if (matches.length > FIRST) rest = setTimeout(() => addRows(matches.slice(FIRST, shown)), 60);
+    if (matches.length > FIRST) rest = setTimeout(() => addRows(matches.slice(FIRST, shown)), 250);
     more.hidden = matches.length <= shown;
     clear.hidden = !KEYS.some((key) => query[key]);
     announce(counted(matches.length, list.entries.length));

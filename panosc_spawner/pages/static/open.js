@@ -1,6 +1,7 @@
 // The choose page: name the chosen environment by the button, and find more proposals as one types.
 import { counted, fetchList } from "./list.js";
 
+const FIRST = 12; // put on the screen with the key that was typed
 const MOST = 50; // shown at a time in the folded list
 const script = document.getElementById("open-script");
 const picks = document.getElementById("picks");
@@ -64,13 +65,16 @@ async function pickMore() {
     return li;
   }
 
-  let saying;
+  let saying, later;
   function show() {
     const matches = list.find({ q: q.value }).filter((entry) => !given.has(entry.ref));
     // What is ticked stays in the form, whatever is searched for.
     const ticked = list.entries.filter((entry) => chosen.has(entry.ref));
     const rest = matches.filter((entry) => !chosen.has(entry.ref)).slice(0, MOST);
-    picks.replaceChildren(...[...ticked, ...rest].map(item));
+    clearTimeout(later);
+    picks.replaceChildren(...[...ticked, ...rest.slice(0, FIRST)].map(item));
+    // Those below the edge wait until nobody types.
+    if (rest.length > FIRST) later = setTimeout(() => picks.append(...rest.slice(FIRST).map(item)), 250);
     clearTimeout(saying);
     saying = setTimeout(() => (found.textContent = counted(matches.length, list.entries.length - given.size)), 150);
   }
@@ -82,5 +86,6 @@ async function pickMore() {
   q.addEventListener("input", show);
   document.getElementById("more-search").addEventListener("submit", (event) => event.preventDefault());
   show();
+  list.warm();
   document.body.dataset.list = "ready";
 }
