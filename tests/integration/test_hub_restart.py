@@ -160,14 +160,14 @@ def test_nobody_reaches_the_server_of_another_nor_shares_their_own(hub: RealHub)
         ("DELETE", f"users/{ada.user}/servers/{SERVER}", None),
         ("POST", f"users/{ada.user}/tokens", {}),
     ):
-        with pytest.raises(SystemExit, match=": 40[34] "):
+        with pytest.raises(SystemExit, match=r": 40[34] "):
             noor.api(method, path, json=body)
     # A share of a server is a share of its mounts.
     for method, path, body in (
         ("POST", f"shares/{place}", {"user": noor.user}),
         ("POST", f"share-codes/{place}", {}),
     ):
-        with pytest.raises(SystemExit, match=": 40[34] "):
+        with pytest.raises(SystemExit, match=r": 40[34] "):
             ada.api(method, path, json=body)
     # What a server is extended by is what it runs with, not what its options were changed to.
     with pytest.raises(SystemExit, match="is active"):
