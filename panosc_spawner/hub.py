@@ -111,7 +111,10 @@ def _servers(c: Any, context: HubContext) -> None:
     )
     c.PlannedSpawner.context = context
     c.Spawner.http_timeout = 60
-    c.Spawner.start_timeout = 1800 if pulls else 120
+    # Of this, most may be waiting for a turn when a course begins; each step has a shorter time of its own.
+    c.Spawner.start_timeout = 1800 if pulls else 600
+    # Starts take turns (docker.starts); the hub's own limit would answer the hundred-and-first with an error.
+    c.JupyterHub.concurrent_spawn_limit = 0
     c.Spawner.poll_interval = 15
     c.Spawner.apply_user_options = _options_are_read_at_start
     c.JupyterHub.allow_named_servers = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -205,6 +206,20 @@ class Docker(Model):
     read_only_root: bool = True
     log_size: str = Field(default="10m", pattern=r"^\d+[km]$")
     threads: int = Field(default=8, ge=2, le=64, description="Docker calls that may run at a time.")
+    starts: int = Field(
+        default=0,
+        ge=0,
+        le=1000,
+        description="Servers that may be starting at a time, the others wait for their turn; 0: two a core.",
+    )
+
+    @field_validator("subnet")
+    @classmethod
+    def _is_subnet(cls, value: str) -> str:
+        try:
+            return str(ipaddress.IPv4Network(value)) if value else value
+        except ValueError as error:
+            raise ValueError(f"not a subnet, such as 10.73.0.0/24: {error}") from error
 
 
 class LocalMode(Model):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Coroutine, Mapping
+from collections.abc import Coroutine, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
@@ -16,36 +16,24 @@ from traitlets import Int, default
 
 from panosc_spawner.launch.model import LaunchPlan, Mount, Reason, Refusal
 from panosc_spawner.spawners import docker_failures as failures
+from panosc_spawner.spawners import turns
 from panosc_spawner.spawners.base import PlannedSpawner
 from panosc_spawner.spawners.docker_container import HUB_LABEL, ContainerRequest, container_request, labels_match
-from panosc_spawner.spawners.docker_engine import Engine, environment_client, is_status
-from panosc_spawner.spawners.docker_home import Homes
+from panosc_spawner.spawners.docker_engine import Engine, is_status
 from panosc_spawner.spawners.docker_mounts import mounts_differ
 from panosc_spawner.spawners.docker_network import network_name
-from panosc_spawner.spawners.docker_overlay import Overlays
 from panosc_spawner.spawners.docker_phases import Phases
-from panosc_spawner.spawners.docker_pull import PullError, Pulls
+from panosc_spawner.spawners.docker_pull import PullError
+from panosc_spawner.spawners.docker_shared import Shared
 from panosc_spawner.spawners.log_lines import LOG_LINES, last_lines
 from panosc_spawner.spawners.refused import Refused
+from panosc_spawner.spawners.turns import finished
 
 T = TypeVar("T")
-
-OVERLAYS = "overlays"
-"""Directory beneath the hub's state directory."""
 
 _DOCKER_ERRORS = (DockerException, RequestException, ConnectionError)
 _POLL_TRIES, _POLL_PAUSE, _POLL_SECONDS = 3, 0.5, 15.0
 _NAME_TRIES = 4
-
-
-class Shared:
-    """What all Docker spawners of one hub share."""
-
-    def __init__(self, threads: int, labels: Mapping[str, str], state_dir: Path) -> None:
-        self.engine = Engine(threads)
-        self.pulls = Pulls(lambda: environment_client(timeout=300))
-        self.homes = Homes(labels)
-        self.overlays = Overlays(state_dir / OVERLAYS, labels)
 
 
 class PanoscDockerSpawner(PlannedSpawner, DockerSpawner):
@@ -92,7 +80,7 @@ class PanoscDockerSpawner(PlannedSpawner, DockerSpawner):
         hub, docker = self.context.site.config.hub, self.context.site.config.docker
         key = (hub.id, hub.state_dir)
         if key not in self.shared_by_hub:
-            self.shared_by_hub[key] = Shared(docker.threads, {HUB_LABEL: hub.id}, hub.state_dir)
+            self.shared_by_hub[key] = Shared(docker, {HUB_LABEL: hub.id}, hub.state_dir)
         return self.shared_by_hub[key]
 
     @property
@@ -179,19 +167,12 @@ class PanoscDockerSpawner(PlannedSpawner, DockerSpawner):
     async def _start(self, plan: LaunchPlan, mounts: Mapping[Mount, Path]) -> tuple[str, int]:
         self.phases.end("data")
         try:
-            while (image := await self._image(plan)) is None:
-                plan, mounts = await self.decide_again()
-            self.phases.end("image")
-            request = await self._prepare(plan, mounts, image)
-            self.phases.end("prepare")
-            self.say(70, "Starting JupyterLab")
-            await self._create(request, plan)
-            self.phases.end("create")
-            await self.engine.call("start", self.object_id)
-            ip = await self._address(mounts)
-            self.phases.end("start")
-            await self.wait_until_listening(ip, self.port, self._ended_while_starting)
-            self.phases.end("listen")
+            plan, mounts, image = await self._with_image(plan, mounts)
+            async with self.shared.turns.turn(self._say_place) as waited:
+                if waited:
+                    self.phases.end("turn")
+                    plan, mounts, image = await self._with_image(*await self.decide_again())
+                ip = await self._run(plan, mounts, image)
         except BaseException as error:
             await finished(self._leave_nothing())
             if isinstance(error, _DOCKER_ERRORS):
@@ -202,6 +183,33 @@ class PanoscDockerSpawner(PlannedSpawner, DockerSpawner):
         self.log.info("Started %s in %s", self._log_name, self.phases)
         self.say(95, "Opening JupyterLab")
         return ip, self.port
+
+    def _say_place(self, before: int) -> None:
+        if words := turns.place_in_words(before):
+            self.say(20, words)
+
+    async def _run(self, plan: LaunchPlan, mounts: Mapping[Mount, Path], image: Mapping[str, Any]) -> str:
+        """Create and start the container, and wait until it listens; returns its address."""
+        request = await self._prepare(plan, mounts, image)
+        self.phases.end("prepare")
+        self.say(70, "Starting JupyterLab")
+        await self._create(request, plan)
+        self.phases.end("create")
+        await self.engine.call("start", self.object_id)
+        ip = await self._address(mounts)
+        self.phases.end("start")
+        await self.wait_until_listening(ip, self.port, self._ended_while_starting)
+        self.phases.end("listen")
+        return ip
+
+    async def _with_image(
+        self, plan: LaunchPlan, mounts: Mapping[Mount, Path]
+    ) -> tuple[LaunchPlan, Mapping[Mount, Path], Mapping[str, Any]]:
+        """The plan's image beside it. Where it had to be downloaded, the plan is made anew."""
+        while (image := await self._image(plan)) is None:
+            plan, mounts = await self.decide_again()
+        self.phases.end("image")
+        return plan, mounts, image
 
     async def _image(self, plan: LaunchPlan) -> Mapping[str, Any] | None:
         """The plan's image as Docker knows it; None if it was downloaded just now, as the facility allows."""
@@ -385,12 +393,3 @@ def stop_and_remove(client: APIClient, container: str, seconds: int) -> None:
     except APIError as error:
         if not is_status(error, 404) and not (is_status(error, 409) and "in progress" in failures.docker_said(error)):
             raise
-
-
-async def finished(work: Coroutine[Any, Any, None] | Awaitable[None]) -> None:
-    """Wait until clean-up is finished, however often the one who waits is cancelled meanwhile."""
-    task = asyncio.ensure_future(work)
-    while not task.done():
-        with suppress(asyncio.CancelledError):
-            await asyncio.shield(task)
-    task.result()

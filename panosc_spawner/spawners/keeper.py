@@ -10,8 +10,10 @@ import argparse
 import logging
 import os
 import shutil
+import signal
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -25,9 +27,10 @@ from docker.errors import DockerException
 from panosc_spawner.errors import ConfigurationError, PanoscError
 from panosc_spawner.facilities.load import load_site
 from panosc_spawner.facilities.site import Site
-from panosc_spawner.spawners.docker import OVERLAYS, stop_and_remove
+from panosc_spawner.spawners.docker import stop_and_remove
 from panosc_spawner.spawners.docker_container import HUB_LABEL, PERSON_LABEL, SERVER_LABEL
 from panosc_spawner.spawners.docker_engine import environment_client
+from panosc_spawner.spawners.docker_shared import OVERLAYS
 
 ROUND_SECONDS = 30
 GRACE = timedelta(seconds=120)
@@ -305,10 +308,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         log.error("%s is not set: the keeper is started by the hub, as its service", error)
         return 2
     keeper = Keeper(site, api, environment_client if site.config.hub.spawner == "docker" else None)
+    # The hub ends its services with SIGINT, which is ignored where the hub was started in the background of a shell.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     hub = os.getppid()
-    while os.getppid() == hub:  # a hub that was killed is started again with a keeper of its own
-        keeper.round()
-        time.sleep(ROUND_SECONDS)
+    with suppress(KeyboardInterrupt):
+        while os.getppid() == hub:  # a hub that was killed is started again with a keeper of its own
+            keeper.round()
+            time.sleep(ROUND_SECONDS)
     return 0
 
 
