@@ -2,91 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
-from pathlib import Path, PurePosixPath
+from datetime import date, timedelta
+from pathlib import PurePosixPath
 
 import pytest
-from hypothesis import example, given
+from hypothesis import given
 from hypothesis import strategies as st
-from jupyterhub.slugs import is_valid_safe_slug
+from launch_support import ACCOUNT, ACCOUNTS, MA, NOW, PERSON, SITE, SP, SPALL, SYNC, decide, grant, site
 
 from panosc_spawner.facilities.ids import ProposalRef
-from panosc_spawner.facilities.model import Access, Area, Facility, Role
-from panosc_spawner.facilities.site import Site, SiteFile
-from panosc_spawner.identity.person import Account, NoAccount, Person
+from panosc_spawner.facilities.model import Access, Area, Role
+from panosc_spawner.identity.person import Account, NoAccount
 from panosc_spawner.launch.model import LaunchPlan, Reason, Refusal, Selection
-from panosc_spawner.launch.names import server_name
 from panosc_spawner.launch.plan import plan
-from panosc_spawner.launch.selection import parse_selection, selection_options
 from panosc_spawner.launch.sources import with_sources
 from panosc_spawner.proposals.model import Grant, Proposal, SourceOutcome, Visit
-
-NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
-SYNC, SPALL = "synchrotron", "spallation"
-
-
-def facility(key: str, *, mount_by: str = "proposal", path: str = "{proposal}") -> Facility:
-    everybody = {"default": "ro", "pi": "rw", "member": "rw", "public": "none"}
-    return Facility.model_validate(
-        {
-            "id": key,
-            "name": key.title(),
-            "short_name": key[:4].upper(),
-            "user_office": {"name": f"{key} user office"},
-            "proposals": {
-                "written": r"(?P<code>[a-z]{2})-?(?P<number>\d{1,6})",
-                "canonical": "{code}{number}",
-                "case": "lower",
-                "examples": ["ma1234"],
-            },
-            "paths": {"root": f"/data/{key}", "mount_by": mount_by},
-            "areas": {
-                "raw": {"path": path + "/raw", "access": {"default": "ro"}},
-                "processed": {"path": path + "/processed", "access": everybody, "required": False},
-            },
-            "environments": {
-                "base": {"title": "Base", "image": "panosc/base:1", "minimum_memory": "512M"},
-                "sans": {"title": "SANS", "image": "panosc/sans:1", "instruments": ["D22"]},
-            },
-            "default_environment": "base",
-        }
-    )
-
-
-def site(**config: object) -> Site:
-    document = {
-        "hub": {"id": "test", "facilities": [SYNC, SPALL]},
-        "login": {"community": "demo", "client_id": "hub"},
-        "sources": [{"type": "file", "path": "proposals.toml"}],
-        **config,
-    }
-    facilities = {
-        SYNC: facility(SYNC, mount_by="visit", path="{proposal}/{instrument}/{date}"),
-        SPALL: facility(SPALL),
-    }
-    return Site(Path("/site"), SiteFile.model_validate(document), facilities)
-
-
-PERSON = Person("https://idp.example", "ada@x", "p-ada", "Ada", "demo", NOW)
-ACCOUNT = Account("ada", 20001, 20000, (30001,))
-ACCOUNTS: dict[str, Account | NoAccount] = {SYNC: ACCOUNT, SPALL: replace(ACCOUNT, gids=(30002,))}
-MA = ProposalRef(SYNC, "ma1234")
-SP = ProposalRef(SPALL, "sp7")
-
-
-def grant(ref: ProposalRef = SP, role: Role = Role.MEMBER, **changes: object) -> Grant:
-    visits = (Visit("ID31", date(2025, 9, 15)),) if ref.facility == SYNC else (Visit("D22", date(2025, 3, 1)),)
-    proposal = Proposal(ref, "A title", visits)
-    return replace(Grant(proposal, role, "user office list", "listed", NOW - timedelta(minutes=1)), **changes)  # type: ignore[arg-type]
-
-
-def decide(
-    *grants: Grant, ask: Selection | None = None, on: Site | None = None, **kwargs: object
-) -> LaunchPlan | Refusal:
-    selection = ask or Selection(tuple(dict.fromkeys(g.ref for g in grants)))
-    return plan(PERSON, grants, selection, on or site(), kwargs.get("accounts", ACCOUNTS), NOW)  # type: ignore[arg-type]
 
 
 def test_a_plan_holds_all_that_a_spawner_needs() -> None:
@@ -267,91 +198,8 @@ def test_a_source_that_is_down_is_named() -> None:
     assert with_sources(other, [down]) is other
 
 
-# --- what people ask for -------------------------------------------------------------------------------------------
-
-SELECTIONS = [
-    ({"proposals": ["spallation/SP-7"]}, Selection((SP,))),
-    ({"proposals": "spallation/sp7, spallation/sp7"}, Selection((SP,))),
-    ({"proposals": ["spallation/sp7"], "environment": ["spallation/base"]}, Selection((SP,), "spallation/base")),
-    (
-        {"proposals": ["spallation/sp7"], "memory": ["2G"], "cpu": "1.5", "gpus": "0"},
-        Selection((SP,), "", 2 * 1024**3, 1.5, 0),
-    ),
-    ({"proposals": ["spallation/sp7"], "memory": 1024, "cpu": 2}, Selection((SP,), "", 1024, 2.0)),
-    ({}, Selection(())),
-]
-
-
-@pytest.mark.parametrize(("options", "expected"), SELECTIONS)
-def test_selections_are_read(options: object, expected: Selection) -> None:
-    selection = parse_selection(options, site())
-    assert selection == expected
-    assert parse_selection(selection_options(expected), site()) == expected
-
-
-BAD_SELECTIONS: list[object] = [
-    None,
-    [],
-    "esrf/ma1234",
-    {"image": ["a"]},
-    {"image": "evil:latest"},
-    {"proposals": 7},
-    {"proposals": [7]},
-    {"proposals": [["spallation/sp7"]]},
-    {"proposals": b"spallation/sp7"},
-    {"proposals": ["sp7"]},
-    {"proposals": ["moon/sp7"]},
-    {"proposals": ["spallation/../../etc"]},
-    {"proposals": ["spallation/sp7\n"]},
-    {"proposals": ["spallation/" + "9" * 10_000]},
-    {"proposals": [f"spallation/sp{n}" for n in range(21)]},
-    {"proposals": ["spallation/sp7"], "environment": ["a", "b"]},
-    {"proposals": ["spallation/sp7"], "environment": {"a": 1}},
-    {"proposals": ["spallation/sp7"], "memory": "lots"},
-    {"proposals": ["spallation/sp7"], "memory": "-1"},
-    {"proposals": ["spallation/sp7"], "cpu": "nan"},
-    {"proposals": ["spallation/sp7"], "cpu": "inf"},
-    {"proposals": ["spallation/sp7"], "gpus": "1.5"},
-    {"proposals": ["spallation/sp7"], "gpus": "٣"},
-]
-
-
-@pytest.mark.parametrize("options", BAD_SELECTIONS, ids=lambda options: str(options)[:50])
-def test_bad_selections_are_refused_in_words(options: object) -> None:
-    refusal = parse_selection(options, site())
-    assert isinstance(refusal, Refusal)
-    assert refusal.reason is Reason.BAD_REQUEST
-    assert len(refusal.message) < 300
-
-
-_json = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
-    lambda children: st.lists(children, max_size=4) | st.dictionaries(st.text(max_size=12), children, max_size=4),
-)
-
-
-@given(st.dictionaries(st.sampled_from(["proposals", "environment", "memory", "cpu", "gpus", "image"]), _json) | _json)
-@example({"memory": 10**400})
-@example({"memory": -(10**400)})
-@example({"proposals": ["x\n[E] root logged in"]})
-@example({"image\x1b[2J": "any"})
-def test_any_options_give_a_selection_or_words(options: object) -> None:
-    answer = parse_selection(options, SITE)
-    assert isinstance(answer, Selection | Refusal)
-    assert isinstance(answer, Selection) or answer.message.isprintable()  # it ends in the hub's log
-
-
-@pytest.mark.parametrize("wanted", ["x\n[E] root logged in", "\x1b[2J", "\u202egpj.exe"])
-def test_words_that_repeat_what_was_asked_for_are_one_harmless_line(wanted: str) -> None:
-    selection = parse_selection({"proposals": [str(SP)], "environment": wanted}, SITE)
-    refusal = selection if isinstance(selection, Refusal) else decide(grant(), ask=selection)
-    assert isinstance(refusal, Refusal)
-    assert refusal.message.isprintable()
-
-
 # --- properties of the decision ------------------------------------------------------------------------------------
 
-SITE = site()
 _ids = st.sampled_from(["ma1", "ma2", "sp7", "..", "a/b", "", "x" * 100, "ma1\n", "{0}"])
 _refs = st.builds(ProposalRef, st.sampled_from([SYNC, SPALL, "moon"]), _ids)
 _visits = st.builds(
@@ -401,39 +249,3 @@ def test_every_mount_comes_from_a_live_grant_and_lies_beneath_its_root(
         rule = SITE.facilities[mount.proposal.facility].areas[mount.area]
         assert any(rule.access_for(g.role) is not Access.NONE for g in grants if g.ref == mount.proposal)
     assert len({mount.target for mount in made.mounts}) == len(made.mounts)
-
-
-# --- server names --------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("refs", "others", "expected"),
-    [
-        ((MA,), (), "p-ma1234"),
-        ((ProposalRef("ill", "8-04-923"),), (), "p-8-04-923"),
-        (
-            (MA,),
-            (MA, ProposalRef(SPALL, "ma1234")),
-            "p-ma1234-synchrotron-" + hashlib.sha256(b"synchrotron/ma1234").hexdigest()[:6],
-        ),
-    ],
-)
-def test_server_names(refs: tuple[ProposalRef, ...], others: tuple[ProposalRef, ...], expected: str) -> None:
-    assert server_name(refs, others) == expected
-
-
-_any_refs = st.builds(
-    ProposalRef,
-    st.sampled_from(["ill", "esrf", "ess"]),
-    st.from_regex(r"[a-c0-1][a-c._-]{0,2}(-ill|-esrf)?|[A-Za-z0-9][A-Za-z0-9._-]{0,40}", fullmatch=True),
-)
-
-
-@given(
-    st.lists(_any_refs, min_size=1, max_size=4, unique=True), st.lists(_any_refs, min_size=1, max_size=4, unique=True)
-)
-def test_server_names_are_legal_and_tell_selections_apart(one: list[ProposalRef], two: list[ProposalRef]) -> None:
-    everything = (*one, *two)
-    names = server_name(tuple(one), everything), server_name(tuple(two), everything)
-    assert all(is_valid_safe_slug(name) and len(name) <= 30 for name in names)
-    assert (names[0] == names[1]) == (sorted(map(str, one)) == sorted(map(str, two)))

@@ -1,0 +1,61 @@
+"""From a site to the hub's configuration: secrets, addresses, and what is refused when it is loaded."""
+
+from __future__ import annotations
+
+import stat
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from launch_support import site
+from traitlets.config import Config
+
+from panosc_spawner.errors import ConfigurationError
+from panosc_spawner.facilities.site import Site
+from panosc_spawner.hub import _addresses, _state
+
+
+def with_hub(folder: Path, **hub: object) -> Site:
+    made = site()
+    changed = made.config.hub.model_copy(update={"state_dir": folder, **hub})
+    return replace(made, config=made.config.model_copy(update={"hub": changed}))
+
+
+def test_secrets_are_the_hubs_alone_and_stay(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    first, second = Config(), Config()
+    _state(first, with_hub(state))
+    _state(second, with_hub(state))
+    assert stat.S_IMODE(state.stat().st_mode) == 0o700
+    assert {stat.S_IMODE(file.stat().st_mode) for file in state.iterdir()} == {0o600}
+    assert first.CryptKeeper.keys == second.CryptKeeper.keys
+    assert len(first.CryptKeeper.keys[0]) == 32
+    assert first.ConfigurableHTTPProxy.auth_token == second.ConfigurableHTTPProxy.auth_token
+
+
+def test_a_directory_with_other_files_is_not_made_the_hubs_own(tmp_path: Path) -> None:
+    shared = tmp_path / "lib"
+    shared.mkdir(mode=0o755)
+    (shared / "somebody-elses").write_text("")
+    with pytest.raises(ConfigurationError, match="holds other files"):
+        _state(Config(), with_hub(shared))
+    assert stat.S_IMODE(shared.stat().st_mode) == 0o755
+
+
+def test_a_spoilt_key_is_a_mistake_in_words(tmp_path: Path) -> None:
+    (tmp_path / "crypt-key").write_text("not hexadecimal")
+    with pytest.raises(ConfigurationError, match=r"hub\.state_dir"):
+        _state(Config(), with_hub(tmp_path))
+
+
+def test_a_demo_listens_on_loopback_only(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="loopback only"):
+        _addresses(Config(), with_hub(tmp_path, demo=True, bind_url="http://0.0.0.0:8000"))
+
+
+@pytest.mark.parametrize("demo", [True, False])
+def test_servers_outlive_the_hub_but_not_the_demo(tmp_path: Path, demo: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PANOSC_PROXY_COMMAND", "true")
+    config = Config()
+    _addresses(config, with_hub(tmp_path, demo=demo))
+    assert config.JupyterHub.cleanup_servers is demo
