@@ -28,8 +28,8 @@ def test_secrets_are_the_hubs_alone_and_stay(tmp_path: Path) -> None:
     _state(second, with_hub(state))
     assert stat.S_IMODE(state.stat().st_mode) == 0o700
     assert {stat.S_IMODE(file.stat().st_mode) for file in state.iterdir()} == {0o600}
-    assert first.CryptKeeper.keys == second.CryptKeeper.keys
-    assert len(first.CryptKeeper.keys[0]) == 32
+    assert first.CryptKeeper["keys"] == second.CryptKeeper["keys"]
+    assert len(first.CryptKeeper["keys"][0]) == 32
     assert first.ConfigurableHTTPProxy.auth_token == second.ConfigurableHTTPProxy.auth_token
 
 
