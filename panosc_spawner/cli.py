@@ -4,6 +4,8 @@
 
     panosc-hub check SITE        validate a site's folder and try what it names
     panosc-hub facilities [SITE] list the facilities, and what is still to fill
+    panosc-hub show SITE [FACILITY]
+                                 the configuration as the hub takes it: defaults, and the site's files over the shipped ones
 """
 
 from __future__ import annotations
@@ -43,6 +45,10 @@ def _parser() -> argparse.ArgumentParser:
     facilities.add_argument("site", type=Path, nargs="?", metavar="SITE", help="with this site's own and its overrides")
     facilities.add_argument("--json", action="store_true", help="for programs")
     facilities.set_defaults(run=_facilities)
+    show = commands.add_parser("show", help="print a site, or one of its facilities, as the hub takes it (JSON)")
+    show.add_argument("site", type=Path, metavar="SITE", help="the folder with site.toml")
+    show.add_argument("facility", nargs="?", metavar="FACILITY", help="the shipped file with the site's over it")
+    show.set_defaults(run=_show)
     return parser
 
 
@@ -71,6 +77,20 @@ def _facilities(arguments: argparse.Namespace) -> int:
         for row in rows:
             print(f"{row['id']:<20} {row['name']:<{wide}}  {row['state']}")
     return int(any(row["state"].startswith("wrong") for row in rows))
+
+
+def _show(arguments: argparse.Namespace) -> int:
+    from panosc_spawner.facilities.load import load_facility, load_site
+
+    try:
+        if arguments.facility:
+            print(load_facility(arguments.facility, arguments.site).model_dump_json(indent=2, exclude_none=True))
+        else:
+            print(load_site(arguments.site).config.model_dump_json(indent=2, exclude_none=True))
+    except ConfigurationError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
 
 
 def _facility_row(name: str, site: Path | None) -> dict[str, str]:

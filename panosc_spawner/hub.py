@@ -53,6 +53,8 @@ def _state(c: Any, site: Site) -> None:
     """Database and secrets beneath the state directory, which is the hub's alone."""
     directory = site.config.hub.state_dir
     try:
+        if directory.is_dir() and any(directory.iterdir()) and not (directory / "crypt-key").exists():
+            raise OSError("it holds other files, and is made the hub's alone")
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         directory.chmod(0o700)
         c.CryptKeeper.keys = [bytes.fromhex(_secret(directory / "crypt-key"))]
@@ -88,9 +90,17 @@ def _addresses(c: Any, site: Site) -> None:
     c.JupyterHub.public_url = hub.public_url
     c.JupyterHub.hub_port = hub.port
     c.ConfigurableHTTPProxy.api_url = f"http://127.0.0.1:{hub.proxy_api_port}"
-    c.ConfigurableHTTPProxy.command = shlex.split(os.environ.get("PANOSC_PROXY_COMMAND", "configurable-http-proxy"))
+    c.ConfigurableHTTPProxy.command = proxy_command()
     # Servers outlive a restart of the hub. A demo stops everything that it started.
     c.JupyterHub.cleanup_servers = hub.demo
+
+
+def proxy_command() -> list[str]:
+    """The command of the hub's proxy: the environment variable's, else the program beside our Python, else one on PATH."""
+    if given := shlex.split(os.environ.get("PANOSC_PROXY_COMMAND", "")):
+        return given
+    beside = Path(sys.executable).parent / "configurable-http-proxy"
+    return [str(beside) if beside.is_file() else beside.name]
 
 
 def _docker(c: Any, site: Site) -> None:

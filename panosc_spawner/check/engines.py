@@ -79,9 +79,8 @@ def _image(client: DockerClient, environment: Environment) -> Finding:
         return _present(name, client.images.get(name))
     except ImageNotFound:
         if environment.pull == "never":
-            return error(
-                subject, f"{name} is not here, and must not be pulled", f"build or load it: docker pull {name}"
-            )
+            get = "images/build.sh base" if name.startswith("panosc/base:") else f"docker pull {name}"
+            return error(subject, f"{name} is not here, and must not be pulled", f"build or load it: {get}")
         if environment.digest is None:
             return error(subject, f"{name} is not here", "only an image with a digest is pulled: write name@sha256:…")
         return warning(subject, f"{name} is not here yet", f"the first start waits for it; before: docker pull {name}")

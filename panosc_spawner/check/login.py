@@ -13,6 +13,7 @@ from panosc_spawner.check.finding import Finding, error, ok, warning
 from panosc_spawner.errors import ConfigurationError
 from panosc_spawner.facilities.site import EntitlementSource, Site
 from panosc_spawner.identity.community import Community, load_community, require_safe_url
+from panosc_spawner.identity.setup import login_mistakes
 
 _SUBJECT = "identity provider"
 _TIMEOUT = 5  # seconds
@@ -27,6 +28,8 @@ def check_login(site: Site) -> Iterator[Finding]:
     except ConfigurationError as problem:
         yield error(f"{problem.file}: {problem.key}", problem.reason, problem.suggestion or "correct the file")
         return
+    for mistake in login_mistakes(site, community):
+        yield error(mistake.key, mistake.reason, mistake.suggestion or "correct it in site.toml")
     issuer = site.config.login.issuer or community.issuer
     if not issuer:
         yield error(

@@ -57,6 +57,10 @@ async def _ask(source: ProposalSource, wait: float) -> Finding:
     try:
         return ok(subject, await asyncio.wait_for(source.check(), wait))
     except SourceError as problem:
-        return error(subject, problem.reason, "people see their last known proposals until it answers")
+        return error(
+            subject,
+            problem.reason,
+            "put it right; until it answers, people see its last answer, if any, and new servers soon do without its proposals",
+        )
     except TimeoutError:
         return error(subject, f"did not answer within {wait:g} s", "see whether it is up, or set access.source_timeout")

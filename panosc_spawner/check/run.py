@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
+from panosc_spawner.check.addresses import check_addresses
 from panosc_spawner.check.engines import check_docker, check_local
 from panosc_spawner.check.files import check_client_secret, check_facility_paths, check_home, check_state_dir
 from panosc_spawner.check.finding import Finding, error, ok, warning
@@ -14,6 +15,7 @@ from panosc_spawner.facilities.load import examine_site
 from panosc_spawner.facilities.site import Site
 
 _CHECKS: tuple[Callable[[Site], Iterable[Finding]], ...] = (
+    check_addresses,
     check_state_dir,
     check_client_secret,
     check_facility_paths,

@@ -11,7 +11,7 @@ from panosc_spawner.errors import ConfigurationError
 from panosc_spawner.facilities.model import NssAccount, Role, SharedAccount
 from panosc_spawner.facilities.site import EntitlementSource, FileSource, Site
 
-_GROUP_KINDS = ("facility", "role", "proposal", "community")
+_GROUP_KINDS = ("facility", "role", "proposal", "instrument", "community", "user")
 
 
 def disagreements(site: Site, file: Path) -> Iterator[ConfigurationError]:
@@ -134,7 +134,7 @@ def _group_problem(site: Site, group: str) -> tuple[str, str] | None:
     if kind == "role" and value not in set(Role):
         return f"no role {value!r}", f"one of {', '.join(Role)}"
     facility = value.partition("/")[0]
-    if kind in {"facility", "proposal"} and facility not in site.config.hub.facilities:
+    if kind in {"facility", "proposal", "instrument"} and facility not in site.config.hub.facilities:
         return f"facility {facility!r} is not served here", f"one of {', '.join(site.config.hub.facilities)}"
     return None
 

@@ -146,7 +146,7 @@ def _served_facility(facility_id: str, folder: Path) -> tuple[Facility | None, l
         return None, errors
     own = folder / "facilities" / f"{facility_id}.toml"
     if keys := lacking(facility):
-        reason = f"{', '.join(keys)} {'is' if len(keys) == 1 else 'are'} not public and must be given by the operator"
+        reason = "is not public and must be given by the operator"
         return facility, [ConfigurationError(own, key, reason, f"write it in facilities/{own.name}") for key in keys]
     file = own if own.is_file() else _SHIPPED / own.name
     return facility, [ConfigurationError(file, *words) for words in _unusable(facility)]

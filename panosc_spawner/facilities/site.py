@@ -170,7 +170,8 @@ class LimitOverride(Model):
     """Other limits for members of any of ``groups`` (``[resources.overrides.<key>]``).
 
     As JupyterHub's ``group_overrides``: applied in the order of their keys, later ones win.
-    Groups: ``facility:esrf``, ``role:pi``, ``proposal:esrf/ma1234``, ``community:eduteams``, ``admin``.
+    Groups: ``facility:esrf``, ``role:pi``, ``proposal:esrf/ma1234``, ``instrument:esrf/id31``,
+    ``community:eduteams``, ``user:<hub's user name>``, ``admin``.
     """
 
     groups: tuple[str, ...] = Field(min_length=1)

@@ -64,6 +64,15 @@ def configure_authenticator(c: Any, site: Site, community: Community, *, wait: t
         setattr(c.PanoscAuthenticator, name, value)
 
 
+def login_mistakes(site: Site, community: Community) -> Iterator[ConfigurationError]:
+    """What the hub would refuse to start with in ``[login]``, found without asking anybody."""
+    for look in (_secret_is_named, lambda *both: list(_admins(*both)), _required_entitlement):
+        try:
+            look(site, community)
+        except ConfigurationError as error:
+            yield error
+
+
 def issuer_of(site: Site, community: Community) -> str:
     """The issuer people's identities are made with: the operator's, else the community's.
 
@@ -138,16 +147,20 @@ def read_secret(file: Path) -> str:
     return secret
 
 
+def _secret_is_named(site: Site, community: Community) -> None:
+    if site.config.login.client_secret_file is None and community.token_auth != "none":  # noqa: S105 - a method's name
+        raise ConfigurationError(
+            _file(site),
+            "login.client_secret_file",
+            f"missing: {community.title} expects a client secret",
+            "a public client is token_auth = 'none' in the community's file",
+        )
+
+
 def _secret_file(site: Site, community: Community) -> str:
+    _secret_is_named(site, community)
     file = site.config.login.client_secret_file
     if file is None:
-        if community.token_auth != "none":  # noqa: S105 - a method's name
-            raise ConfigurationError(
-                _file(site),
-                "login.client_secret_file",
-                f"missing: {community.title} expects a client secret",
-                "a public client is token_auth = 'none' in the community's file",
-            )
         return ""
     read_secret(site.folder / file)  # a mistake is told now, not at the first login
     return str(site.folder / file)

@@ -81,7 +81,7 @@ class FileProposals:
         """See :class:`~.source.ProposalSource`."""
         index = await self._current()
         people = len({key.lower() for key in (*index.team, *index.staff)})
-        return f"{self.path.name}: {len(index.proposals)} proposals, {people} people"
+        return f"{self.path.name}: {_count(len(index.proposals), 'proposal', 'proposals')}, {_count(people, 'person', 'people')}"
 
     def _as_member(self, index: _Index, person: Person, now: datetime) -> Iterator[Grant]:
         for ref, member in index.team.get(person.subject, ()):
@@ -219,3 +219,7 @@ def _retrieve(task: asyncio.Task[_Index]) -> None:
     """Look at the outcome, so that a read whose askers all gave up does not warn."""
     if not task.cancelled():
         task.exception()
+
+
+def _count(number: int, one: str, many: str) -> str:
+    return f"{number} {one if number == 1 else many}"

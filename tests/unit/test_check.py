@@ -107,7 +107,8 @@ class Site:
 
 
 @pytest.fixture
-def site(tmp_path: Path, provider: Provider) -> Site:
+def site(tmp_path: Path, provider: Provider, monkeypatch: pytest.MonkeyPatch) -> Site:
+    monkeypatch.setenv("PANOSC_PROXY_COMMAND", "true")
     return Site(tmp_path, provider)
 
 
@@ -124,6 +125,24 @@ def test_a_site_that_is_right(site: Site) -> None:
     assert_finding(findings["identity provider"], "ok", "to the letter")
     assert_finding(findings["PKCE"], "ok", "S256")
     assert_finding(findings["scopes"] if "scopes" in findings else findings["endpoints"], "ok", "all there")
+
+
+def test_the_proxy_and_where_it_listens(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert_finding(site.check()["proxy"], "ok", "is installed")
+    monkeypatch.setenv("PANOSC_PROXY_COMMAND", "no-such-program --x")
+    site.set("hub", site.tables["hub"].replace("demo = true", 'bind_url = "http://0.0.0.0:8000"'))
+    findings = site.check()
+    assert_finding(findings["proxy"], "error", "there is no program no-such-program", "PANOSC_PROXY_COMMAND")
+    assert_finding(findings["address"], "warning", "without TLS", "reverse proxy")
+
+
+def test_what_the_hub_would_refuse_to_start_with(site: Site) -> None:
+    login = site.tables["login"].replace('\nclient_secret_file = "secret"', "")
+    site.set("login", login + '\nadmins = ["olga"]\nrequired_entitlement = "urn:geant:other.org:group:x"')
+    findings = site.check()
+    assert_finding(findings["login.client_secret_file"], "error", "expects a client secret", "public client")
+    assert_finding(findings["login.admins.0"], "error", "voperson_id")
+    assert_finding(findings["login.required_entitlement"], "error", "may not speak for this namespace")
 
 
 def test_mistakes_are_all_listed_and_nothing_else_is_tried(site: Site) -> None:
@@ -430,3 +449,13 @@ class TestCommand:
             main(["--version"])
         assert caught.value.code == 0
         assert capsys.readouterr().out.startswith("panosc-hub ")
+
+
+def test_show_prints_what_the_hub_takes(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    site.check()  # writes the files
+    assert main(["show", str(site.folder), "demo"]) == 0
+    assert json.loads(capsys.readouterr().out)["paths"]["root"] == f"{site.folder}/data"
+    assert main(["show", str(site.folder)]) == 0
+    assert json.loads(capsys.readouterr().out)["access"]["minimum_uid"] == 1000
+    assert main(["show", str(site.folder), "nowhere"]) == 1
+    assert "no facility 'nowhere'" in capsys.readouterr().err
