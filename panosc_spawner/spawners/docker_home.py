@@ -12,6 +12,7 @@ import stat
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from docker import APIClient
 from docker.errors import NotFound
@@ -152,7 +153,7 @@ def prepare_volume(client: APIClient, plan: LaunchPlan, labels: Mapping[str, str
     """
     volume = plan.home.source
     try:
-        client.inspect_volume(volume)
+        _refuse_others_volume(client.inspect_volume(volume), plan)
         return
     except NotFound:
         if not plan.home.create:
@@ -164,6 +165,20 @@ def prepare_volume(client: APIClient, plan: LaunchPlan, labels: Mapping[str, str
         # It was made a moment ago and is empty. Left as it is, it would be taken for ready at the next start.
         client.remove_volume(volume)
         raise
+
+
+def _refuse_others_volume(found: Mapping[str, Any], plan: LaunchPlan) -> None:
+    """A volume that was given to another account, before accounts were found another way, would be a home one cannot enter."""
+    try:
+        owner = os.lstat(str(found["Mountpoint"])).st_uid
+    except (KeyError, OSError):
+        return  # not on this machine, or not for us to look at
+    if owner != plan.account.uid:
+        raise _refused(
+            f"Your home volume belongs to somebody else: to user id {owner}, and yours is {plan.account.uid} "
+            f"({plan.home.source}).",
+            _ASK_OPERATOR,
+        )
 
 
 def _give(client: APIClient, plan: LaunchPlan, labels: Mapping[str, str]) -> None:
