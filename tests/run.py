@@ -42,6 +42,7 @@ class Stage(NamedTuple):
 
 
 OWN_NETWORK = ["unshare", "--net"] if os.geteuid() == 0 else ["unshare", "--map-root-user", "--net"]
+BROWSER = ["python", "-m", "pytest", "tests/browser", "-m"]
 PYTEST = ["python", "-m", "pytest", "--cov", "--cov-append", "--cov-report="]
 STAGES = [
     Stage("style", ["ruff", "check", "."]),
