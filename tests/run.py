@@ -52,10 +52,8 @@ STAGES = [
     Stage("unit tests", [*PYTEST, "tests/unit"]),
     Stage("integration tests", [*PYTEST, "-m", "not docker", "tests/integration"], ("bubblewrap",)),
     Stage("Docker tests", [*PYTEST, "-m", "docker", "tests/integration"], ("docker", "image")),
-    Stage(
-        "browser tests", [*PYTEST, "-m", "not docker", "tests/browser"], ("chromium", "bubblewrap"), own_network=True
-    ),
-    Stage("browser tests with Docker", [*PYTEST, "-m", "docker", "tests/browser"], ("chromium", "docker", "image")),
+    Stage("browser tests", [*BROWSER, "not docker"], ("chromium", "bubblewrap"), own_network=True),
+    Stage("browser tests with Docker", [*BROWSER, "docker"], ("chromium", "docker", "image")),
     Stage("coverage", ["python", "-m", "coverage", "report", "--skip-covered"]),
 ]
 
