@@ -2,118 +2,17 @@
 
 from __future__ import annotations
 
-import json
-import threading
-from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
+from check_support import Answer, Provider, Site, assert_finding, provider, site
 from docker.errors import DockerException, ImageNotFound, NotFound
 
-from panosc_spawner.check import Finding, Level, check_site
-from panosc_spawner.check.report import as_json, as_line, summary
-from panosc_spawner.cli import main
+from panosc_spawner.check import Level, check_site
 from panosc_spawner.spawners import bubblewrap
 
-Answer = tuple[int, bytes]
-
-
-class Provider:
-    """An identity provider's discovery document on loopback; ``answer`` can be changed."""
-
-    def __init__(self, server: ThreadingHTTPServer) -> None:
-        self.issuer = f"http://127.0.0.1:{server.server_address[1]}/realm"
-        self.document: dict[str, Any] = {
-            "issuer": self.issuer,
-            "authorization_endpoint": f"{self.issuer}/authorize",
-            "token_endpoint": f"{self.issuer}/token",
-            "userinfo_endpoint": f"{self.issuer}/userinfo",
-            "jwks_uri": f"{self.issuer}/jwks",
-            "code_challenge_methods_supported": ["S256"],
-        }
-        self.answer: Callable[[], Answer] = lambda: (200, json.dumps(self.document).encode())
-
-
-@pytest.fixture
-def provider() -> Iterator[Provider]:
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            found = self.path == "/realm/.well-known/openid-configuration"
-            status, body = made.answer() if found else (404, b"")
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    made = Provider(server)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield made
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
-PROPOSALS = """
-[[proposal]]
-facility = "demo"
-proposal = "demo-001"
-title = "A lesson"
-[[proposal.team]]
-person = "ada@example.org"
-role = "pi"
-"""
-
-
-class Site:
-    """A site's folder in which everything is right, to be spoilt."""
-
-    def __init__(self, folder: Path, provider: Provider) -> None:
-        self.folder = folder
-        self.tables: dict[str, str] = {
-            "hub": 'id = "test"\nfacilities = ["demo"]\nspawner = "local"\nstate_dir = "state"\ndemo = true',
-            "login": f'community = "egi-checkin"\nissuer = "{provider.issuer}"\nclient_id = "hub"\nclient_secret_file = "secret"',
-            "home": f'source = "{folder}/homes/{{user}}"',
-            "account": 'kind = "shared"',
-            "[sources]": 'type = "file"\npath = "proposals.toml"',
-            "local": 'isolation = "none"',
-        }
-        for name in ("state", "homes", "data", "facilities"):
-            (folder / name).mkdir(mode=0o700)
-        (folder / "secret").write_text("s3cret")
-        (folder / "secret").chmod(0o600)
-        (folder / "proposals.toml").write_text(PROPOSALS)
-        (folder / "facilities/demo.toml").write_text(f'[paths]\nroot = "{folder}/data"')
-
-    def set(self, table: str, text: str) -> None:
-        self.tables[table] = text
-
-    def add(self, table: str, text: str) -> None:
-        self.tables[table] = f"{self.tables.get(table, '')}\n{text}"
-
-    def check(self) -> dict[str, Finding]:
-        """The findings by subject; of several with one subject the worst."""
-        text = "\n".join(f"[{name}]\n{body}" for name, body in self.tables.items())
-        (self.folder / "site.toml").write_text(text)
-        levels = list(Level)
-        findings = sorted(check_site(self.folder), key=lambda finding: levels.index(finding.level))
-        return {finding.subject: finding for finding in findings}
-
-
-@pytest.fixture
-def site(tmp_path: Path, provider: Provider, monkeypatch: pytest.MonkeyPatch) -> Site:
-    monkeypatch.setenv("PANOSC_PROXY_COMMAND", "true")
-    return Site(tmp_path, provider)
-
-
-def assert_finding(finding: Finding, level: str, message: str, remedy: str = "") -> None:
-    assert (finding.level, message in finding.message, remedy in finding.remedy) == (level, True, True), finding
+__all__ = ["provider", "site"]
 
 
 def test_a_site_that_is_right(site: Site) -> None:
@@ -387,75 +286,3 @@ class TestLocal:
         monkeypatch.setattr(bubblewrap, "why_not", lambda: "" if works else "bubblewrap is not allowed here")
         site.set("local", f'isolation = "{isolation}"')
         assert_finding(site.check()["isolation"], level, message)
-
-
-class TestReport:
-    good = Finding(Level.OK, "docker", "answers")
-    bad = Finding(Level.ERROR, "a subject that is long", "it is wrong", "put it right")
-
-    def test_columns(self) -> None:
-        assert as_line(self.good, colours=False) == "ok       docker              answers"
-        lines = as_line(self.bad, colours=False).splitlines()
-        assert lines[0] == "error    a subject that is long"
-        assert [line.index(word) for line, word in zip(lines[1:], ("it is", "-> put"), strict=True)] == [29, 29]
-
-    def test_colours_only_where_asked(self) -> None:
-        assert "\033" not in as_line(self.bad, colours=False)
-        assert as_line(self.bad, colours=True).startswith("\033[31merror")
-
-    def test_summary(self) -> None:
-        assert summary([self.good]) == "1 ok, 0 warnings, 0 errors"
-        assert summary([self.good, self.bad]) == "1 ok, 0 warnings, 1 error; the hub cannot do its work yet"
-
-    def test_json(self) -> None:
-        report = json.loads(as_json([self.good, self.bad]))
-        assert report["ok"] is False
-        assert report["findings"][1] == {
-            "level": "error",
-            "subject": "a subject that is long",
-            "message": "it is wrong",
-            "remedy": "put it right",
-        }
-
-
-class TestCommand:
-    def test_check(self, site: Site, capsys: pytest.CaptureFixture[str]) -> None:
-        site.check()
-        assert main(["check", str(site.folder)]) == 0
-        out = capsys.readouterr().out
-        assert "\033" not in out and "0 errors" in out
-        (site.folder / "secret").unlink()
-        assert main(["check", "--json", str(site.folder)]) == 1
-        assert json.loads(capsys.readouterr().out)["ok"] is False
-
-    def test_facilities(self, site: Site, capsys: pytest.CaptureFixture[str]) -> None:
-        assert main(["facilities"]) == 0
-        out = capsys.readouterr().out
-        assert "to fill: areas.raw.path" in next(line for line in out.splitlines() if line.startswith("ess"))
-        (site.folder / "facilities/lab.toml").write_text("nmae = 'Lab'")
-        assert main(["facilities", str(site.folder), "--json"]) == 1
-        rows = {row["id"]: row["state"] for row in json.loads(capsys.readouterr().out)}
-        assert rows["demo"] == "complete"
-        assert "did you mean 'name'?" in rows["lab"]
-
-    def test_wrong_use(self, capsys: pytest.CaptureFixture[str]) -> None:
-        with pytest.raises(SystemExit) as caught:
-            main([])
-        assert caught.value.code == 2
-        assert "COMMAND" in capsys.readouterr().err
-
-    def test_version(self, capsys: pytest.CaptureFixture[str]) -> None:
-        with pytest.raises(SystemExit) as caught:
-            main(["--version"])
-        assert caught.value.code == 0
-        assert capsys.readouterr().out.startswith("panosc-hub ")
-
-
-def test_show_prints_what_the_hub_takes(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
-    site.check()  # writes the files
-    assert main(["show", str(site.folder), "demo"]) == 0
-    assert json.loads(capsys.readouterr().out)["paths"]["root"] == f"{site.folder}/data"
-    assert main(["show", str(site.folder)]) == 0
-    assert json.loads(capsys.readouterr().out)["access"]["minimum_uid"] == 1000
-    assert main(["show", str(site.folder), "nowhere"]) == 1
-    assert "no facility 'nowhere'" in capsys.readouterr().err
