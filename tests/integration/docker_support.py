@@ -30,6 +30,7 @@ from panosc_spawner.spawners.docker import PanoscDockerSpawner
 from panosc_spawner.spawners.docker_container import HUB_LABEL
 from panosc_spawner.spawners.docker_network import ensure_network, network_name
 from panosc_spawner.spawners.docker_phases import Phases
+from panosc_spawner.spawners.refused import Refused
 
 IMAGE = "debian:trixie-slim"
 HUB_ID = f"test-{secrets.token_hex(3)}"
@@ -210,6 +211,13 @@ def show_container(client: docker.APIClient, container: str) -> None:
     found = client.inspect_container(container)
     print(f"--- {found['Name']} {json.dumps(found['State'])}\n{json.dumps(found['HostConfig'])}")
     print(client.logs(container, tail=40).decode(errors="replace"))
+
+
+async def refused(spawner: DirectSpawner) -> Refused:
+    """Start it; it must be refused, and this is how."""
+    with pytest.raises(Refused) as caught:
+        await spawner.start()
+    return caught.value
 
 
 async def until(condition: Callable[[], bool], seconds: float = 10) -> None:
