@@ -17,13 +17,17 @@ _PATIENCE = 1.0
 """Seconds a request waits for the hub before it shows what is going on."""
 
 
-class ExtendHandler(HomeHandler):
-    """``POST /panosc/extend/<server>``: as much time as a new start would get."""
+class ActionHandler(HomeHandler):
+    """What a form on the home page does with the server that its address names."""
 
     @web.authenticated
     async def get(self, name: str) -> None:
         """A link to it, or a reload after it, changes nothing."""
         self.go(self.hub_url("home"))
+
+
+class ExtendHandler(ActionHandler):
+    """``POST /panosc/extend/<server>``: as much time as a new start would get."""
 
     @web.authenticated
     async def post(self, name: str) -> None:
@@ -48,13 +52,8 @@ class ExtendHandler(HomeHandler):
         self.go(self.hub_url("home", done="extended"))
 
 
-class StopHandler(HomeHandler):
+class StopHandler(ActionHandler):
     """``POST /panosc/stop/<server>``: stop a server, or cancel its start."""
-
-    @web.authenticated
-    async def get(self, name: str) -> None:
-        """A link to it, or a reload after it, changes nothing."""
-        self.go(self.hub_url("home"))
 
     @web.authenticated
     async def post(self, name: str) -> None:
@@ -81,13 +80,8 @@ class StopHandler(HomeHandler):
         self.go(self.hub_url("home", done="stopping" if spawner.pending == "stop" else done))
 
 
-class DismissHandler(HomeHandler):
+class DismissHandler(ActionHandler):
     """``POST /panosc/dismiss/<server>``: the person has read why a server ended."""
-
-    @web.authenticated
-    async def get(self, name: str) -> None:
-        """A link to it, or a reload after it, changes nothing."""
-        self.go(self.hub_url("home"))
 
     @web.authenticated
     async def post(self, name: str) -> None:
