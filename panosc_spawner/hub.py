@@ -22,7 +22,7 @@ from panosc_spawner.spawners.docker import PanoscDockerSpawner
 from panosc_spawner.spawners.docker_network import hub_address
 from panosc_spawner.spawners.local import PanoscLocalSpawner, isolation_warning
 
-_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 def configure(c: Any, folder: Path) -> None:
@@ -82,7 +82,7 @@ def _secret(file: Path) -> str:
 
 def _addresses(c: Any, site: Site) -> None:
     hub = site.config.hub
-    if hub.demo and urlsplit(hub.bind_url).hostname not in _LOOPBACK:
+    if hub.demo and urlsplit(hub.bind_url).hostname not in LOOPBACK:
         raise ConfigurationError(
             site.folder / "site.toml", "hub.bind_url", "a demo listens on loopback only", "write http://127.0.0.1:8000"
         )
@@ -145,8 +145,8 @@ def _login(c: Any, site: Site, community: Community, context: HubContext) -> Non
 
 
 def _pages(c: Any, context: HubContext, community: Community, warning: str) -> None:
-    c.JupyterHub.template_paths = [str(TEMPLATES)]
-    c.JupyterHub.template_vars = template_vars(context, community) | {"isolation_warning": warning}
+    c.JupyterHub.template_paths = [TEMPLATES]
+    c.JupyterHub.template_vars = template_vars(context, community, warning)
 
 
 def _keeper(c: Any, site: Site) -> None:

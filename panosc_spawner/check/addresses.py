@@ -9,12 +9,10 @@ from urllib.parse import urlsplit
 from panosc_spawner.check.finding import Finding, error, ok, warning
 from panosc_spawner.facilities.site import Site
 
-_LOOPBACK = ("127.0.0.1", "localhost", "::1")
-
 
 def check_addresses(site: Site) -> Iterator[Finding]:
     """The proxy is installed, and nobody reaches it without TLS."""
-    from panosc_spawner.hub import proxy_command
+    from panosc_spawner.hub import LOOPBACK, proxy_command
 
     program = proxy_command()[0]
     if shutil.which(program):
@@ -26,7 +24,7 @@ def check_addresses(site: Site) -> Iterator[Finding]:
             "install it (npm install -g configurable-http-proxy), or name it in PANOSC_PROXY_COMMAND",
         )
     hub = site.config.hub
-    if urlsplit(hub.bind_url).hostname in _LOOPBACK:
+    if urlsplit(hub.bind_url).hostname in LOOPBACK:
         yield ok("address", f"{hub.public_url}, by {hub.bind_url}")
     else:
         yield warning(

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from docker.models.images import Image
 
 _TIMEOUT = 5  # seconds for one answer
-_BETWEEN_CONTAINERS = "com.docker.network.bridge.enable_icc"
 
 
 def check_docker(site: Site) -> Iterator[Finding]:
@@ -26,6 +25,8 @@ def check_docker(site: Site) -> Iterator[Finding]:
     from docker.errors import DockerException
     from requests.exceptions import RequestException
 
+    from panosc_spawner.spawners.docker_network import network_name
+
     try:
         client = docker.from_env(timeout=_TIMEOUT)
     except DockerException as problem:
@@ -35,7 +36,7 @@ def check_docker(site: Site) -> Iterator[Finding]:
         yield ok("docker", f"version {client.version()['Version']} answers")
         for environment in _environments(site):
             yield _image(client, environment)
-        yield _network(client, site.config.docker.network or f"panosc-{site.config.hub.id}")
+        yield _network(client, network_name(site))
     except (DockerException, RequestException, KeyError) as problem:
         yield _no_docker(problem)
     finally:
@@ -95,6 +96,8 @@ def _present(name: str, image: Image) -> Finding:
 def _network(client: DockerClient, name: str) -> Finding:
     from docker.errors import NotFound
 
+    from panosc_spawner.spawners.docker_network import TALK
+
     try:
         network = client.networks.get(name)
     except NotFound:
@@ -102,7 +105,7 @@ def _network(client: DockerClient, name: str) -> Finding:
     options = network.attrs.get("Options") or {}
     if network.attrs.get("Driver") != "bridge":
         return error("network", f"{name} is not a bridge network", "remove it, or set docker.network")
-    if options.get(_BETWEEN_CONTAINERS) != "false":
+    if options.get(TALK) != "false":
         return error(
             "network",
             f"servers can reach each other in {name}",

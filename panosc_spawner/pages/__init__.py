@@ -1,10 +1,10 @@
 """What a person sees: their proposals, the choose page, progress, and why something cannot be.
 
-``jupyterhub_config.py`` uses it as::
+``panosc_spawner.hub`` uses it as::
 
     c.PanoscAuthenticator.page_handlers = page_handlers(context, community)
     c.JupyterHub.template_paths = [TEMPLATES]
-    c.JupyterHub.template_vars = template_vars(context, community)
+    c.JupyterHub.template_vars = template_vars(context, community, isolation_warning)
     c.JupyterHub.redirect_to_server = False  # after login: /home
 
 The view-models (``rows``, ``servers``, ``choose``, ``words``, ``machine``) are pure and know nothing of JupyterHub; the handlers
