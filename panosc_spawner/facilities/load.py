@@ -78,7 +78,7 @@ def examine_facility(facility_id: str, site_folder: Path | None) -> tuple[Facili
     """Read one facility, and list all that is wrong with it. Without errors there is a facility."""
     known = known_facilities(site_folder)
     if facility_id not in known:
-        where = (site_folder or _SHIPPED) / "facilities" if site_folder else _SHIPPED
+        where = site_folder / "facilities" if site_folder else _SHIPPED
         return None, [ConfigurationError(where, "", f"no facility {facility_id!r}", _nearest(facility_id, known))]
     layers: list[Layer] = []
     errors: list[ConfigurationError] = []

@@ -73,10 +73,6 @@ class PathMap:
         self._template(area)
         return self._roots[area]
 
-    def fields(self, area: Area) -> tuple[str, ...]:
-        """The fields that a source must give for the area's directory, beside the proposal."""
-        return self._template(area).fields
-
     def render(self, ref: ProposalRef, area: Area, fields: Mapping[str, str]) -> PurePosixPath:
         """The directory of a proposal's area; ``fields`` are a visit's values (``Visit.path_fields``).
 

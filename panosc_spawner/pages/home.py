@@ -42,7 +42,6 @@ class HomeHandler(PageHandler):
         servers = self.servers()
         await self.show(
             "home.html",
-            person=person,
             listing=listing,
             rows=rows if more else rows[:PAGE],
             found=len(rows),
