@@ -220,7 +220,9 @@ class Facility(Model):
         default="#5f6b7a", pattern=r"^#[0-9a-fA-F]{6}$", description="Of the tag; its name is always in it too."
     )
     user_office: UserOffice
-    embargo: str = Field(default="", description="A sentence on when data become open, shown with refusals.")
+    embargo: str = Field(
+        default="", description="A sentence on when data become open, shown where people ask why they see no data."
+    )
     proposals: IdRule | None = None
     paths: Paths | None = None
     areas: dict[Area, AreaRule] = Field(default_factory=dict)

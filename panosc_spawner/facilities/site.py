@@ -42,7 +42,8 @@ class Hub(Model):
         default=False, description="Marks every page as a demo, and refuses to listen on anything but loopback."
     )
     support: str = Field(
-        default="", description="E-mail address or page of the people who run this hub, shown with every refusal."
+        default="",
+        description="E-mail address or page of the people who run this hub, shown at the foot of every page.",
     )
 
     @field_validator("public_url")

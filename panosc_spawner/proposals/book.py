@@ -82,7 +82,8 @@ class GrantBook:
         There is one grant a proposal, and grants that ended or have not begun are among them: the launch step decides, and
         the pages tell. Where sources say several things about one proposal, the grant is the one that can be used now, then
         the freshly confirmed one, then the strongest role (PI first), then the one that ends last, then the first source's.
-        Never takes longer than ``policy.source_timeout``, plus as much again if titles must be looked up.
+        Never takes longer than ``policy.source_timeout``, plus as much again for each source in which titles must
+        be looked up.
         """
         outcomes = await asyncio.gather(*(self._outcome(at, person, max_age) for at in range(len(self.sources))))
         grants = self._merge(grant for found, _ in outcomes for grant in found)

@@ -35,7 +35,7 @@ class PlannedSpawner(Spawner):
     are read anew each time, since the hub replays stored ones and API callers bypass the form.
     """
 
-    context = Instance(HubContext, help="The site and its grants; set by jupyterhub_config.py.").tag(config=True)
+    context = Instance(HubContext, help="The site and its grants; set by panosc_spawner.hub.").tag(config=True)
 
     person: Person | None = None
     plan: LaunchPlan | None = None

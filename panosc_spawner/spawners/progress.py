@@ -22,7 +22,7 @@ class ProgressLog:
         self._changed = asyncio.Event()
 
     def say(self, progress: int, message: str) -> None:
-        """Add a step; one with the message of the last replaces nothing and is not repeated."""
+        """Add a step; one that says the same as the last is left out."""
         step = Step(progress=progress, message=message)
         if self._steps and self._steps[-1] == step:
             return
