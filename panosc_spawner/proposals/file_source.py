@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -118,8 +119,11 @@ class FileProposals:
 
     def _read_if_changed(self) -> _Index:
         try:
-            with self.path.open("rb") as file:
-                version = _version(os.fstat(file.fileno()))
+            with open(self.path, "rb", opener=_without_waiting) as file:
+                status = os.fstat(file.fileno())
+                if not stat.S_ISREG(status.st_mode):
+                    raise SourceError(self.name, f"{self.path.name} is not a file")
+                version = _version(status)
                 if version == self._version:
                     return self._index
                 content = file.read(MAX_BYTES + 1)
@@ -213,6 +217,11 @@ def _keys(person: str) -> set[str]:
 
 def _version(status: os.stat_result) -> tuple[int, ...]:
     return (status.st_mtime_ns, status.st_size, status.st_ino, status.st_ctime_ns)
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    """Open a pipe, too, at once: one that nobody writes to would hold the source's only reader for ever."""
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def _retrieve(task: asyncio.Task[_Index]) -> None:

@@ -200,6 +200,21 @@ async def test_a_missing_file_is_an_error(source, tmp_path):
         await file.grants(person())
 
 
+async def test_a_pipe_in_its_place_holds_nobody_and_a_mended_file_is_read_again(source, tmp_path):
+    file = source(TOML)
+    (tmp_path / "proposals.toml").unlink()
+    os.mkfifo(tmp_path / "proposals.toml")
+    asking = asyncio.create_task(file.grants(person()))
+    await asyncio.wait({asking}, timeout=2)
+    if not asking.done():
+        (tmp_path / "proposals.toml").write_bytes(b"")  # lets the thread that waits for a writer end
+    with pytest.raises(SourceError, match=r"proposals\.toml is not a file"):
+        await asking
+    (tmp_path / "proposals.toml").unlink()
+    (tmp_path / "proposals.toml").write_text(TOML, encoding="utf-8")
+    assert len(await file.grants(person())) == 2
+
+
 async def test_a_changed_file_is_read_again_and_an_unchanged_one_is_not(source, tmp_path, monkeypatch):
     file = source(TOML)
     assert len(await file.grants(person())) == 2
