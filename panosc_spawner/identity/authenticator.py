@@ -13,7 +13,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
-from weakref import WeakValueDictionary
 
 from oauthenticator.generic import GenericOAuthenticator
 from oauthenticator.oauth2 import OAuthCallbackHandler
@@ -124,7 +123,7 @@ class PanoscAuthenticator(GenericOAuthenticator):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._refreshing: dict[str, asyncio.Task[bool | dict[str, Any]]] = {}
         if not isinstance(self.community, Community) or not self.issuer:
             raise TraitError("PanoscAuthenticator needs a community and an issuer: call configure_authenticator.")
         for name in _FIXED:  # a validator does not see a value that equals the parent's default
@@ -312,18 +311,26 @@ class PanoscAuthenticator(GenericOAuthenticator):
         # JupyterHub 6.1.1 reads this after a False, but sets it for tokens only: a browser's request would end in an error.
         if handler is not None and not hasattr(handler, "_token_authenticated"):
             handler._token_authenticated = False
-        async with self._lock(user.name):
-            state = await user.get_auth_state() or {}
-            try:
-                known = Person.from_state(state["person"])
-                model = await self._renewed(user, state)
-                return model if await self._is_still(known, model) else self._log_in_again(user, "not allowed any more")
-            except ProviderDown:
-                return self._within_grace(known) or self._log_in_again(user, "the login service is down for too long")
-            except (KeyError, TypeError, IdentityError):
-                return self._log_in_again(user, "no usable login is stored")
-            except web.HTTPError as error:
-                return self._log_in_again(user, f"refused ({error.status_code})")
+        # Requests of one person share one refresh: where the provider hangs, each in turn would wait for it again.
+        refreshing = self._refreshing.get(user.name)
+        if refreshing is None:
+            refreshing = self._refreshing[user.name] = asyncio.create_task(self._refreshed(user))
+            refreshing.add_done_callback(lambda _: self._refreshing.pop(user.name, None))
+        model = await asyncio.shield(refreshing)
+        return model if isinstance(model, bool) else {**model}
+
+    async def _refreshed(self, user: Any) -> bool | dict[str, Any]:
+        state = await user.get_auth_state() or {}
+        try:
+            known = Person.from_state(state["person"])
+            model = await self._renewed(user, state)
+            return model if await self._is_still(known, model) else self._log_in_again(user, "not allowed any more")
+        except ProviderDown:
+            return self._within_grace(known) or self._log_in_again(user, "the login service is down for too long")
+        except (KeyError, TypeError, IdentityError):
+            return self._log_in_again(user, "no usable login is stored")
+        except web.HTTPError as error:
+            return self._log_in_again(user, f"refused ({error.status_code})")
 
     async def _renewed(self, user: Any, state: Mapping[str, Any]) -> dict[str, Any]:
         """The auth model by the stored access token; where that is refused, by a new one for the refresh token."""
@@ -355,13 +362,6 @@ class PanoscAuthenticator(GenericOAuthenticator):
     def _log_in_again(self, user: Any, reason: str) -> bool:
         self.log.info("%s must log in again: %s", user.name, reason)
         return False
-
-    def _lock(self, name: str) -> asyncio.Lock:
-        """One refresh at a time a person; the lock lives as long as somebody holds or awaits it."""
-        lock = self._locks.get(name)
-        if lock is None:
-            lock = self._locks[name] = asyncio.Lock()
-        return lock
 
 
 def _require_fixed(name: str, value: Any) -> None:

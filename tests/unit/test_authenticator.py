@@ -313,7 +313,26 @@ async def test_two_requests_at_a_time_do_not_spend_a_token_twice(provider):
     authenticator = make(provider.url)
     models = await asyncio.gather(authenticator.refresh_user(user), authenticator.refresh_user(user))
     assert all(model["auth_state"]["access_token"] == "at2" for model in models)
-    assert not authenticator._locks
+    assert not authenticator._refreshing
+
+
+async def test_where_the_login_service_hangs_the_requests_of_a_person_wait_together_and_not_in_turn(provider):
+    provider.userinfo = "hang"
+    user = User(logged_in())
+    authenticator = make(provider.url)
+    async with asyncio.timeout(3):  # one request_timeout of 1 s, not 20
+        outcomes = await asyncio.gather(*(authenticator.refresh_user(user) for _ in range(20)))
+    assert outcomes == [True] * 20
+
+
+async def test_a_request_that_is_given_up_does_not_end_the_refresh_of_the_others(provider):
+    provider.userinfo = "hang"
+    user = User(logged_in())
+    authenticator = make(provider.url)
+    first, second = (asyncio.create_task(authenticator.refresh_user(user)) for _ in range(2))
+    await asyncio.sleep(0.1)
+    first.cancel()
+    assert await second is True
 
 
 async def test_an_administrator_who_is_not_listed_any_more_is_none(provider):
