@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from panosc_spawner.spawners.local_process import Process, descendants, end, last_lines, open_log
+from panosc_spawner.spawners.local_process import Process, descendants, end, open_log, tail
 
 _PR_SET_CHILD_SUBREAPER = 36
 
@@ -47,7 +47,7 @@ class Service:
         """Empty while it runs, else that it ended, with the last lines of its log."""
         if self._popen is None or self._popen.poll() is None:
             return ""
-        lines = "\n".join("    " + line for line in last_lines(self.log, self._offset).splitlines())
+        lines = "\n".join("    " + line for line in tail(self.log, self._offset).splitlines())
         return f"The {self.name} ended with exit code {self._popen.returncode}. Its log {self.log} ends:\n{lines}"
 
     def reap(self) -> None:

@@ -17,11 +17,12 @@ from traitlets import default
 
 from panosc_spawner.facilities.site import Site
 from panosc_spawner.launch.model import LaunchPlan, Mount, Reason, Refusal
-from panosc_spawner.spawners import bubblewrap, log_lines
+from panosc_spawner.spawners import bubblewrap
 from panosc_spawner.spawners.base import PlannedSpawner
 from panosc_spawner.spawners.local_home import prepare_home, write_account_files
 from panosc_spawner.spawners.local_links import make_links
-from panosc_spawner.spawners.local_process import Process, descendants, end, free_port, last_lines, open_log
+from panosc_spawner.spawners.local_process import Process, descendants, end, free_port, open_log, tail
+from panosc_spawner.spawners.log_lines import last_lines
 from panosc_spawner.spawners.refused import Refused
 
 _LAB_CONFIG = Path(__file__).parent / "local_config"
@@ -66,7 +67,8 @@ class PanoscLocalSpawner(PlannedSpawner, LocalProcessSpawner):
 
     @default("cmd")
     def _default_cmd(self) -> list[str]:
-        return [sys.executable, "-m", "jupyterhub.singleuser"]
+        # -P: the server starts in the home, where a random.py would be taken for Python's own and lock the person out.
+        return [sys.executable, "-P", "-m", "jupyterhub.singleuser"]
 
     @default("env_keep")
     def _default_env_keep(self) -> list[str]:
@@ -247,7 +249,7 @@ class PanoscLocalSpawner(PlannedSpawner, LocalProcessSpawner):
 
     def _log_end(self, offset: int = 0) -> str:
         """The last lines of its log, as they may be shown."""
-        return log_lines.last_lines(last_lines(self._log_file(), offset).encode(), [self.api_token])
+        return last_lines(tail(self._log_file(), offset).encode(), [self.api_token])
 
     async def _ended_early(self, offset: int) -> Refusal | None:
         if self.process and self.process.alive():

@@ -115,7 +115,7 @@ def open_log(file: Path) -> int:
     return os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
 
 
-def last_lines(file: Path, offset: int = 0, lines: int = 20) -> str:
+def tail(file: Path, offset: int = 0, lines: int = 20) -> str:
     """The last lines of a log, of those written from ``offset`` on."""
     try:
         with file.open("rb") as log:

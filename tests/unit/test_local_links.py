@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from panosc_spawner.spawners.local_links import remove_links
-from panosc_spawner.spawners.local_process import Process, descendants, last_lines, open_log
+from panosc_spawner.spawners.local_process import Process, descendants, open_log, tail
 
 
 @pytest.fixture
@@ -72,6 +72,6 @@ def test_a_long_log_is_put_aside_once(tmp_path: Path):
     os.close(open_log(log))
     assert log.stat().st_size == 0 and log.with_suffix(".log.1").exists()
     log.write_text("".join(f"line {number}\n" for number in range(100)))
-    assert last_lines(log, lines=2) == "line 98\nline 99"
-    assert last_lines(log, offset=log.stat().st_size) == ""
-    assert last_lines(tmp_path / "none") == ""
+    assert tail(log, lines=2) == "line 98\nline 99"
+    assert tail(log, offset=log.stat().st_size) == ""
+    assert tail(tmp_path / "none") == ""
