@@ -16,9 +16,8 @@ from typing import Any
 
 import docker
 import pytest
-from jupyterhub import orm
 from jupyterhub.objects import Hub
-from jupyterhub.user import User
+from spawner_support import area_with_a_file, stored_user
 
 from panosc_spawner.facilities.ids import ProposalRef
 from panosc_spawner.facilities.model import Area, Environment
@@ -80,15 +79,9 @@ class Bench:
 
     def data(self, proposal: str, area: Area = Area.RAW, read_only: bool = True, required: bool = True) -> Mount:
         """A proposal's area with one file in it."""
-        root = self.folder / "data"
-        source = root / proposal / area
-        source.mkdir(parents=True, exist_ok=True)
-        source.chmod(0o777)
-        (source / "frame.txt").write_text(f"{area} of {proposal}")
-        target = PurePosixPath("/home/ada/proposals/esrf") / proposal / area
-        return Mount(
-            PurePosixPath(source), PurePosixPath(root), target, read_only, required, ProposalRef("esrf", proposal), area
-        )
+        mount = area_with_a_file(self.folder, proposal, area, read_only, required)
+        Path(mount.source).chmod(0o777)
+        return mount
 
     def plan(self, *mounts: Mount, person: str = "ada-1", **changes: Any) -> LaunchPlan:
         """A plan of these mounts."""
@@ -114,13 +107,8 @@ class Bench:
 
     def spawner(self, plan: LaunchPlan, name: str = "p-ma1234", cmd: list[str] | None = None) -> DirectSpawner:
         """A spawner as the hub makes it, for this plan."""
-        session = orm.new_session_factory("sqlite:///:memory:")()
-        row = orm.User(name=plan.username)
-        row._orm_spawners.append(orm.Spawner(name=name))
-        session.add(row)
-        session.commit()
         hub = Hub(ip="127.0.0.1", port=1)
-        spawner = User(row, {})._new_spawner(
+        spawner = stored_user(plan.username, name)._new_spawner(
             name,
             spawner_class=DirectSpawner,
             hub=hub,

@@ -13,11 +13,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pytest
-from jupyterhub import orm
 from jupyterhub.objects import Hub
-from jupyterhub.user import User
+from spawner_support import area_with_a_file, stored_user
 
-from panosc_spawner.facilities.ids import ProposalRef
 from panosc_spawner.facilities.model import Area, Environment
 from panosc_spawner.facilities.site import Limits, Site, SiteFile
 from panosc_spawner.identity.person import Account
@@ -85,14 +83,7 @@ class LocalBench:
 
     def data(self, proposal: str, area: Area = Area.RAW, read_only: bool = True) -> Mount:
         """A proposal's area with one file in it."""
-        root = self.folder / "data"
-        source = root / proposal / area
-        source.mkdir(parents=True, exist_ok=True)
-        (source / "frame.txt").write_text(f"{area} of {proposal}")
-        target = PurePosixPath("/home/ada/proposals/esrf") / proposal / area
-        return Mount(
-            PurePosixPath(source), PurePosixPath(root), target, read_only, True, ProposalRef("esrf", proposal), area
-        )
+        return area_with_a_file(self.folder, proposal, area, read_only)
 
     def plan(self, *mounts: Mount, **changes: Any) -> LaunchPlan:
         """A plan of these mounts."""
@@ -116,12 +107,7 @@ class LocalBench:
 
     def spawner(self, plan: LaunchPlan, name: str = "p-ma1234", cmd: list[str] | None = None) -> DirectSpawner:
         """A spawner as the hub makes it, for this plan."""
-        session = orm.new_session_factory("sqlite:///:memory:")()
-        row = orm.User(name=plan.username)
-        row._orm_spawners.append(orm.Spawner(name=name))
-        session.add(row)
-        session.commit()
-        spawner = User(row, {})._new_spawner(
+        spawner = stored_user(plan.username, name)._new_spawner(
             name,
             spawner_class=DirectSpawner,
             hub=Hub(ip="127.0.0.1", port=1),
