@@ -22,13 +22,15 @@ ROOT = Path(__file__).resolve().parent.parent
 WORK = ROOT / ".test"
 sys.path.insert(0, str(ROOT / "deploy"))
 
-DEBIAN_TOOLS = {
-    "dockerd": "docker.io",
-    "iptables": "iptables",
-    "mmdebstrap": "mmdebstrap",
-    "chromium": "chromium",
-    "bwrap": "bubblewrap",
-}
+DEBIAN_PACKAGES = (
+    "bubblewrap",
+    "chromium",
+    "docker.io",
+    "fonts-dejavu-core",
+    "iptables",
+    "libatomic1",  # the Node inside Playwright
+    "mmdebstrap",
+)
 DOCKER_WAIT_SECONDS = 60
 
 
@@ -63,7 +65,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     WORK.mkdir(exist_ok=True)
     (ROOT / ".coverage").unlink(missing_ok=True)
-    install_debian_tools()
+    install_debian_packages()
     environment = python_environment()
     with docker_daemon():
         lacking = missing()
@@ -83,10 +85,12 @@ def main() -> int:
     return 1 if failed else 0
 
 
-def install_debian_tools() -> None:
-    """As root on Debian, install the tools that are not there yet."""
-    wanted = sorted(package for tool, package in DEBIAN_TOOLS.items() if shutil.which(tool) is None)
-    if not wanted or os.geteuid() != 0 or shutil.which("apt-get") is None:
+def install_debian_packages() -> None:
+    """As root on Debian, install the packages that are not there yet."""
+    if os.geteuid() != 0 or shutil.which("apt-get") is None:
+        return
+    wanted = [package for package in DEBIAN_PACKAGES if not succeeds(["dpkg", "--status", package])]
+    if not wanted:
         return
     print(f"Installing {', '.join(wanted)} …", flush=True)
     quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
@@ -151,7 +155,7 @@ def missing() -> dict[str, str]:
 
 def bubblewrap_works() -> bool:
     """Whether bubblewrap may make the namespaces that local servers need."""
-    command = ["bwrap", "--unshare-user", "--unshare-pid", "--ro-bind", "/", "/", "true"]
+    command = ["bwrap", "--unshare-user", "--unshare-pid", "--ro-bind", "/", "/", "--proc", "/proc", "true"]
     return shutil.which("bwrap") is not None and succeeds(command)
 
 
