@@ -129,7 +129,6 @@ def a_plan(person: str, folder: Path) -> LaunchPlan:
     home.parent.mkdir(exist_ok=True)
     return LaunchPlan(
         username=person,
-        display_name=person,
         proposals=(ProposalRef("esrf", "ma1234"),),
         environment_id="esrf/base",
         environment=Environment(title="Benchmark", image=IMAGE),

@@ -53,7 +53,6 @@ class LaunchPlan:
     """All that a spawner needs to start a server; it only translates it for its engine."""
 
     username: str
-    display_name: str
     proposals: tuple[ProposalRef, ...]
     environment_id: str  # <facility>/<id>
     environment: Environment

@@ -64,7 +64,6 @@ def plan(
         return mounts
     return LaunchPlan(
         username=person.username,
-        display_name=person.display_name,
         proposals=tuple(grant.ref for grant in chosen),
         environment_id=environment[0],
         environment=environment[1],

@@ -89,7 +89,6 @@ class Bench:
         home.parent.mkdir(exist_ok=True)
         made = LaunchPlan(
             username=person,
-            display_name="Ada",
             proposals=tuple(dict.fromkeys(mount.proposal for mount in mounts)) or (ProposalRef("esrf", "ma1234"),),
             environment_id="esrf/base",
             environment=Environment(title="Test", image=IMAGE),

@@ -89,7 +89,6 @@ class LocalBench:
         """A plan of these mounts."""
         made = LaunchPlan(
             username="p-ada",
-            display_name="Ada",
             proposals=tuple(dict.fromkeys(mount.proposal for mount in mounts)),
             environment_id="esrf/base",
             environment=Environment(title="Test", image="panosc/base:1"),

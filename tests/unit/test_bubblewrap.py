@@ -30,7 +30,6 @@ def mount(area: Area, read_only: bool) -> Mount:
 def plan() -> LaunchPlan:
     return LaunchPlan(
         username="p-ada",
-        display_name="Ada",
         proposals=(REF,),
         environment_id="esrf/base",
         environment=Environment(title="Base", image="panosc/base:1"),

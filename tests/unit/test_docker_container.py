@@ -24,7 +24,6 @@ RAW = Mount(
 SHARED = replace(RAW, target=HOME / "proposals/esrf/ma1234/shared", read_only=False, area=Area.SHARED)
 PLAN = LaunchPlan(
     username="ada-1",
-    display_name="Ada",
     proposals=(RAW.proposal,),
     environment_id="esrf/base",
     environment=Environment(title="Base", image="panosc/base:1"),

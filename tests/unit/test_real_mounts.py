@@ -70,7 +70,6 @@ def mount(root: Path, area: Area, *, ref: ProposalRef = MINE) -> Mount:
 def plan(*mounts: Mount) -> LaunchPlan:
     return LaunchPlan(
         username="p-ada",
-        display_name="Ada",
         proposals=(MINE,),
         environment_id="synchrotron/base",
         environment=Environment(title="Base", image="panosc/base:1"),
