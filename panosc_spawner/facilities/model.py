@@ -23,7 +23,7 @@ class Model(BaseModel):
 
 
 class Role(StrEnum):
-    """What somebody is to a proposal. Sources translate their own words to these."""
+    """What somebody is to a proposal, strongest first. Sources translate their own words to these."""
 
     PI = "pi"
     MEMBER = "member"

@@ -114,7 +114,7 @@ def endpoints_of(site: Site, community: Community, *, wait: timedelta = WAIT) ->
             raise
         log.warning("%s. The endpoints of the last start are used.", error)
         return last
-    with suppress(OSError):  # no state directory yet, as in a check of the site's folder
+    with suppress(OSError):  # kept for a start while the provider is down; this one has what it needs
         kept.write_text(json.dumps({"issuer": issuer, "endpoints": endpoints.model_dump()}), encoding="utf-8")
     return endpoints
 
