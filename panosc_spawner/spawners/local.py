@@ -67,8 +67,8 @@ class PanoscLocalSpawner(PlannedSpawner, LocalProcessSpawner):
 
     @default("cmd")
     def _default_cmd(self) -> list[str]:
-        # -P: the server starts in the home, where a random.py would be taken for Python's own and lock the person out.
-        return [sys.executable, "-P", "-m", "jupyterhub.singleuser"]
+        # -sP, as in the images: what lies in the home (random.py, ~/.local) must not keep the server from starting.
+        return [sys.executable, "-sP", "-m", "jupyterhub.singleuser"]
 
     @default("env_keep")
     def _default_env_keep(self) -> list[str]:

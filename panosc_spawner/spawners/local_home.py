@@ -22,6 +22,8 @@ def prepare_home(plan: LaunchPlan) -> Path:
         raise _no_home("local servers need a home that is a directory, and this hub's are volumes")
     home = Path(plan.home.source)
     try:
+        if os.path.lexists(home) and not home.is_dir():
+            raise _no_home("there is something else than a directory in its place")
         if plan.home.create:
             home.parent.mkdir(parents=True, exist_ok=True)
             home.mkdir(mode=0o700, exist_ok=True)
