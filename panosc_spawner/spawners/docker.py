@@ -193,7 +193,7 @@ class PanoscDockerSpawner(PlannedSpawner, DockerSpawner):
         request = await self._prepare(plan, mounts, image)
         self.phases.end("prepare")
         self.say(70, "Starting JupyterLab")
-        await self._create(request, plan)
+        await self._create(request)
         self.phases.end("create")
         await self.engine.call("start", self.object_id)
         ip = await self._address(mounts)
@@ -274,7 +274,7 @@ class PanoscDockerSpawner(PlannedSpawner, DockerSpawner):
         self._unfinished.append(future)
         return await asyncio.shield(future)
 
-    async def _create(self, request: ContainerRequest, plan: LaunchPlan) -> None:
+    async def _create(self, request: ContainerRequest) -> None:
         """Create the container. One of the same name that was this server's before is removed first.
 
         Raises:
