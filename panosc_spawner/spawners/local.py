@@ -286,4 +286,7 @@ class PanoscLocalSpawner(PlannedSpawner, LocalProcessSpawner):
         processes = [process for process in (self.process, self.inner, *family) if process]
         if stubborn := await end(processes, self.kill_timeout):
             self.log.error("Processes that do not end: %s", [process.pid for process in stubborn])
-        self._exit_code()
+        if self.proc:
+            # Its first thread can be over while others still end; until then there is no exit code to take.
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                await asyncio.to_thread(self.proc.wait, self.kill_timeout)
