@@ -106,7 +106,10 @@ class OpenHandler(PageHandler):
             return None
         if starting.cancelled():
             return Refusal(Reason.SERVER_FAILED, "The start was cancelled.", "Start it again when you like.")
-        return start_refusal(starting.exception())
+        error = starting.exception()
+        if isinstance(error, RuntimeError) and user.spawners[name].pending:
+            return None  # a second click, while the hub asked the login service for the first: that start goes on
+        return start_refusal(error)
 
     async def _show(self, person: Person, given: dict[str, list[str]], trial: DryRun, asked: bool) -> None:
         """The page. What was typed is kept; a refusal stands where the button was pressed."""

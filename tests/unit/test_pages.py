@@ -7,6 +7,7 @@ import json
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -19,7 +20,7 @@ from panosc_spawner.pages import words
 from panosc_spawner.pages.assets import Assets, facility_styles, luminance, text_on
 from panosc_spawner.pages.choose import cards, options_from, resource_form
 from panosc_spawner.pages.machine import free_now, idle_words, parse_meminfo
-from panosc_spawner.pages.open import start_refusal
+from panosc_spawner.pages.open import OpenHandler, start_refusal
 from panosc_spawner.pages.rows import Listings, Query, build_listing, filter_rows
 from panosc_spawner.pages.servers import kept_problem, moment, server_view
 from panosc_spawner.proposals.model import Grant, Proposal, SourceOutcome, Visit
@@ -369,3 +370,21 @@ class TestAssets:
     def test_nothing_is_loaded_from_elsewhere(self) -> None:
         for name, body in Assets(SITE.facilities).files.items():
             assert b"http:" not in body and b"https:" not in body and b"//cdn" not in body, name
+
+
+@pytest.mark.parametrize(("pending", "refused"), [("spawn", False), ("stop", False), (None, True)])
+async def test_a_second_click_is_no_failed_start(pending: str | None, refused: bool):
+    """JupyterHub raises a RuntimeError where a start is already going on; others are failures."""
+
+    async def spawn_single_user(*_: object, **__: object) -> None:
+        raise RuntimeError(f"p-ada:p-ma1234 pending {pending}")
+
+    spawner = SimpleNamespace(pending=pending, _spawn_future=None)
+    user = SimpleNamespace(spawners={"p-ma1234": spawner}, get_or_create_spawner=lambda *_, **__: spawner)
+    handler = SimpleNamespace(
+        current_user=user,
+        pages=SimpleNamespace(context=SimpleNamespace(site=SITE)),
+        spawn_single_user=spawn_single_user,
+    )
+    trial = SimpleNamespace(selection=Selection((ProposalRef("esrf", "ma1234"),)), refusal=None)
+    assert bool(await OpenHandler._start(handler, "p-ma1234", trial)) is refused  # type: ignore[arg-type]
