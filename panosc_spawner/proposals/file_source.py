@@ -65,6 +65,7 @@ class FileProposals:
         self._skipped = frozenset(site.facilities) - frozenset(self._facilities)
         self._version: tuple[int, ...] = ()
         self._index = _Index()
+        self._refused: tuple[tuple[int, ...], str] = ((), "")
         self._reading: asyncio.Task[_Index] | None = None
 
     async def grants(self, person: Person) -> Sequence[Grant]:
@@ -126,18 +127,26 @@ class FileProposals:
                 version = _version(status)
                 if version == self._version:
                     return self._index
+                if version == self._refused[0]:
+                    raise SourceError(self.name, self._refused[1])
                 content = file.read(MAX_BYTES + 1)
                 if _version(os.fstat(file.fileno())) != version or len(content) != version[1]:
                     raise SourceError(self.name, f"{self.path.name} changed while it was read, or is too big")
-            index = self._build(content.decode("utf-8"))
         except OSError as error:
             raise SourceError(self.name, f"{self.path.name} cannot be read: {error.strerror}") from error
+        try:
+            index = self._build(content.decode("utf-8"))
         except UnicodeDecodeError as error:
-            raise SourceError(self.name, f"{self.path.name} is not UTF-8 at byte {error.start}") from error
+            raise self._refusal(version, f"{self.path.name} is not UTF-8 at byte {error.start}") from error
         except FormatError as error:
-            raise SourceError(self.name, f"{self.path.name}: {error}") from error
+            raise self._refusal(version, f"{self.path.name}: {error}") from error
         self._version, self._index = version, index
         return index
+
+    def _refusal(self, version: tuple[int, ...], reason: str) -> SourceError:
+        """Remembered until the file changes: to read a big broken one for every page would slow everybody down."""
+        self._refused = (version, reason)
+        return SourceError(self.name, reason)
 
     def _build(self, text: str) -> _Index:
         if not text.strip():

@@ -230,6 +230,22 @@ async def test_a_changed_file_is_read_again_and_an_unchanged_one_is_not(source, 
         await file.grants(person())
 
 
+@pytest.mark.parametrize("broken", [b"[[[", b"\xff"])
+async def test_a_broken_file_is_read_once_until_it_is_mended(source, tmp_path, monkeypatch, broken):
+    file = source(TOML)
+    (tmp_path / "proposals.toml").write_bytes(broken)
+    with pytest.raises(SourceError) as first:
+        await file.grants(person())
+    monkeypatch.setattr(file, "_build", None)
+    monkeypatch.setattr("panosc_spawner.proposals.file_source.MAX_BYTES", None)
+    with pytest.raises(SourceError) as second:
+        await file.grants(person())
+    assert str(second.value) == str(first.value)
+    monkeypatch.undo()
+    (tmp_path / "proposals.toml").write_text(TOML, encoding="utf-8")
+    assert len(await file.grants(person())) == 2
+
+
 async def test_asking_costs_as_much_as_the_answer(source):
     rows = "".join(f"esrf,ma{n},p{n}@x.example,member,id{n % 30},2026-01-01,,\n" for n in range(20_000))
     file = source(HEAD + rows, "p.csv")
