@@ -36,7 +36,7 @@ def check_docker(site: Site) -> Iterator[Finding]:
         yield ok("docker", f"version {client.version()['Version']} answers")
         for environment in _environments(site):
             yield _image(client, environment)
-        yield _network(client, network_name(site))
+        yield _network(client, network_name(site), site.config.docker.subnet)
     except (DockerException, RequestException, KeyError) as problem:
         yield _no_docker(problem)
     finally:
@@ -93,24 +93,19 @@ def _present(name: str, image: Image) -> Finding:
     return ok("image", f"{name} is here ({size}, {pinned})")
 
 
-def _network(client: DockerClient, name: str) -> Finding:
+def _network(client: DockerClient, name: str, subnet: str) -> Finding:
     from docker.errors import NotFound
 
-    from panosc_spawner.spawners.docker_network import TALK
+    from panosc_spawner.spawners.docker_network import NetworkError, check_network
 
     try:
         network = client.networks.get(name)
     except NotFound:
         return ok("network", f"{name} is made at the first start")
-    options = network.attrs.get("Options") or {}
-    if network.attrs.get("Driver") != "bridge":
-        return error("network", f"{name} is not a bridge network", "remove it, or set docker.network")
-    if options.get(TALK) != "false":
-        return error(
-            "network",
-            f"servers can reach each other in {name}",
-            f"docker network rm {name}; the hub makes it anew, closed",
-        )
+    try:
+        check_network(network.attrs, name, subnet)
+    except NetworkError as problem:
+        return error("network", str(problem), f"docker network rm {name}; the hub makes it anew, closed")
     return ok("network", f"{name} keeps servers apart")
 
 

@@ -209,6 +209,13 @@ class FakeDocker:
         self.closed = True
 
 
+CLOSED = {
+    "Driver": "bridge",
+    "Options": {"com.docker.network.bridge.enable_icc": "false"},
+    "IPAM": {"Config": [{"Subnet": "10.73.0.0/24"}]},
+}
+
+
 class TestDocker:
     @pytest.fixture
     def docker(self, site: Site, monkeypatch: pytest.MonkeyPatch) -> FakeDocker:
@@ -242,7 +249,8 @@ class TestDocker:
     @pytest.mark.parametrize(
         ("network", "level", "message"),
         [
-            ({"Driver": "bridge", "Options": {"com.docker.network.bridge.enable_icc": "false"}}, "ok", "apart"),
+            (CLOSED, "ok", "apart"),
+            (CLOSED | {"EnableIPv6": True}, "error", "IPv6"),
             ({"Driver": "bridge", "Options": {}}, "error", "can reach each other"),
             ({"Driver": "bridge", "Options": None}, "error", "can reach each other"),
             ({"Driver": "overlay"}, "error", "not a bridge"),
