@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -38,6 +39,8 @@ def prepare_home(plan: LaunchPlan) -> Path:
     except FileExistsError:
         raise _no_home(f"it holds a file named '{PROPOSALS_DIRECTORY}', where your data go; rename it") from None
     except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise _no_home("it is full, and even an empty directory finds no place in it") from error
         raise _no_home(f"{error.strerror or error}") from error
     return home
 

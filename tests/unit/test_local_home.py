@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 from dataclasses import replace
@@ -57,3 +58,12 @@ def test_what_a_person_keeps_in_the_home_does_not_keep_the_server_from_starting(
         [*PanoscLocalSpawner().cmd, "--version"], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_a_home_without_room_for_an_empty_directory_is_full_in_words(plan: LaunchPlan, monkeypatch: pytest.MonkeyPatch):
+    def no_space(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "mkdir", no_space)
+    with pytest.raises(Refused, match="it is full"):
+        prepare_home(plan)
