@@ -85,7 +85,8 @@ class RealHub:
         stop_processes([p for p in (self.hub.process, self.provider.process) if p], 60)
         self.hub.reap()
         self.provider.reap()
-        remove_network(self.folders.hub_id)
+        if self.folders.spawner == "docker":
+            remove_network(self.folders.hub_id)
 
 
 @pytest.fixture(params=["local", pytest.param("docker", marks=pytest.mark.docker)])
