@@ -111,7 +111,9 @@ async def test_stopping_ends_whatever_the_server_started(local_bench: LocalBench
     spawner = bench.spawner(bench.plan(bench.data("ma1234")), cmd=STUBBORN)
     await spawner.start()
     await bench.inside(spawner, f"setsid nohup {marker} >/dev/null 2>&1 &")
-    assert running(marker)
+    async with asyncio.timeout(10):
+        while not running(marker):  # between fork and exec it has no command line
+            await asyncio.sleep(0.05)
     await spawner.stop()
     assert not running(marker)
     assert await spawner.poll() == 0
