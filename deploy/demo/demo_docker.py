@@ -19,7 +19,7 @@ def docker_problem() -> str:
     try:
         client = docker.from_env(timeout=10)
         client.ping()
-    except Exception as error:
+    except (DockerException, OSError) as error:
         return (
             f"Docker does not answer ({str(error)[:200]}).\n"
             "Start it, or on Debian: apt-get install docker.io; then be root, or a member of the group docker."
