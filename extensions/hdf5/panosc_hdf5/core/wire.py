@@ -1,4 +1,4 @@
-"""How answers travel: one envelope of a JSON header and named arrays, the same over HTTP, shared memory and a comm.
+r"""How answers travel: one envelope of a JSON header and named arrays, the same over HTTP, shared memory and a comm.
 
 Layout, little-endian::
 
