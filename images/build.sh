@@ -1,7 +1,8 @@
 #!/bin/sh
 # Build the hub's images.
 #
-#   images/build.sh base [docker build options]   build images/base as panosc/base:2026.11
+#   images/build.sh base [docker build options]   build images/base as panosc/base:2026.11; its HDF5 extension is built with
+#                                                 what deploy/bootstrap.py installed
 #   images/build.sh lock                          make images/base/requirements.lock anew from requirements.in
 #
 # On a machine behind a proxy with its own certificate authority, PIP_CERT or SSL_CERT_FILE names its bundle, and
@@ -39,6 +40,13 @@ ensure_debian() {
     --include=ca-certificates trixie - | "$docker" import -c 'CMD ["bash"]' -c 'ENV LANG=C.UTF-8' - "$debian" >/dev/null
 }
 
+# The HDF5 extension's wheel, beneath the image's folder: a build sees nothing else.
+make_wheel() {
+  python=$here/../.venv/bin/python
+  [ -x "$python" ] || { say "Run python3 deploy/bootstrap.py first: it brings what builds the HDF5 extension."; exit 2; }
+  "$python" "$here/../deploy/hdf5_extension.py" wheel "$here/base/wheels" >&2
+}
+
 build() {
   name=$1 tag=panosc/$1:$version
   shift
@@ -60,11 +68,12 @@ lock() {
 
 case ${1:-} in
   lock) lock ;;
-  '' | *[!a-z0-9-]*) sed -n '2,6s/^# \{0,1\}//p' "$0"; exit 2 ;;
+  '' | *[!a-z0-9-]*) sed -n '2,7s/^# \{0,1\}//p' "$0"; exit 2 ;;
   *)
     [ -f "$here/$1/Dockerfile" ] || { say "There is no images/$1/Dockerfile."; exit 2; }
     docker=$(find_docker)
     ensure_debian
+    if [ "$1" = base ]; then make_wheel; fi
     build "$@"
     ;;
 esac

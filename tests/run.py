@@ -41,20 +41,27 @@ class Stage(NamedTuple):
     command: list[str]
     needs: tuple[str, ...] = ()
     own_network: bool = False  # nothing but loopback, so that containers elsewhere do not disturb the browser
+    directory: Path = ROOT
 
 
 OWN_NETWORK = ["unshare", "--net"] if os.geteuid() == 0 else ["unshare", "--map-root-user", "--net"]
 BROWSER = ["python", "-m", "pytest", "tests/browser", "-m"]
 PYTEST = ["python", "-m", "pytest", "--cov", "--cov-append", "--cov-report="]
+HDF5 = ROOT / "extensions" / "hdf5"
+HDF5_TESTS = "extensions/hdf5/tests"
 STAGES = [
     Stage("style", ["ruff", "check", "."]),
     Stage("format", ["ruff", "format", "--check", "."]),
     Stage("types", ["mypy"]),
     Stage("layers", ["lint-imports"]),
     Stage("unit tests", [*PYTEST, "tests/unit"]),
+    Stage("HDF5 viewer's style and types", ["npm", "run", "lint"], directory=HDF5),
+    Stage("HDF5 viewer's unit tests", ["npm", "test"], directory=HDF5),
+    Stage("HDF5 server tests", [*PYTEST, "-m", "not browser", HDF5_TESTS]),
     Stage("integration tests", [*PYTEST, "-m", "not docker", "tests/integration"], ("bubblewrap",)),
     Stage("Docker tests", [*PYTEST, "-m", "docker", "tests/integration"], ("docker", "image")),
     Stage("browser tests", [*BROWSER, "not docker"], ("chromium", "bubblewrap"), own_network=True),
+    Stage("HDF5 browser tests", ["python", "-m", "pytest", f"{HDF5_TESTS}/browser"], ("chromium",), own_network=True),
     Stage("browser tests with Docker", [*BROWSER, "docker"], ("chromium", "docker", "image")),
     Stage("coverage", ["python", "-m", "coverage", "report", "--skip-covered"]),
 ]
@@ -105,8 +112,10 @@ def install_debian_packages() -> None:
 def python_environment() -> dict[str, str]:
     """Make ``.venv`` with the locked packages; return the environment the stages run in."""
     import bootstrap
+    import hdf5_extension
 
     bootstrap.ensure("dev")
+    hdf5_extension.install(bootstrap.node_environment())
     return {
         **os.environ,
         "PATH": f"{ROOT / '.venv/bin'}:{os.environ['PATH']}",
@@ -181,7 +190,7 @@ def run_stage(stage: Stage, environment: dict[str, str]) -> bool:
         if stage.own_network and succeeds([*OWN_NETWORK, "true"])
         else []
     )
-    code = subprocess.run([*alone, *stage.command], cwd=ROOT, env=environment, check=False).returncode
+    code = subprocess.run([*alone, *stage.command], cwd=stage.directory, env=environment, check=False).returncode
     print(
         f"=== {stage.name}: {'ok' if code == 0 else f'exit code {code}'} in {time.monotonic() - started:.0f} s",
         flush=True,

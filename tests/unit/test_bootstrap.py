@@ -43,7 +43,7 @@ def test_uv_is_told_what_pip_is_told(monkeypatch: pytest.MonkeyPatch):
         "global.index-url='https://mirror.example/simple'\nglobal.find-links='/wheels\\n/more'\n"
         "global.extra-index-url='https://a.example/simple'\nglobal.cert='/etc/ca.crt'\nglobal.proxy='http://proxy:3128'\n"
     )
-    monkeypatch.setattr(bootstrap, "_run", lambda *command, **options: listed)
+    monkeypatch.setattr(bootstrap, "run", lambda *command, **options: listed)
     for name in ("UV_DEFAULT_INDEX", "UV_INDEX", "UV_FIND_LINKS", "SSL_CERT_FILE", "HTTPS_PROXY"):
         monkeypatch.delenv(name, raising=False)
     env = bootstrap.uv_environment()
@@ -99,14 +99,12 @@ def test_a_machine_without_venv_and_without_root_is_told_what_to_install(
 
 def test_a_command_that_fails_shows_its_last_lines():
     with pytest.raises(bootstrap.BootstrapError, match="this is why"):
-        bootstrap._run(sys.executable, "-c", "print('this is why'); raise SystemExit(1)")
+        bootstrap.run(sys.executable, "-c", "print('this is why'); raise SystemExit(1)")
 
 
 def test_it_needs_nothing_but_the_standard_library():
-    code = "import sys, runpy; sys.argv=['bootstrap.py','nonsense']; runpy.run_path('deploy/bootstrap.py', run_name='__main__')"
-    done = subprocess.run(
-        [sys.executable, "-I", "-S", "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
-    )
+    command = [sys.executable, "-E", "-s", "-S", "deploy/bootstrap.py", "nonsense"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "usage" in done.stderr
 
@@ -120,10 +118,40 @@ def test_locks_hold_hashes_and_no_addresses(lock: str):
     assert all("--hash=sha256:" in entry for entry in re.split(r"\n(?=\S)", text) if "==" in entry.split("\n")[0])
 
 
-def test_the_proxys_lock_holds_no_addresses():
-    lock = json.loads((ROOT / "deploy" / "demo" / "package-lock.json").read_text())
+@pytest.mark.parametrize("directory", ["deploy/demo", "extensions/hdf5"])
+def test_npms_locks_hold_no_addresses(directory: str):
+    lock = json.loads((ROOT / directory / "package-lock.json").read_text())
     assert all("resolved" not in package for package in lock["packages"].values())
     assert all("integrity" in package for name, package in lock["packages"].items() if name)
+
+
+def test_the_viewer_is_built_again_when_a_source_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    extension = bootstrap.hdf5_extension
+    source = tmp_path / "hdf5"
+    built = source / "panosc_hdf5" / "labextension"
+    for name in extension._FRONT_END:
+        (source / name).mkdir(parents=True)
+    for name in extension._FILES:
+        (source / name).touch()
+    monkeypatch.setattr(extension, "SOURCE", source)
+    monkeypatch.setattr(extension, "BUILT", built)
+    monkeypatch.setattr(extension, "_STAMP", built.parent / "stamp")
+    commands: list[str] = []
+
+    def run(*command: str, **_: object) -> str:
+        commands.append(" ".join(command[:3]))
+        built.mkdir(parents=True, exist_ok=True)
+        (built / "package.json").touch()
+        (source / "node_modules").mkdir(exist_ok=True)
+        return ""
+
+    monkeypatch.setattr(extension, "run", run)
+    extension.build({})
+    extension.build({})
+    assert commands == ["npm ci --ignore-scripts", "npm run build:prod"]
+    (source / "src" / "new.ts").touch()
+    extension.build({})
+    assert commands[2:] == ["npm run build:prod"]
 
 
 def test_the_slow_grammar_is_left_out():

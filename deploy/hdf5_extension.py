@@ -1,0 +1,113 @@
+"""Build the HDF5 extension's front end, when its sources changed, with the Node and the tools of ``.venv``.
+
+Run by ``bootstrap.py``; by hand, it also makes the wheel that images install::
+
+    .venv/bin/python deploy/hdf5_extension.py wheel DIRECTORY
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from command import BootstrapError, run
+
+SOURCE = Path(__file__).resolve().parent.parent / "extensions" / "hdf5"
+BUILT = SOURCE / "panosc_hdf5" / "labextension"
+_STAMP = SOURCE / "panosc_hdf5" / "labextension.stamp"
+_FRONT_END = ("src", "style", "schema", "scripts")
+_FILES = ("package.json", "package-lock.json", "tsconfig.json", "install.json")
+
+
+def sources() -> Iterator[Path]:
+    """What the front end is built from, in a fixed order."""
+    yield from (SOURCE / name for name in _FILES)
+    for name in _FRONT_END:
+        yield from sorted(
+            path for path in (SOURCE / name).rglob("*") if path.is_file() and "__tests__" not in path.parts
+        )
+
+
+def digest() -> str:
+    """Of all sources, their names too."""
+    found = hashlib.sha256()
+    for path in sources():
+        found.update(str(path.relative_to(SOURCE)).encode() + b"\0" + path.read_bytes() + b"\0")
+    return found.hexdigest()
+
+
+def is_built() -> bool:
+    """Whether the front end was built from the sources of now."""
+    return (BUILT / "package.json").exists() and _STAMP.exists() and _STAMP.read_text() == digest()
+
+
+def build(environment: Mapping[str, str]) -> None:
+    """Build the front end, unless it is there.
+
+    Args:
+        environment: with a PATH on which ``node``, ``npm`` and ``jupyter-builder`` are.
+
+    Raises:
+        BootstrapError: with the last lines of what failed.
+    """
+    if is_built():
+        return
+    wanted = digest()
+    install(environment)
+    run("npm", "run", "build:prod", env=environment, cwd=SOURCE)
+    _STAMP.write_text(wanted)
+
+
+def install(environment: Mapping[str, str]) -> None:
+    """Install the locked npm packages, unless they are there."""
+    stamp = SOURCE / "node_modules" / ".panosc-stamp"
+    wanted = hashlib.sha256((SOURCE / "package-lock.json").read_bytes()).hexdigest()
+    if stamp.exists() and stamp.read_text() == wanted:
+        return
+    run("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", env=environment, cwd=SOURCE)
+    stamp.write_text(wanted)
+
+
+def wheel(directory: Path) -> Path:
+    """Make the wheel; any older one in the directory goes.
+
+    Raises:
+        BootstrapError: with the last lines of what failed.
+    """
+    from bootstrap import BIN, PYTHON, node_environment, uv_environment
+
+    build(node_environment())
+    directory.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as made:
+        command = ("build", "--wheel", "--no-build-isolation", "--python", PYTHON, "--out-dir", made, SOURCE)
+        run(BIN / "uv", *command, env=uv_environment())
+        for old in directory.glob("panosc_hdf5-*.whl"):
+            old.unlink()
+        (new,) = Path(made).glob("panosc_hdf5-*.whl")
+        return Path(shutil.move(new, directory / new.name))
+
+
+def main(arguments: list[str]) -> int:
+    """``hdf5_extension.py [wheel DIRECTORY]``."""
+    from bootstrap import node_environment
+
+    try:
+        if len(arguments) == 2 and arguments[0] == "wheel":
+            print(wheel(Path(arguments[1])).name)
+        elif not arguments:
+            build(node_environment())
+        else:
+            print(__doc__, file=sys.stderr)
+            return 2
+    except BootstrapError as error:
+        print(f"\n{error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
