@@ -1,0 +1,409 @@
+"""The open files: kept open while used, least recently used ones closed, reopened or refreshed when they changed on disk."""
+
+from __future__ import annotations
+
+import os
+import stat
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Hashable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import h5py
+import hdf5plugin  # noqa: F401  # registers the filters
+
+from panosc_hdf5.core import sources
+from panosc_hdf5.core.errors import Forbidden, HDF5Error, NotFound, Unreadable, Unsupported
+from panosc_hdf5.core.failures import in_words
+from panosc_hdf5.core.links import Walk, high_level, outside
+from panosc_hdf5.core.wire import Depends
+
+SIGNATURE = b"\x89HDF\r\n\x1a\n"
+WRITING, SWMR_WRITING = 0x1, 0x4
+RECENT_SECONDS = 5.0
+RACY_NS = 20_000_000  # a file system's clock ticks every few milliseconds
+REMOTE = ("http://", "https://")
+
+
+@dataclass(eq=False)
+class OpenFile:
+    """One file as it is now.
+
+    Attributes:
+        path: real path, or URL.
+        h5: h5py's file, read only, without locks.
+        descriptor: for ``os.pread``; None for a remote file.
+        stamp: what tells this state of the file from another one.
+        memo: derived data of this state (chunk indices, names…); a new one when the stamp changes.
+        driver: HDF5's file driver.
+        swmr: whether it is read while its writer writes.
+        superblock: where HDF5's own header begins.
+    """
+
+    path: str
+    h5: h5py.File
+    descriptor: int | None
+    stamp: Depends
+    driver: str = "sec2"
+    swmr: bool = False
+    superblock: int = 0
+    reader: Any = None
+    memo: dict[Hashable, Any] = field(default_factory=dict)
+    opened_ns: int = field(default_factory=time.time_ns)
+    leases: int = 0
+    retired: bool = False
+
+    @property
+    def remote(self) -> bool:
+        """Whether it is read over HTTP."""
+        return self.descriptor is None
+
+    @property
+    def name(self) -> str:
+        """The file's own name."""
+        return self.path.split("?")[0].rstrip("/").rsplit("/", 1)[-1]
+
+    @property
+    def being_written(self) -> bool:
+        """Whether a writer has it open, as far as can be told: HDF5's own mark, or a change in the last seconds."""
+        if self.descriptor is None:
+            return False
+        if flags(self.descriptor, self.superblock) & (WRITING | SWMR_WRITING):
+            return True
+        return abs(time.time() - self.stamp.mtime_ns / 1e9) < RECENT_SECONDS
+
+    def close(self) -> None:
+        """Close it, and every object of it that is still around."""
+        with suppress(Exception):
+            self.h5.close()
+        if self.descriptor is not None:
+            with suppress(OSError):
+                os.close(self.descriptor)
+        if self.reader is not None:
+            self.reader.close()
+
+
+@dataclass(eq=False)
+class Located:
+    """An object that a path leads to.
+
+    Attributes:
+        object: h5py's group, data set or named type. Read a data set through :meth:`dataset` only.
+        name: its path inside the file that really holds it.
+        file: that file.
+        depends: further files than the one that was asked for.
+    """
+
+    object: h5py.Group | h5py.Dataset | h5py.Datatype
+    name: str
+    file: OpenFile
+    depends: tuple[Depends, ...]
+    cache: FileCache
+
+    def dataset(self) -> h5py.Dataset:
+        """The data set, after it is certain that reading it opens no file outside of the roots.
+
+        Raises:
+            Unsupported: it is none.
+            Forbidden: its data lie in a file outside of the roots.
+        """
+        if not isinstance(self.object, h5py.Dataset):
+            kind = "a group" if isinstance(self.object, h5py.Group) else "a type"
+            raise Unsupported(f"{self.name} is {kind}, not a data set.", code="no_dataset")
+        seen = {stamp.path for stamp in self.depends}
+        more = sources.ascertain(self.object, self.name, self.file, self.cache)
+        self.depends += tuple(stamp for stamp in more if stamp.path not in seen)
+        return self.object
+
+    def group(self) -> h5py.Group:
+        """The group.
+
+        Raises:
+            Unsupported: it is none.
+        """
+        if not isinstance(self.object, h5py.Group):
+            raise Unsupported(f"{self.name} is not a group: it has no children.", code="no_group")
+        return self.object
+
+
+@dataclass(eq=False)
+class _Slot:
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    file: OpenFile | None = None
+    retired: list[OpenFile] = field(default_factory=list)
+    users: int = 0
+
+
+class FileCache:
+    """The files that are open in this process.
+
+    Args:
+        roots: real paths; nothing outside of them is opened. Empty: no bounds.
+        capacity: how many files are kept open without being used.
+    """
+
+    def __init__(self, roots: Sequence[Path] = (), capacity: int = 64) -> None:
+        self.roots = tuple(os.path.realpath(root) for root in roots)
+        self._capacity = capacity
+        self._lock = threading.Lock()
+        self._slots: OrderedDict[str, _Slot] = OrderedDict()
+
+    @contextmanager
+    def locate(self, path: str, h5path: str = "/") -> Iterator[Located]:
+        """The object at a path of a file, with its files open.
+
+        Args:
+            path: real path of the file, or a URL that may be read.
+            h5path: path inside it.
+
+        Raises:
+            HDF5Error: in words.
+        """
+        with ExitStack() as stack:
+            passed: list[OpenFile] = []
+
+            def lease(other: str) -> OpenFile:
+                found: OpenFile = stack.enter_context(self.lease(other))
+                passed.append(found)
+                return found
+
+            file = lease(self.confined(path))
+            place = Walk(lease, self.confined).to(file, h5path)
+            if place.file.swmr and isinstance(place.id, h5py.h5d.DatasetID):
+                place.id.refresh()
+            depends = tuple({other.path: other.stamp for other in passed if other is not file}.values())
+            yield Located(high_level(place.id), place.name, place.file, depends, self)
+
+    @contextmanager
+    def lease(self, path: str) -> Iterator[OpenFile]:
+        """The open file of a confined path; not closed meanwhile."""
+        slot, file = self._acquire(path)
+        try:
+            yield file
+        finally:
+            self._release(slot, file)
+
+    def confined(self, path: str) -> str:
+        """The real path of a file that may be opened.
+
+        Raises:
+            Forbidden: it lies outside of the roots.
+        """
+        if path.startswith(REMOTE):
+            return path
+        real = os.path.realpath(path)
+        if self.roots and not any(_beneath(real, root) for root in self.roots):
+            raise outside("The path")
+        return real
+
+    def contents_path(self, path: str) -> str | None:
+        """How a person opens that file: its path relative to the root; None if it may not be opened."""
+        if path.startswith(REMOTE):
+            return path
+        real = os.path.realpath(path)
+        for root in self.roots or (str(Path.cwd()),):
+            if _beneath(real, root):
+                return os.path.relpath(real, root)
+        return None
+
+    def drop_stale(self, path: str) -> None:
+        """Close an unused file that changed: HDF5 shares what it knows of it with whoever opens it next."""
+        with self._lock:
+            slot = self._slots.get(path)
+        if slot is None:
+            return
+        with slot.lock:
+            if slot.file is not None and not slot.file.leases and not _is_current(slot.file):
+                slot.file.close()
+                slot.file = None
+
+    def close(self) -> None:
+        """Close everything that is not in use."""
+        with self._lock:
+            idle = [name for name, slot in self._slots.items() if not slot.users]
+            gone = [self._slots.pop(name) for name in idle]
+        for slot in gone:
+            if slot.file is not None:
+                slot.file.close()
+
+    def _acquire(self, path: str) -> tuple[_Slot, OpenFile]:
+        with self._lock:
+            slot = self._slots.setdefault(path, _Slot())
+            slot.users += 1
+            self._slots.move_to_end(path)
+        try:
+            with slot.lock:
+                if slot.file is None or not _is_current(slot.file):
+                    self._renew(slot, path)
+                file = slot.file
+                assert file is not None  # noqa: S101
+                with self._lock:
+                    file.leases += 1
+                return slot, file
+        except BaseException:
+            with self._lock:
+                slot.users -= 1
+                if not slot.users and slot.file is None and self._slots.get(path) is slot:
+                    del self._slots[path]
+            raise
+
+    def _renew(self, slot: _Slot, path: str) -> None:
+        """Open the file, or bring what is open to how the file is now. Holds the slot's lock."""
+        old = slot.file
+        if old is None:
+            slot.file = open_file(path)
+        elif old.swmr and _refreshed(old):
+            return
+        elif not old.leases:
+            slot.file = None
+            old.close()
+            slot.file = open_file(path)
+        else:
+            self._open_beside(slot, old, path)
+
+    def _open_beside(self, slot: _Slot, old: OpenFile, path: str) -> None:
+        """Somebody still reads the old state. HDF5 shares it with whoever opens the same file by the same driver."""
+        used = {file.driver for file in (old, *slot.retired) if file.leases}
+        driver = next((name for name in ("sec2", "stdio") if name not in used), None)
+        if driver is None or old.swmr or old.remote:
+            return  # the old state is a consistent one, too
+        slot.file = open_file(path, driver)
+        old.retired = True
+        slot.retired.append(old)
+
+    def _release(self, slot: _Slot, file: OpenFile) -> None:
+        closing: list[OpenFile] = []
+        with self._lock:
+            slot.users -= 1
+            file.leases -= 1
+            if file.retired and not file.leases:
+                slot.retired.remove(file)
+                closing.append(file)
+            surplus = len(self._slots) - self._capacity
+            for name in [name for name, other in self._slots.items() if not other.users][: max(0, surplus)]:
+                gone = self._slots.pop(name).file
+                closing += [gone] if gone is not None else []
+        for other in closing:
+            other.close()
+
+
+def open_file(path: str, driver: str = "sec2") -> OpenFile:
+    """Open a file, or a URL.
+
+    Raises:
+        HDF5Error: what is wrong with it, in words.
+    """
+    if path.startswith(REMOTE):
+        return _open_remote(path)
+    what = f"The file {Path(path).name}"
+    descriptor = -1
+    try:
+        descriptor, stamp = _open_descriptor(path, what)
+        begin = superblock(descriptor, stamp.size, what)
+        swmr = bool(flags(descriptor, begin) & SWMR_WRITING)
+        try:
+            h5 = _open_h5(path, swmr, driver)
+        except OSError:
+            # The writer has begun or ended its SWMR mode in between.
+            swmr = bool(flags(descriptor, begin) & SWMR_WRITING)
+            h5 = _open_h5(path, swmr, driver)
+        return OpenFile(path, h5, descriptor, stamp, driver, swmr, begin)
+    except Exception as error:
+        if descriptor >= 0:
+            os.close(descriptor)
+        raise in_words(error, what) from error
+
+
+def _open_h5(path: str, swmr: bool, driver: str) -> h5py.File:
+    return h5py.File(path, "r", locking=False, swmr=swmr, driver=None if swmr or driver == "sec2" else driver)
+
+
+def _open_remote(url: str) -> OpenFile:
+    from panosc_hdf5.core.remote import RemoteFile
+
+    reader = RemoteFile(url)
+    try:
+        return OpenFile(url, h5py.File(reader, "r"), None, reader.stamp, "fileobj", reader=reader)
+    except Exception as error:
+        reader.close()
+        # What the reader says is better than what HDF5 makes of it.
+        raise reader.failure or in_words(error, f"The file at {reader.host}") from error
+
+
+def _open_descriptor(path: str, what: str) -> tuple[int, Depends]:
+    mode = Path(path).stat().st_mode
+    if stat.S_ISDIR(mode):
+        raise Unsupported(f"{what} is a directory.", code="directory")
+    if not stat.S_ISREG(mode):
+        raise Unsupported(f"{what} is a device or a pipe, not a file.", code="not_a_file")
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    return descriptor, _stamp(path, os.fstat(descriptor))
+
+
+def _stamp(path: str, found: os.stat_result) -> Depends:
+    return Depends(path, found.st_ino, found.st_mtime_ns, found.st_size)
+
+
+def superblock(descriptor: int, size: int, what: str) -> int:
+    """Where HDF5's header begins: at 0, or after a user block of 512 bytes or more.
+
+    Raises:
+        Unreadable: the file is empty.
+        Unsupported: it is no HDF5 file.
+    """
+    if not size:
+        raise Unreadable(f"{what} is empty.", "Its writer has not begun, or died at once.", code="empty_file")
+    offset = 0
+    while offset + len(SIGNATURE) <= size:
+        if os.pread(descriptor, len(SIGNATURE), offset) == SIGNATURE:
+            return offset
+        offset = max(512, 2 * offset)
+    remedy = ""
+    if os.pread(descriptor, 4, 0) in (b"CDF\x01", b"CDF\x02", b"CDF\x05", b"\x0e\x03\x13\x01"):
+        remedy = "It is NetCDF 3 or HDF4; convert it (nccopy, h4toh5)."
+    raise Unsupported(f"{what} is not an HDF5 file.", remedy, code="not_hdf5")
+
+
+def flags(descriptor: int, begin: int) -> int:
+    """HDF5's consistency flags: whether the file is marked as open for writing. 0 in formats that have no such mark."""
+    try:
+        header = os.pread(descriptor, 12, begin)
+    except OSError:
+        return 0
+    return header[11] if len(header) == 12 and header[8] == 3 else 0
+
+
+def _is_current(file: OpenFile) -> bool:
+    if file.reader is not None:
+        return bool(file.reader.is_current())
+    try:
+        now = _stamp(file.path, Path(file.path).stat())
+    except OSError:
+        return False
+    racy = file.opened_ns - file.stamp.mtime_ns < RACY_NS and time.time_ns() - file.stamp.mtime_ns > RACY_NS
+    return now == file.stamp and not racy
+
+
+def _refreshed(file: OpenFile) -> bool:
+    """Whether a file that is read while it is written could be brought to its present state."""
+    try:
+        now = _stamp(file.path, Path(file.path).stat())
+    except OSError:
+        return False
+    if file.descriptor is None or now.inode != file.stamp.inode:
+        return False
+    if not flags(file.descriptor, file.superblock) & SWMR_WRITING:
+        return False
+    file.stamp, file.memo, file.opened_ns = now, {}, time.time_ns()
+    return True
+
+
+def _beneath(path: str, root: str) -> bool:
+    return path == root or path.startswith(root.rstrip("/") + "/")
+
+
+__all__ = ["FileCache", "Forbidden", "HDF5Error", "Located", "NotFound", "OpenFile", "open_file"]
