@@ -229,3 +229,10 @@ async function* jsonLines<T>(response: Response): AsyncIterable<{ value: T; nbyt
     yield parse(rest);
   }
 }
+
+let shared: Server | undefined;
+
+/** The server of this page, made at first use. */
+export function sharedServer(): Server {
+  return (shared ??= new Server());
+}

@@ -92,7 +92,7 @@ export function fromJson(value: unknown): IViewState | null {
 }
 
 function escape(value: string): string {
-  return encodeURIComponent(value).replace(/%(2F|3A|2C|20)/g, (code, hex: string) =>
+  return encodeURIComponent(value).replace(/%(2F|3A|2C|20)/g, (_code, hex: string) =>
     hex === '20' ? '+' : String.fromCharCode(parseInt(hex, 16))
   );
 }
