@@ -1,0 +1,52 @@
+import type { IStats, IViewHeader } from '../api/types';
+import type { ScaleName } from '../state/viewState';
+
+export type Domain = [number, number];
+
+/** A range that a scale can draw: ordered, finite, not empty, positive where the scale asks for it. */
+export function drawable(range: Domain, scale: ScaleName, positiveMin: number | null): Domain {
+  let [low, high] = range[0] <= range[1] ? range : [range[1], range[0]];
+  if (!Number.isFinite(low)) {
+    low = 0;
+  }
+  if (!Number.isFinite(high)) {
+    high = low + 1;
+  }
+  if (scale === 'log') {
+    if (!(high > 0)) {
+      return [0.1, 1];
+    }
+    if (!(low > 0)) {
+      low = Math.min(positiveMin ?? high / 1e3, high);
+    }
+    return low < high ? [low, high] : [high / 10, high];
+  }
+  if (scale === 'sqrt') {
+    low = Math.max(low, 0);
+    high = Math.max(high, 0);
+  }
+  return low < high ? [low, high] : [low, low + (Math.abs(low) || 1)];
+}
+
+/** The scale to draw with: what was chosen, else what the server suggests. */
+export function scaleOf(header: Pick<IViewHeader, 'suggested'> | undefined, chosen: ScaleName | undefined): ScaleName {
+  return chosen ?? header?.suggested.scale ?? 'linear';
+}
+
+/** The colour range: what was chosen, else the useful one that the server suggests. */
+export function domainOf(
+  header: Pick<IViewHeader, 'suggested' | 'stats'> | undefined,
+  chosen: Domain | undefined,
+  scale: ScaleName
+): Domain {
+  const range = chosen ?? header?.suggested.domain ?? [0, 1];
+  return drawable(range, scale, header?.stats.positive_min ?? null);
+}
+
+/** Everything that there is, for the ends of the range's slider. */
+export function fullDomain(stats: Pick<IStats, 'min' | 'max' | 'positive_min'> | undefined, scale: ScaleName): Domain {
+  if (!stats || stats.min === null || stats.max === null) {
+    return [0.1, 1];
+  }
+  return drawable([stats.min, stats.max], scale, stats.positive_min);
+}

@@ -1,0 +1,105 @@
+import {
+  ColorMapSelector,
+  DomainWidget,
+  ScaleSelector,
+  ScaleType,
+  Selector,
+  Separator,
+  ToggleBtn,
+  Toolbar,
+  type ColorMap
+} from '@h5web/lib';
+import type { ReactElement, ReactNode } from 'react';
+import type { IViewHeader, Reducer } from '../../api/types';
+import type { ChangeState, IViewState, ScaleName } from '../../state/viewState';
+import { domainOf, fullDomain } from '../domain';
+import { AspectIcon, GridIcon, MaskIcon } from '../icons';
+import { SCALES } from './Piece';
+
+const SCALE_OPTIONS = [ScaleType.Linear, ScaleType.Log, ScaleType.SymLog, ScaleType.Sqrt] as const;
+const REDUCERS: Reducer[] = ['max', 'mean', 'min', 'first'];
+
+interface IProps {
+  header: IViewHeader | undefined;
+  state: IViewState;
+  change: ChangeState;
+  scale: ScaleName;
+  colorMap: ColorMap;
+  grid: boolean;
+  onGrid: () => void;
+  /** Tools, after the picture's own controls. */
+  children?: ReactNode;
+}
+
+/** How a picture is drawn: range, colours, scale, pooling, mask. */
+export function ImageToolbar(props: IProps): ReactElement {
+  const { header, state, change, scale, colorMap, grid, onGrid, children } = props;
+  const suggested = domainOf(header, undefined, scale);
+  const full = fullDomain(header?.stats, scale);
+  return (
+    <Toolbar
+      interactions={[
+        { shortcut: 'Drag', description: 'Pan' },
+        { shortcut: 'Wheel', description: 'Zoom' },
+        { shortcut: 'Ctrl+Drag', description: 'Zoom into a rectangle' },
+        { shortcut: 'Alt+Wheel', description: 'Zoom in x' },
+        { shortcut: 'Shift+Wheel', description: 'Zoom in y' }
+      ]}
+    >
+      <DomainWidget
+        dataDomain={suggested}
+        customDomain={state.range ?? [null, null]}
+        scaleType={SCALES[scale]}
+        histogram={header && histogramOf(header, full, colorMap, state.invertColorMap ?? false)}
+        onCustomDomainChange={([low, high]) =>
+          change({ range: low === null && high === null ? undefined : [low ?? suggested[0], high ?? suggested[1]] })
+        }
+      />
+      <Separator />
+      <ColorMapSelector
+        value={colorMap}
+        onValueChange={value => change({ colorMap: value })}
+        invert={state.invertColorMap ?? false}
+        onInversionChange={() => change({ invertColorMap: state.invertColorMap ? undefined : true })}
+      />
+      <ScaleSelector
+        value={SCALES[scale]}
+        options={[...SCALE_OPTIONS]}
+        onScaleChange={value => change({ scale: value as ScaleName })}
+      />
+      <Separator />
+      <Selector
+        label="Pooling"
+        value={state.reduce ?? header?.reduce ?? 'max'}
+        options={REDUCERS}
+        renderOption={option => option}
+        onChange={value => change({ reduce: value })}
+      />
+      <ToggleBtn
+        label="Mask"
+        Icon={MaskIcon}
+        value={state.mask !== 'none'}
+        onToggle={() => change({ mask: state.mask === 'none' ? undefined : 'none' })}
+        title="Leave out masked pixels and values that mean “no value”"
+      />
+      <ToggleBtn
+        label="Keep ratio"
+        iconOnly
+        Icon={AspectIcon}
+        value={state.keepAspect ?? true}
+        onToggle={() => change({ keepAspect: state.keepAspect === false ? undefined : false })}
+      />
+      <ToggleBtn label="Grid" iconOnly Icon={GridIcon} value={grid} onToggle={onGrid} />
+      <Separator />
+      {children}
+    </Toolbar>
+  );
+}
+
+function histogramOf({ stats }: IViewHeader, full: [number, number], colorMap: ColorMap, invert: boolean) {
+  const { counts, edges } = stats.histogram;
+  if (counts.length === 0 || edges.length !== counts.length + 1) {
+    return undefined;
+  }
+  return { values: counts, bins: edges, dataDomain: full, colorMap, invertColorMap: invert };
+}

@@ -1,0 +1,238 @@
+import { ColorBar, DefaultInteractions, ResetZoomButton, VisCanvas, INTERPOLATORS, type ColorMap } from '@h5web/lib';
+import { useCallback, useEffect, useMemo, useRef, useState, type ReactElement, type ReactNode } from 'react';
+import type { IAnswer } from '../../api/client';
+import type { IViewHeader } from '../../api/types';
+import type { Window } from '../../state/viewState';
+import { axisScale, coordinateAt, pixelAt, type IScale } from '../axes';
+import { CameraSync, type ISight } from '../Camera';
+import { domainOf, scaleOf } from '../domain';
+import { Problem } from '../errors';
+import { useAxisValues } from '../fetching';
+import { formatTick, withUnits } from '../format';
+import { transpose } from '../picture';
+import type { IVisProps } from '../props';
+import { chooseDimensions, formatSlice, sliceFor } from '../slices';
+import { Cursor } from './Cursor';
+import type { ICanvasSize } from './frames';
+import { ImageToolbar } from './ImageToolbar';
+import { Piece, SCALES, type IColours } from './Piece';
+import { useFrame } from './useFrame';
+
+const BAD = { light: '#c4c7cc', dark: '#4a4d52' };
+const SIZE_STEP = 64;
+
+/** The image of a data set or NXdata: which slice of what, and how it lies on the axes. */
+export function ImageView(props: IVisProps): ReactElement {
+  const { client, entity, state, change, first, revision, theme } = props;
+  const plot = entity.plot;
+  const h5path = plot?.signal ?? entity.h5path;
+  const shape = plot?.shape ?? entity.shape ?? [];
+  const [yDimension, xDimension] = chooseDimensions(shape, 2, state.slice, state.axes);
+  const slice = formatSlice(sliceFor(shape, [yDimension, xDimension], state.slice));
+  const answer = first && 'window' in first.header ? (first as IAnswer<IViewHeader>) : undefined;
+  const [element, canvas] = useCanvasSize();
+  const { frame, problem, pending, retry } = useFrame(
+    client,
+    { h5path, reduce: state.reduce, mask: state.mask },
+    slice,
+    dimension => shape[dimension],
+    answer,
+    revision,
+    canvas
+  );
+  const [grid, setGrid] = useState(false);
+  const header = frame?.header;
+  const scale = scaleOf(header, state.scale);
+  const colorMap = colorMapOf(state.colorMap);
+  const domain = domainOf(header, state.range, scale);
+  const turned = yDimension > xDimension;
+  const picture = useMemo(() => frame && (turned ? transpose(frame.picture) : frame.picture), [frame, turned]);
+  const [yScale, xScale] = useScales(props, answer, yDimension, xDimension);
+  const colours = useMemo<IColours>(
+    () => ({ domain, scale, colorMap, invert: state.invertColorMap ?? false, bad: BAD[theme] }),
+    [domain[0], domain[1], scale, colorMap, state.invertColorMap, theme]
+  );
+  const keepAspect = state.keepAspect ?? (xScale?.index && yScale?.index ? true : sameUnits(xScale, yScale));
+
+  return (
+    <div className="ph5-vis ph5-image" aria-busy={pending} data-vis="heatmap" data-slice={frame?.slice} data-complete={header?.complete}>
+      <ImageToolbar
+        header={header}
+        state={state}
+        change={change}
+        scale={scale}
+        colorMap={colorMap}
+        grid={grid}
+        onGrid={() => setGrid(!grid)}
+      />
+      {problem && <Problem problem={problem} retry={retry} />}
+      <div className="ph5-stage" ref={element}>
+        {picture && header && canvas && xScale && yScale && (
+          <figure className="ph5-figure" aria-label={describe(props, header)} data-keep-canvas-colors>
+            <ImageCanvas
+              title={plot?.title ?? entity.h5path}
+              xScale={xScale}
+              yScale={yScale}
+              keepAspect={keepAspect}
+              grid={grid}
+              zoom={state.zoom}
+              onZoom={zoom => change({ zoom })}
+            >
+              <Piece
+                picture={picture}
+                y={header.window[turned ? 2 : 0]}
+                x={header.window[turned ? 0 : 2]}
+                factor={header.factor}
+                yScale={yScale}
+                xScale={xScale}
+                colours={colours}
+                z={0}
+                screen={canvas}
+              />
+              <Cursor
+                client={client}
+                plane={{ h5path, slice, ndim: shape.length, yDimension, xDimension, height: shape[yDimension], width: shape[xDimension] }}
+                frame={{ picture, header }}
+                xScale={xScale}
+                yScale={yScale}
+                geometry={turned ? undefined : plot?.geometry}
+                units={plot?.units}
+                dtype={plot?.dtype ?? entity.dtype}
+                revision={revision}
+              />
+            </ImageCanvas>
+            <ColorBar domain={domain} scaleType={SCALES[scale]} colorMap={colorMap} invertColorMap={colours.invert} withBounds />
+          </figure>
+        )}
+      </div>
+    </div>
+  );
+}
+
+interface ICanvasProps {
+  title: string;
+  xScale: IScale;
+  yScale: IScale;
+  keepAspect: boolean;
+  grid: boolean;
+  zoom: Window | undefined;
+  onZoom: (zoom: Window | undefined) => void;
+  onMove?: (sight: ISight | undefined) => void;
+  children: ReactNode;
+}
+
+/** Axes and camera of an image. Row 0 is on top, unless the rows lie on an axis with values, which grow upwards. */
+export function ImageCanvas(props: ICanvasProps): ReactElement {
+  const { title, xScale, yScale, keepAspect, grid, zoom, onZoom, onMove, children } = props;
+  const sight = useMemo(() => zoom && sightOf(zoom, yScale, xScale), [zoom, yScale, xScale]);
+  const onSight = useCallback(
+    (seen: ISight | undefined) => onZoom(seen && windowOf(seen, yScale, xScale)),
+    [onZoom, yScale, xScale]
+  );
+  const abscissa = useMemo(() => axisConfig(xScale, grid), [xScale, grid]);
+  const ordinate = useMemo(() => ({ ...axisConfig(yScale, grid), flip: yScale.index }), [yScale, grid]);
+  return (
+    <VisCanvas title={title} aspect={keepAspect ? 'equal' : 'auto'} abscissaConfig={abscissa} ordinateConfig={ordinate}>
+      <DefaultInteractions />
+      <ResetZoomButton />
+      <CameraSync sight={sight} onSight={onSight} onMove={onMove} />
+      {children}
+    </VisCanvas>
+  );
+}
+
+function axisConfig(scale: IScale, showGrid: boolean) {
+  const { edges, log, index, label } = scale;
+  return {
+    visDomain: [edges[0], edges[edges.length - 1]] as [number, number],
+    scaleType: SCALES[log ? 'log' : 'linear'] as never,
+    isIndexAxis: index,
+    label: label || undefined,
+    showGrid,
+    formatTick
+  };
+}
+
+/** The part of the axes that a window in pixels covers. */
+export function sightOf([y0, y1, x0, x1]: Window, yScale: IScale, xScale: IScale): ISight {
+  return {
+    x: [coordinateAt(xScale, x0), coordinateAt(xScale, x1)],
+    y: [coordinateAt(yScale, y0), coordinateAt(yScale, y1)]
+  };
+}
+
+export function windowOf(sight: ISight, yScale: IScale, xScale: IScale): Window {
+  const ys = sight.y.map(value => pixelAt(yScale, value)).sort((a, b) => a - b);
+  const xs = sight.x.map(value => pixelAt(xScale, value)).sort((a, b) => a - b);
+  return [ys[0], ys[1], xs[0], xs[1]].map(value => Math.round(value * 100) / 100) as Window;
+}
+
+/** Scales of rows and columns; undefined until the values of their axes are there. */
+function useScales(
+  { client, entity, revision }: IVisProps,
+  answer: IAnswer<IViewHeader> | undefined,
+  yDimension: number,
+  xDimension: number
+): [IScale | undefined, IScale | undefined] {
+  const plot = entity.plot;
+  const shape = plot?.shape ?? entity.shape ?? [];
+  const axes = (plot?.axes ?? []).filter(axis => axis.dimension === yDimension || axis.dimension === xDimension);
+  const given = useMemo(() => (answer?.header.h5path === plot?.signal ? axisArrays(answer) : undefined), [answer, plot?.signal]);
+  const values = useAxisValues(client, axes, given, revision);
+  return useMemo(() => {
+    const scaleFor = (dimension: number) =>
+      values && axisScale(axes.find(axis => axis.dimension === dimension), values[dimension], shape[dimension]);
+    return [scaleFor(yDimension), scaleFor(xDimension)];
+  }, [values && JSON.stringify(Object.keys(values)), given, plot, yDimension, xDimension, shape.join()]);
+}
+
+/** The axes' values that an envelope brings along, by dimension. */
+export function axisArrays(answer: IAnswer<unknown> | undefined): Record<number, ArrayLike<number>> {
+  return Object.fromEntries(
+    Object.entries(answer?.arrays ?? {}).flatMap(([name, array]) => {
+      const dimension = /^axis(\d+)$/.exec(name)?.[1];
+      return dimension === undefined ? [] : [[Number(dimension), Array.from(array.values as ArrayLike<number>, Number)]];
+    })
+  );
+}
+
+function sameUnits(x: IScale | undefined, y: IScale | undefined): boolean {
+  return !!x && !!y && x.units !== undefined && x.units === y.units && x.log === y.log;
+}
+
+export function colorMapOf(name: string | undefined): ColorMap {
+  return name !== undefined && name in INTERPOLATORS ? (name as ColorMap) : 'Viridis';
+}
+
+function describe({ entity }: IVisProps, header: IViewHeader): string {
+  const { height, width } = header.size;
+  const title = withUnits(entity.plot?.title ?? entity.h5path, entity.plot?.units);
+  return `Image of ${title}, slice ${header.slice}, ${height} × ${width} pixels`;
+}
+
+/** The stage's size in pixels of the screen, rounded so that a drag of a splitter is not forty sizes. */
+export function useCanvasSize(): [React.RefObject<HTMLDivElement>, ICanvasSize | undefined] {
+  const element = useRef<HTMLDivElement>(null);
+  const [size, setSize] = useState<ICanvasSize>();
+  useEffect(() => {
+    const observed = element.current;
+    if (!observed) {
+      return;
+    }
+    const measure = () => {
+      const { width, height } = observed.getBoundingClientRect();
+      if (width > 0 && height > 0) {
+        const ratio = Math.min(window.devicePixelRatio || 1, 3);
+        const round = (value: number) => Math.min(Math.max(Math.floor((value * ratio) / SIZE_STEP) * SIZE_STEP, 256), 2048);
+        const next = { width: round(width - 160), height: round(height - 90) };
+        setSize(old => (old && old.width === next.width && old.height === next.height ? old : next));
+      }
+    };
+    measure();
+    const observer = new ResizeObserver(measure);
+    observer.observe(observed);
+    return () => observer.disconnect();
+  }, []);
+  return [element, size];
+}
+

@@ -1,0 +1,209 @@
+import { CurveType, ScaleSelector, ScaleType, Selector, Separator, ToggleBtn, Toolbar, type AxisScaleType } from '@h5web/lib';
+import { useEffect, useMemo, useState, type ReactElement } from 'react';
+import type { IAnswer } from '../../api/client';
+import type { ILineHeader, IProblem } from '../../api/types';
+import type { ISource } from '../../state/viewState';
+import type { ISight } from '../Camera';
+import { Problem, problemOf } from '../errors';
+import { useAxisValues } from '../fetching';
+import { withUnits } from '../format';
+import { ErrorsIcon, GridIcon } from '../icons';
+import { useCanvasSize, axisArrays } from '../image/ImageView';
+import type { IVisProps } from '../props';
+import { chooseDimensions } from '../slices';
+import type { ICurve, ICurveSource } from './curves';
+import { extent } from './curves';
+import { LinePlot, type IPlotted } from './LinePlot';
+import { curveColour } from './palette';
+import { curvesOf, furtherCurve } from './sources';
+import { useCurves } from './useCurves';
+
+const STYLES = { line: 'Line', points: 'Points', both: 'Line and points', steps: 'Steps' } as const;
+type Style = keyof typeof STYLES;
+
+/** Curves: the signal and what belongs to it, and further ones from here and elsewhere. */
+export function LineView(props: IVisProps): ReactElement {
+  const { client, entity, state, change, first, revision, theme } = props;
+  const plot = entity.plot;
+  const shape = plot?.shape ?? entity.shape ?? [];
+  const [dimension] = chooseDimensions(shape, 1, state.slice, state.axes?.slice(-1));
+  const axis = plot?.axes.find(candidate => candidate.dimension === dimension);
+  const [element, canvas] = useCanvasSize();
+  const [style, setStyle] = useState<Style>('line');
+  const [grid, setGrid] = useState(true);
+  const [showErrors, setShowErrors] = useState(true);
+  const [xLog, setXLog] = useState(axis?.scale === 'log');
+  const { sources, problems } = useSources(props, first as IAnswer<ILineHeader> | undefined);
+  const answer = first && 'bucket' in first.header ? (first as IAnswer<ILineHeader>) : undefined;
+  const known = useMemo(() => answer && { client, answer }, [client, answer]);
+  const sight = useMemo<ISight | undefined>(
+    () => state.zoom && { y: [state.zoom[0], state.zoom[1]], x: [state.zoom[2], state.zoom[3]] },
+    [state.zoom]
+  );
+  const points = canvas ? Math.max(canvas.width, 256) : 0;
+  const curves = useCurves(canvas ? sources : undefined, points, sight?.x, known, revision);
+  const plotted = useMemo(() => curves.shown.map((curve, i) => toPlotted(curve, curveColour(i, theme))), [curves.shown, theme]);
+  const xDomain = useMemo(() => extent(curves.whole.map(curve => curve.abscissas), xLog), [curves.whole, xLog]);
+  const yScale = (state.scale === 'sqrt' ? ScaleType.Linear : (state.scale ?? plot?.scale ?? 'linear')) as AxisScaleType;
+  const yDomain = useMemo(
+    () => state.range ?? extent(curves.whole.flatMap(reach), yScale === ScaleType.Log),
+    [state.range, curves.whole, yScale]
+  );
+  const xLabel = state.x !== undefined ? state.x.split('/').pop()! : axis ? withUnits(axis.label, axis.units) : 'index';
+  const hasErrors = (sources ?? []).some(source => source.errors !== undefined);
+  const all = [...problems, ...curves.problems];
+
+  return (
+    <div className="ph5-vis ph5-line" aria-busy={curves.pending} data-vis="line" data-curves={plotted.length} data-bucket={curves.shown[0]?.samples.header.bucket}>
+      <Toolbar
+        interactions={[
+          { shortcut: 'Drag', description: 'Pan' },
+          { shortcut: 'Wheel', description: 'Zoom' },
+          { shortcut: 'Ctrl+Drag', description: 'Zoom into a rectangle' },
+          { shortcut: 'Alt+Wheel', description: 'Zoom in x' },
+          { shortcut: 'Shift+Wheel', description: 'Zoom in y' }
+        ]}
+      >
+        <ScaleSelector
+          label="x"
+          value={xLog ? ScaleType.Log : ScaleType.Linear}
+          options={[ScaleType.Linear, ScaleType.Log]}
+          onScaleChange={value => setXLog(value === ScaleType.Log)}
+        />
+        <ScaleSelector
+          label="y"
+          value={yScale}
+          options={[ScaleType.Linear, ScaleType.Log, ScaleType.SymLog] as AxisScaleType[]}
+          onScaleChange={value => change({ scale: value })}
+        />
+        <Separator />
+        <Selector
+          label="Draw"
+          value={style}
+          options={Object.keys(STYLES) as Style[]}
+          renderOption={option => STYLES[option]}
+          onChange={setStyle}
+        />
+        {hasErrors ? (
+          <ToggleBtn label="Errors" Icon={ErrorsIcon} value={showErrors} onToggle={() => setShowErrors(!showErrors)} />
+        ) : null}
+        <ToggleBtn label="Grid" iconOnly Icon={GridIcon} value={grid} onToggle={() => setGrid(!grid)} />
+      </Toolbar>
+      {all.length > 0 && <Problem problem={all[0]} />}
+      <div className="ph5-stage" ref={element}>
+        {plotted.length > 0 && (
+          <figure className="ph5-figure" aria-label={`Plot of ${plot?.title ?? entity.h5path}`} data-keep-canvas-colors>
+            <LinePlot
+              title={plot?.title || entity.h5path}
+              xLabel={xLabel}
+              yLabel={plot?.units ? withUnits(plot.signal.split('/').pop()!, plot.units) : undefined}
+              curves={plotted}
+              xDomain={xDomain}
+              yDomain={yDomain}
+              xLog={xLog}
+              yScale={yScale}
+              grid={grid}
+              points={style === 'points' ? CurveType.GlyphsOnly : style === 'both' ? CurveType.LineAndGlyphs : CurveType.LineOnly}
+              steps={style === 'steps'}
+              showErrors={showErrors}
+              sight={sight}
+              onSight={seen => change({ zoom: seen && [seen.y[0], seen.y[1], seen.x[0], seen.x[1]] })}
+            />
+          </figure>
+        )}
+        {plotted.length > 1 && <Legend curves={plotted} state={state.curves} remove={curvesLeft => change({ curves: curvesLeft })} />}
+      </div>
+    </div>
+  );
+}
+
+function toPlotted(curve: ICurve, colour: string): IPlotted {
+  const { source, samples, x, abscissas, ordinates, errors } = curve;
+  const bucketed = samples.header.bucket > 1;
+  return {
+    key: source.key,
+    label: source.label,
+    colour,
+    abscissas,
+    ordinates,
+    errors,
+    read: { x, y: samples.first, min: bucketed ? samples.min : undefined, max: bucketed ? samples.max : undefined, errors }
+  };
+}
+
+function reach({ ordinates, errors }: ICurve): ArrayLike<number>[] {
+  return errors ? [ordinates.map((y, i) => y - (errors[i] || 0)), ordinates.map((y, i) => y + (errors[i] || 0))] : [ordinates];
+}
+
+interface ILegendProps {
+  curves: IPlotted[];
+  state: ISource[] | undefined;
+  remove: (left: ISource[] | undefined) => void;
+}
+
+/** Which colour is which curve; further curves can be taken away again. */
+function Legend({ curves, state, remove }: ILegendProps): ReactElement {
+  return (
+    <ul className="ph5-legend" aria-label="Curves">
+      {curves.map(curve => {
+        const further = state?.find(source => JSON.stringify(source) === curve.key);
+        return (
+          <li key={curve.key}>
+            <span className="ph5-swatch" style={{ background: curve.colour }} data-keep-colors />
+            <span className="ph5-legend-label" title={curve.label}>
+              {curve.label}
+            </span>
+            {further && (
+              <button
+                type="button"
+                className="ph5-close"
+                aria-label={`Take ${curve.label} off the plot`}
+                onClick={() => {
+                  const left = state!.filter(source => source !== further);
+                  remove(left.length > 0 ? left : undefined);
+                }}
+              >
+                ×
+              </button>
+            )}
+          </li>
+        );
+      })}
+    </ul>
+  );
+}
+
+/** The curves to draw; undefined until axes and further entities are known. */
+function useSources(
+  { client, clientFor, entity, state, revision }: IVisProps,
+  first: IAnswer<ILineHeader> | undefined
+): { sources: ICurveSource[] | undefined; problems: IProblem[] } {
+  const given = useMemo(() => (first?.header.h5path === entity.plot?.signal ? axisArrays(first) : undefined), [first, entity.plot?.signal]);
+  const axes = state.x === undefined ? (entity.plot?.axes ?? []) : [];
+  const values = useAxisValues(client, axes, given, revision);
+  const [further, setFurther] = useState<{ key: string; sources: ICurveSource[]; problems: IProblem[] }>();
+  const key = JSON.stringify(state.curves ?? []);
+  useEffect(() => {
+    const abort = new AbortController();
+    const wanted = state.curves ?? [];
+    void Promise.allSettled(
+      wanted.map(source => furtherCurve(source, source.path === undefined ? client : clientFor(source.path), abort.signal))
+    ).then(results => {
+      if (!abort.signal.aborted) {
+        setFurther({
+          key,
+          sources: results.flatMap(result => (result.status === 'fulfilled' ? [result.value] : [])),
+          problems: results.flatMap(result => (result.status === 'rejected' ? [problemOf(result.reason)] : []))
+        });
+      }
+    });
+    return () => abort.abort();
+  }, [client, key]);
+  const sources = useMemo(() => {
+    if (!values || (key !== '[]' && further?.key !== key)) {
+      return undefined;
+    }
+    return [...curvesOf(client, entity, state, values), ...(key === '[]' ? [] : further!.sources)];
+  }, [client, entity, state.slice, state.axes?.join(), state.x, values && Object.keys(values).join(), further, key]);
+  return { sources, problems: key === '[]' ? [] : (further?.problems ?? []) };
+}
