@@ -179,7 +179,9 @@ def _union(choices: list[Check]) -> Check:
     def check(value: Any, at: str) -> Iterator[str]:
         found = [list(choice(value, at)) for choice in choices]
         if all(found):  # the choice that goes wrong deepest is the one that was meant
-            yield from max(found, key=lambda problems: max(problem.partition(":")[0].count(".") for problem in problems))
+            yield from max(
+                found, key=lambda problems: max(problem.partition(":")[0].count(".") for problem in problems)
+            )
 
     return check
 

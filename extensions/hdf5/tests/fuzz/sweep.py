@@ -23,12 +23,11 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from contract import contract  # noqa: E402
-
-from panosc_hdf5.core.context import Context, Services, Ticket  # noqa: E402
-from panosc_hdf5.core.errors import HDF5Error  # noqa: E402
-from panosc_hdf5.core.operations import TABLE, run  # noqa: E402
-from panosc_hdf5.core.wire import Reply, envelope_parts, read_envelope  # noqa: E402
+from contract import contract
+from panosc_hdf5.core.context import Context, Services, Ticket
+from panosc_hdf5.core.errors import HDF5Error
+from panosc_hdf5.core.operations import TABLE, run
+from panosc_hdf5.core.wire import Reply, envelope_parts, read_envelope
 
 SLOW_SECONDS = 20.0
 # What an operation's header is declared as; those that are not here have no declaration of their own.
@@ -53,7 +52,11 @@ QUESTIONS: dict[str, tuple[dict[str, str], ...]] = {
     "open": ({}, {"width": "300", "height": "200"}),
     "children": ({}, {"sort": "start_time", "descending": "1"}, {"sort": "creation", "offset": "1", "limit": "2"}),
     "search": ({"q": "data"}, {"q": "NXdata", "kind": "nx_class"}, {"q": "*a*", "kind": "glob", "limit": "3"}),
-    "view": ({}, {"width": "40", "height": "30", "reduce": "mean", "mask": "0"}, {"progressive": "1", "window": "0,9,0,9"}),
+    "view": (
+        {},
+        {"width": "40", "height": "30", "reduce": "mean", "mask": "0"},
+        {"progressive": "1", "window": "0,9,0,9"},
+    ),
     "tile": ({"level": "0", "x": "0", "y": "0"}, {"level": "2", "x": "0", "y": "0", "size": "64"}),
     "line": ({}, {"points": "10"}, {"range": "0,5"}),
     "frame": ({}, {"encoding": "stored"}),

@@ -24,7 +24,16 @@ SECONDS = 3600 if SLOW else 300
 
 def swept(path: Path, root: Path, objects: int = OBJECTS) -> dict[str, Any]:
     """What :mod:`sweep` says. A process that dies is a failure that names the question."""
-    command = [sys.executable, str(SWEEP), str(path), str(root), "--objects", str(objects), "--hidden", str(root.parent)]
+    command = [
+        sys.executable,
+        str(SWEEP),
+        str(path),
+        str(root),
+        "--objects",
+        str(objects),
+        "--hidden",
+        str(root.parent),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
     asked = done.stderr.strip().splitlines()[-1:]
     assert done.returncode == 0, f"the process ended with {done.returncode} at: {asked}\n{done.stderr[-2000:]}"
