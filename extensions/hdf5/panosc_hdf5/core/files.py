@@ -149,6 +149,9 @@ class FileCache:
     def __init__(self, roots: Sequence[Path] = (), capacity: int = 64) -> None:
         self.roots = tuple(os.path.realpath(root) for root in roots)
         self._capacity = capacity
+        # Without roots this is a kernel, whose user opens the same files with locks. HDF5 refuses that for one file and
+        # driver in one process, and shares what it knows of the file; another driver keeps the two apart.
+        self._drivers = ("sec2", "stdio") if self.roots else ("stdio", "sec2")
         self._lock = threading.Lock()
         self._slots: OrderedDict[str, _Slot] = OrderedDict()
 
@@ -255,20 +258,20 @@ class FileCache:
         """Open the file, or bring what is open to how the file is now. Holds the slot's lock."""
         old = slot.file
         if old is None:
-            slot.file = open_file(path)
+            slot.file = open_file(path, self._drivers[0])
         elif old.swmr and _refreshed(old):
             return
         elif not old.leases:
             slot.file = None
             old.close()
-            slot.file = open_file(path)
+            slot.file = open_file(path, self._drivers[0])
         else:
             self._open_beside(slot, old, path)
 
     def _open_beside(self, slot: _Slot, old: OpenFile, path: str) -> None:
         """Somebody still reads the old state. HDF5 shares it with whoever opens the same file by the same driver."""
         used = {file.driver for file in (old, *slot.retired) if file.leases}
-        driver = next((name for name in ("sec2", "stdio") if name not in used), None)
+        driver = next((name for name in self._drivers if name not in used), None)
         if driver is None or old.swmr or old.remote:
             return  # the old state is a consistent one, too
         slot.file = open_file(path, driver)
