@@ -1,0 +1,212 @@
+"""From what a client calls a file to the file: confined to the server's root, by real paths, with every refusal in words."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import stat
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import unquote, urlsplit
+
+from panosc_hdf5.core.errors import BadRequest, Busy, Forbidden, HDF5Error, NotFound, Unsupported
+from panosc_hdf5.core.wire import Depends
+
+MAX_PATH = 4096
+_DRIVE = re.compile(r"^[A-Za-z0-9_. -]+:")
+_URL = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*://")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Target:
+    """What is asked about.
+
+    Attributes:
+        path: real and confined; or a URL that is allowed.
+        stamp: the file as it is now; None for a URL.
+    """
+
+    path: str
+    stamp: Depends | None
+
+    @property
+    def identity(self) -> tuple[object, ...]:
+        """Equal as long as the file does not change."""
+        if self.stamp is None:
+            return (self.path,)
+        return (self.path, self.stamp.inode, self.stamp.mtime_ns, self.stamp.size)
+
+
+class Paths:
+    """Confines paths.
+
+    Args:
+        root: the folder that contents paths count from, asked each time.
+        extra_roots: where links may lead, too.
+        url_prefixes: URLs that may be read begin with one of these.
+        hidden: whether files whose name begins with a dot may be read, asked each time.
+        seconds: how long a file system may take to say that a file is there.
+    """
+
+    def __init__(
+        self,
+        root: Callable[[], str],
+        extra_roots: Sequence[str] = (),
+        url_prefixes: Sequence[str] = (),
+        hidden: Callable[[], bool] = lambda: False,
+        seconds: float = 10.0,
+    ) -> None:
+        self._root = root
+        self._extra = tuple(extra_roots)
+        self._prefixes = tuple(url_prefixes)
+        self._hidden = hidden
+        self._seconds = seconds
+        self._threads = ThreadPoolExecutor(16, "panosc-hdf5-stat")
+
+    def roots(self) -> tuple[str, ...]:
+        """Real paths of the root and the extra roots. Touches the file system."""
+        return tuple(dict.fromkeys(os.path.realpath(root) for root in (self._root(), *self._extra)))
+
+    async def resolve(self, text: str) -> Target:
+        """The file that a contents path or a URL names.
+
+        Raises:
+            HDF5Error: in words; without the machine's own paths.
+        """
+        _refuse_nonsense(text)
+        if _URL.match(text):
+            return Target(self._allowed_url(text), None)
+        return await self.run(self._find, text)
+
+    async def stamps(self, paths: Sequence[str]) -> list[Depends | None]:
+        """Files as they are now; None for those that are not there."""
+        return await self.run(lambda: [_stamp_or_none(path) for path in paths])
+
+    async def run(self, work: Callable[..., Result], *arguments: object) -> Result:
+        """Do something with the file system in a thread.
+
+        Raises:
+            Busy: it takes too long.
+        """
+        loop = asyncio.get_running_loop()
+        future = loop.run_in_executor(self._threads, work, *arguments)
+        done, _ = await asyncio.wait([future], timeout=self._seconds)
+        if not done:
+            future.cancel()
+            raise Busy("The file system does not answer.", "Try again later.", code="file_system_hangs")
+        return future.result()
+
+    def close(self) -> None:
+        """End the threads that do not hang."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _find(self, text: str) -> Target:
+        root = self._root()
+        if not root:
+            raise Forbidden("This server's files do not lie in a folder, so that HDF5 files cannot be read from it.")
+        relative = _relative(text)
+        path = Path(root, relative)
+        drive = _DRIVE.match(relative)
+        try:
+            if drive and not path.exists():
+                path = Path(root, _relative(relative[drive.end() :]))
+            return self._checked(path, Path(root))
+        except HDF5Error:
+            raise
+        except PermissionError as error:
+            raise Forbidden("This file may not be read.", "Ask its owner for access.") from error
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise _missing() from error
+        except (OSError, ValueError, RuntimeError) as error:  # a cycle of symbolic links, a name that is too long
+            raise NotFound(
+                f"This file cannot be found: {getattr(error, 'strerror', None) or 'its path is not valid'}."
+            ) from error
+
+    def _checked(self, path: Path, root: Path) -> Target:
+        if not self._hidden() and any(part.startswith(".") for part in path.relative_to(root).parts):
+            raise _missing()
+        real = os.path.realpath(path, strict=True)
+        if not any(_beneath(real, allowed) for allowed in self.roots()):
+            raise Forbidden("This path leads outside of the folder that this server shows.", code="outside")
+        found = os.stat(real)  # noqa: PTH116 - as text all the way: it goes to the worker
+        if stat.S_ISDIR(found.st_mode):
+            raise Unsupported("This is a folder, not a file.", code="folder")
+        if not stat.S_ISREG(found.st_mode):
+            raise Unsupported("This is no regular file.", code="not_a_file")
+        if not os.access(real, os.R_OK):
+            raise Forbidden("This file may not be read.", "Ask its owner for access.")
+        return Target(real, Depends(real, found.st_ino, found.st_mtime_ns, found.st_size))
+
+    def _allowed_url(self, text: str) -> str:
+        parts = _split(text)
+        plain = unquote(parts.path)
+        if (
+            parts.scheme not in ("http", "https")
+            or "@" in parts.netloc
+            or "\\" in plain
+            or any(part in ("..", ".") for part in plain.split("/"))
+            or any(ord(letter) <= 32 or ord(letter) == 127 for letter in text)
+        ):
+            raise BadRequest("This URL is not one that can be read.")
+        for prefix in map(urlsplit, self._prefixes):
+            if (parts.scheme, parts.netloc.lower()) == (prefix.scheme, prefix.netloc.lower()) and (
+                parts.path.startswith(prefix.path.rstrip("/") + "/")
+            ):
+                return text
+        raise Forbidden(
+            "This server does not read from that address.",
+            "Its operator can allow it: PanoscHDF5.url_prefixes.",
+            code="url_not_allowed",
+        )
+
+
+def _refuse_nonsense(text: str) -> None:
+    if not text or len(text) > MAX_PATH:
+        raise BadRequest("The parameter path is missing or too long.")
+    if "\0" in text:
+        raise BadRequest("The parameter path holds a NUL character.")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise BadRequest("The parameter path is not valid text.") from error
+
+
+def _relative(text: str) -> str:
+    """A contents path without its leading slash; one that climbs is refused even if it came back."""
+    relative = text.lstrip("/")
+    parts = relative.split("/")
+    if ".." in parts:
+        raise Forbidden("A path must not climb (..).", code="outside")
+    if not any(part not in ("", ".") for part in parts):
+        raise Unsupported("This is a folder, not a file.", code="folder")
+    return relative
+
+
+def _split(text: str):  # type: ignore[no-untyped-def]  # urllib's own type has no public name
+    try:
+        parts = urlsplit(text)
+        _ = parts.port
+    except ValueError as error:
+        raise BadRequest("This is not a valid URL.") from error
+    return parts
+
+
+def _beneath(path: str, root: str) -> bool:
+    return path == root or path.startswith(root.rstrip("/") + "/")
+
+
+def _missing() -> HDF5Error:
+    return NotFound("There is no such file.", "It may have been moved or renamed: refresh the list of files.")
+
+
+def _stamp_or_none(path: str) -> Depends | None:
+    try:
+        found = os.stat(path)  # noqa: PTH116
+    except OSError:
+        return None
+    return Depends(path, found.st_ino, found.st_mtime_ns, found.st_size)

@@ -1,0 +1,366 @@
+"""The workers: which one is asked, what is done about one that hangs or dies, and what is not asked again."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from panosc_hdf5.core.errors import Busy, DeadlineExceeded, HDF5Error
+from panosc_hdf5.server.parts import Question, Sink
+from panosc_hdf5.server.quarantine import Quarantine
+from panosc_hdf5.server.routing import Routes
+from panosc_hdf5.server.worker_process import WorkerProcess, error_from
+from panosc_hdf5.worker_protocol import WorkerSettings
+
+log = logging.getLogger(__name__)
+
+MAX_ATTEMPTS = 3
+REAP_SECONDS = 2.0
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long is waited, in seconds.
+
+    Attributes:
+        grace: for a request that was cancelled or is over its deadline to let go.
+        silence: for a worker that has something to do to say that it lives.
+        idle: without a request before a worker ends; 0: never.
+        quarantine: how long a question that ended workers is not asked again.
+    """
+
+    grace: float = 5.0
+    silence: float = 15.0
+    idle: float = 900.0
+    quarantine: float = 600.0
+
+
+class Run:
+    """One question on its way to an answer, maybe by more than one worker."""
+
+    def __init__(self, question: Question, sink: Sink) -> None:
+        self.question = question
+        self.sink = sink
+        self.number = 0
+        self.worker: WorkerProcess | None = None
+        self.attempts = 0
+        self.suspect = False  # it ran when a worker ended, together with others
+        self.answered = False  # some part was given: it cannot be asked again
+        self.cancelled = False
+        self.over = False
+        self.timer: asyncio.TimerHandle | None = None
+
+    def finish(self, tell: Callable[[], None] | None = None) -> None:
+        """It is over; ``tell`` the sink unless it has left."""
+        if self.over:
+            return
+        self.over = True
+        if self.timer is not None:
+            self.timer.cancel()
+        if self.worker is not None:
+            self.worker.runs.pop(self.number, None)
+        if tell is not None and not self.cancelled:
+            tell()
+
+
+class Pool:
+    """Asks workers, which it starts when they are needed.
+
+    Args:
+        settings: gives what a worker is told, at the time it is started.
+        workers: how many at most.
+        patience: see :class:`Patience`.
+    """
+
+    def __init__(
+        self, settings: Callable[[], WorkerSettings], workers: int = 2, patience: Patience | None = None
+    ) -> None:
+        self.patience = patience or Patience()
+        self.quarantine = Quarantine(self.patience.quarantine)
+        self.restarts = 0
+        self._settings = settings
+        self._workers: list[WorkerProcess | None] = [None] * workers
+        self._starting: dict[int, asyncio.Task[WorkerProcess]] = {}
+        self._routes = Routes(workers)
+        self._numbers = itertools.count(1)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._threads = ThreadPoolExecutor(2, "panosc-hdf5-reap")
+        self._watch: asyncio.TimerHandle | None = None
+        self._used = time.monotonic()
+        self._closed = False
+
+    @property
+    def workers(self) -> list[WorkerProcess]:
+        """Those that live."""
+        return [worker for worker in self._workers if worker is not None]
+
+    def ask(self, question: Question, sink: Sink) -> Run:
+        """Have a question answered to a sink.
+
+        Raises:
+            Unreadable: it ended workers before, and is not asked for a while.
+        """
+        self.quarantine.check(question)
+        run = Run(question, sink)
+        self._used = time.monotonic()
+        self._dispatch(run)
+        return run
+
+    def cancel(self, run: Run) -> None:
+        """Nobody waits for this any more. It has a grace time to let go."""
+        if run.over or run.cancelled:
+            return
+        run.cancelled = True
+        if run.worker is None:
+            run.finish()
+            return
+        run.worker.send({"do": "cancel", "id": run.number})
+        self._set_timer(run, self.patience.grace)
+
+    async def wake(self) -> WorkerProcess:
+        """A worker that is ready, started if there is none.
+
+        Raises:
+            Busy: it does not start.
+        """
+        worker = next(iter(self.workers), None) or await self._start(0)
+        for _ in range(600):
+            if worker.hello is not None:
+                return worker
+            if worker.dead:
+                break
+            await asyncio.sleep(0.02)
+        raise _not_started()
+
+    async def close(self) -> None:
+        """End all workers and wait until they have ended."""
+        self._closed = True
+        if self._watch is not None:
+            self._watch.cancel()
+        for task in list(self._starting.values()):
+            await asyncio.wait([task])
+        for worker in self.workers:
+            worker.kill()
+        while self._tasks:
+            await asyncio.wait(set(self._tasks))
+        self._threads.shutdown(wait=False)
+
+    # to a worker
+
+    def _dispatch(self, run: Run) -> None:
+        run.attempts += 1
+        loads = [len(worker.runs) if worker is not None else 0 for worker in self._workers]
+        index = self._routes.choose(run.question.file[0], loads, self._settings_jobs())
+        worker = self._workers[index]
+        if worker is not None:
+            self._run_on(worker, run)
+        else:
+            self._spawn(self._start_and_run(index, run))
+
+    def _settings_jobs(self) -> int:
+        return next((worker.settings.jobs for worker in self.workers), 4)
+
+    async def _start_and_run(self, index: int, run: Run) -> None:
+        try:
+            worker = await self._start(index)
+        except HDF5Error as problem:
+            error = problem  # the name of an except clause does not outlive it
+            run.finish(lambda: run.sink.fail(error))
+            return
+        if not run.over:
+            if worker.dead:
+                self._retry(run)
+            else:
+                self._run_on(worker, run)
+
+    def _retry(self, run: Run) -> None:
+        if run.cancelled or run.answered or run.attempts >= MAX_ATTEMPTS or self._closed:
+            run.finish(lambda: run.sink.fail(_replaced()))
+        else:
+            run.worker = None
+            self._dispatch(run)
+
+    def _run_on(self, worker: WorkerProcess, run: Run) -> None:
+        run.worker = worker
+        run.number = next(self._numbers)
+        worker.runs[run.number] = run
+        if len(worker.runs) == 1:
+            worker.heard = time.monotonic()
+        worker.run(run.number, run.question)
+        self._set_timer(run, run.question.seconds + self.patience.grace)
+        self._keep_watch()
+
+    async def _start(self, index: int) -> WorkerProcess:
+        worker = self._workers[index]
+        if worker is not None:
+            return worker
+        if self._closed:
+            raise _not_started()
+        task = self._starting.get(index)
+        if task is None:
+            task = self._starting[index] = asyncio.create_task(self._start_new(index))
+        return await asyncio.shield(task)
+
+    async def _start_new(self, index: int) -> WorkerProcess:
+        worker = WorkerProcess(self._settings(), self._worker_died)
+        try:
+            await worker.start(lambda message, body: self._hear(worker, message, body))
+        except OSError as error:
+            log.error("A reader of HDF5 files cannot be started: %s", error)
+            raise _not_started() from error
+        finally:
+            del self._starting[index]
+        if not worker.dead:
+            self._workers[index] = worker
+            self._keep_watch()
+        return worker
+
+    # from a worker
+
+    def _hear(self, worker: WorkerProcess, message: dict[str, Any], body: bytes) -> None:
+        run: Run | None = worker.runs.get(message["id"])
+        if "pieces" in message:
+            part = worker.part(message, body)
+            if run is None or run.cancelled:
+                part.release()
+            else:
+                run.answered = True
+                if part.last:
+                    run.finish(lambda: run.sink.part(part))
+                else:
+                    run.sink.part(part)
+        elif run is None:
+            return
+        elif "error" in message:
+            error = error_from(message["error"])
+            run.finish(lambda: run.sink.fail(error, body))
+        elif "end" in message:
+            run.finish(lambda: run.sink.end(body))
+
+    # what can go wrong
+
+    def _set_timer(self, run: Run, seconds: float) -> None:
+        if run.timer is not None:
+            run.timer.cancel()
+        run.timer = asyncio.get_running_loop().call_later(seconds, self._too_late, run)
+
+    def _too_late(self, run: Run) -> None:
+        """It neither answers nor lets go."""
+        worker = run.worker
+        if run.over or worker is None or worker.dead:
+            return
+        if run.number not in worker.running() and worker.hello is not None:
+            worker.send({"do": "cancel", "id": run.number})
+            run.finish(lambda: run.sink.fail(Busy("Too many other requests were before this one.", "Try again.")))
+            return
+        log.warning("%s does not let go of a reader of HDF5 files; the reader is replaced.", run.question.operation)
+        if not run.cancelled:
+            self.quarantine.blame(run.question)
+        run.finish(lambda: run.sink.fail(_stuck()))
+        worker.kill()
+
+    def _keep_watch(self) -> None:
+        if self._watch is None and not self._closed:
+            self._watch = asyncio.get_running_loop().call_later(self._pace(), self._look)
+
+    def _pace(self) -> float:
+        return max(0.05, min(self.patience.silence / 3, self.patience.idle or self.patience.silence, 5.0))
+
+    def _look(self) -> None:
+        """See whether workers that have something to do live, and whether all have been idle for long."""
+        self._watch = None
+        now = time.monotonic()
+        for worker in self.workers:
+            if worker.runs and now - worker.heard > self.patience.silence:
+                log.warning("A reader of HDF5 files does not answer; it is replaced.")
+                worker.kill()
+            elif worker.runs:
+                worker.send({"do": "ping"})
+            elif self.patience.idle and now - self._used > self.patience.idle:
+                worker.stop()
+        if self.workers:
+            self._keep_watch()
+
+    def _worker_died(self, worker: WorkerProcess) -> None:
+        for index, known in enumerate(self._workers):
+            if known is worker:
+                self._workers[index] = None
+        self._spawn(self._bury(worker))
+
+    async def _bury(self, worker: WorkerProcess) -> None:
+        loop = asyncio.get_running_loop()
+        code = await loop.run_in_executor(self._threads, worker.wait, REAP_SECONDS)
+        runs: list[Run] = list(worker.runs.values())
+        if runs:
+            self.restarts += 1
+        worker.runs.clear()
+        culprits = find_culprits(runs, worker.running())
+        if culprits:
+            names = ", ".join(sorted({run.question.operation for run in culprits}))
+            log.warning("A reader of HDF5 files ended (%s) during %s.", code, names)
+        for run in runs:
+            run.worker = None
+            if run in culprits:
+                self.quarantine.blame(run.question)
+                run.finish(lambda run=run: run.sink.fail(_ended(code, worker.ended_by_us)))  # type: ignore[misc]
+            else:
+                self._retry(run)
+
+    def _spawn(self, work: Any) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+def find_culprits(runs: list[Run], running: set[int]) -> list[Run]:
+    """Who ended a worker: the only one that ran, or the one that ran at an earlier such end. Others become suspects."""
+    ran = [run for run in runs if run.number in running]
+    if len(ran) == 1:
+        return ran
+    before = [run for run in ran if run.suspect]
+    for run in ran:
+        run.suspect = True
+    return before
+
+
+def _not_started() -> HDF5Error:
+    return Busy("The reader of HDF5 files cannot be started.", "The server's log says why.", code="no_reader")
+
+
+def _replaced() -> HDF5Error:
+    return Busy("The reader of HDF5 files was replaced while it worked on this.", "Try again.", code="replaced")
+
+
+def _stuck() -> HDF5Error:
+    return DeadlineExceeded(
+        "Reading did not end in the time that it may take, and could not be interrupted; the reader was replaced.",
+        "The file system may hang. Ask for less, or try again later.",
+        code="stuck",
+    )
+
+
+def _ended(code: int | None, by_us: bool) -> HDF5Error:
+    if by_us:
+        return DeadlineExceeded(
+            "The reader did not answer any more while it worked on this, and was replaced.",
+            "The file system may hang. Try again later.",
+            code="stuck",
+        )
+    if code == -9:
+        return Busy(
+            "The reader was ended from outside while it worked on this, probably because memory is short.",
+            "Close what needs memory, or ask for less: a slice, a stride or a tile.",
+            code="reader_killed",
+        )
+    return Busy(
+        "The reader crashed while it worked on this. The file may be damaged.",
+        "Try again; if it happens again, check the file with h5check or h5dump.",
+        code="reader_crashed",
+        exit_code=code,
+    )
