@@ -204,6 +204,9 @@ class PanoscLocalSpawner(PlannedSpawner, LocalProcessSpawner):
     async def _begin(self, plan: LaunchPlan, mounts: Mapping[Mount, Path], home: Path, inside: bool) -> int:
         """Start the process; returns where in the log it begins to write."""
         command = [*self.cmd, *self.get_args()]
+        if not inside:
+            # Links lead out of the home; the HDF5 viewer goes nowhere else than it is told.
+            command += [f"--PanoscHDF5.extra_roots={directory}" for directory in mounts.values()]
         log = open_log(self._log_file())
         receive, send = os.pipe()
         try:
