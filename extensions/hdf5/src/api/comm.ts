@@ -136,7 +136,7 @@ export class CommClient implements IClient {
         fail: error => queue.fail(error)
       }
     );
-    const abort = (): void => queue.fail(aborted());
+    const abort = (): void => queue.abort(aborted());
     signal?.addEventListener('abort', abort, { once: true });
     try {
       yield* queue;
@@ -189,6 +189,12 @@ class Queue<T> implements AsyncIterable<T> {
   fail(error: Error): void {
     this._error ??= error;
     this.end();
+  }
+
+  /** Fail at once, even if values wait. */
+  abort(error: Error): void {
+    this._values.length = 0;
+    this.fail(error);
   }
 
   async *[Symbol.asyncIterator](): AsyncIterator<T> {
