@@ -76,7 +76,8 @@ class Chunks:
     Args:
         dataset: the data set.
         layout: its storage; ``chunked``.
-        descriptor: of the file; None reads through HDF5.
+        descriptor: of the file; None asks HDF5 for the stored bytes: files that are not local, and those being written
+            (HDF5's list of chunks does not follow a data set that grows while it is open; its reads do).
         stamp: of the file, as part of keys.
         cache: of decoded chunks.
     """
@@ -94,52 +95,60 @@ class Chunks:
 
     def find(self, place: tuple[int, ...]) -> ChunkInfo | None:
         """Where a chunk lies; None if it was never written."""
-        return self._index.find(self._dataset, place)
+        if self._descriptor is not None:
+            return self._index.find(self._dataset, place)
+        origin = tuple(p * c for p, c in zip(place, self.shape, strict=True))
+        try:
+            mask, raw = self._dataset.id.read_direct_chunk(origin)
+        except RuntimeError as error:
+            if "not allocated" in str(error):
+                return None
+            raise
+        number = 0
+        for p, c, n in zip(place, self.shape, self._dataset.shape, strict=True):
+            number = number * -(-n // c) + p
+        return ChunkInfo(number, len(raw), int(mask), raw)
 
     def expect(self, count: int) -> None:
         """Say that many chunks will be asked for."""
-        self._index.load(self._dataset, count)
+        if self._descriptor is not None:
+            self._index.load(self._dataset, count)
 
-    def raw(self, place: tuple[int, ...], info: ChunkInfo, *, keep: bool = False) -> Bytes:
+    def raw(self, info: ChunkInfo, *, keep: bool = False) -> Bytes:
         """A chunk as stored; in this thread's buffer, unless it is kept."""
-        limit = 2 * self.pipeline.nbytes + 4096
-        if info.size > limit:
+        if info.size > 2 * self.pipeline.nbytes + 4096:
             raise corrupt(f"{info.size} bytes are stored for {self.pipeline.nbytes}")
-        if self._descriptor is None:
-            origin = tuple(p * c for p, c in zip(place, self.shape, strict=True))
-            return np.frombuffer(self._dataset.id.read_direct_chunk(origin)[1], np.uint8)
-        out = np.empty(info.size, np.uint8) if keep else _raw_buffer(info.size)
-        read_into(self._descriptor, info.offset, out)
-        return out
+        if info.raw is not None or not keep:
+            return self._read(info, 0, info.size)
+        return self._read(info, 0, info.size).copy()
 
     def cached(self, info: ChunkInfo) -> Array | None:
         """The decoded chunk, if it is there."""
         found: Array | None = self._cache.peek((*self._key, info.offset, "chunk"))
         return found
 
-    def whole(self, place: tuple[int, ...], info: ChunkInfo) -> Array:
+    def whole(self, info: ChunkInfo) -> Array:
         """The decoded chunk, kept for the next one who asks. Not to be changed."""
         return self._cache.get(
-            (*self._key, info.offset, "chunk"), lambda: self._fresh(place, info), lambda array: array.nbytes
+            (*self._key, info.offset, "chunk"), lambda: self._fresh(info), lambda array: array.nbytes
         )
 
-    def _fresh(self, place: tuple[int, ...], info: ChunkInfo) -> Array:
+    def _fresh(self, info: ChunkInfo) -> Array:
         out = np.empty(self.pipeline.nbytes, np.uint8)
-        self.decode_into(place, info, out)
+        self.decode_into(info, out)
         return self._typed(out)
 
-    def decode_into(self, place: tuple[int, ...], info: ChunkInfo, out: Bytes) -> None:
+    def decode_into(self, info: ChunkInfo, out: Bytes) -> None:
         """Decode a whole chunk to somewhere; its bytes stay in the file's order."""
-        decode(self.raw(place, info), self.pipeline, info.filter_mask, out)
+        decode(self.raw(info), self.pipeline, info.filter_mask, out)
 
     def _typed(self, out: Bytes) -> Array:
         return out.view(self._layout.raw_dtype).reshape(self.shape)
 
-    def part(self, place: tuple[int, ...], info: ChunkInfo, box: tuple[slice, ...], keep: bool) -> Array:
+    def part(self, info: ChunkInfo, box: tuple[slice, ...], keep: bool) -> Array:
         """A part of a chunk, in the file's byte order; valid until this thread asks for another one.
 
         Args:
-            place: in the grid of chunks.
             info: where it lies.
             box: which part, in the chunk's own indices; no empty one.
             keep: whether a chunk that must be decoded as a whole is kept.
@@ -147,7 +156,7 @@ class Chunks:
         if (found := self.cached(info)) is not None:
             return found[box]
         blocks = self.pipeline.blocks
-        if self._descriptor is not None and blocks is not None and not info.filter_mask & 1:
+        if blocks is not None and not info.filter_mask & 1:
             starts, length = pieces(self.shape, box)
             positions = self._positions(info)
             blocks = blocks.with_header(positions.header or self._header(info, positions))
@@ -155,23 +164,25 @@ class Chunks:
             if sum(count for _, count in runs) <= PARTIAL * blocks.count:
                 return self._blocks(info, positions, blocks, runs, int(starts[-1]) + length)[box]
         if keep:
-            return self.whole(place, info)[box]
+            return self.whole(info)[box]
         out = scratch(self.pipeline.nbytes)
-        self.decode_into(place, info, out)
+        self.decode_into(info, out)
         return self._typed(out)[box]
 
     def _header(self, info: ChunkInfo, positions: Positions) -> bytes:
         if info.size < HEADER:
             raise corrupt("it is shorter than its header")
-        positions.header = self._read(info.offset, HEADER).tobytes()
+        positions.header = self._read(info, 0, HEADER).tobytes()
         return positions.header
 
-    def _read(self, offset: int, size: int) -> Bytes:
-        """Bytes of the file, in this thread's buffer."""
+    def _read(self, info: ChunkInfo, begin: int, size: int) -> Bytes:
+        """Some of a chunk's stored bytes, in this thread's buffer."""
+        if info.raw is not None:
+            return np.frombuffer(info.raw, np.uint8)[begin : begin + size]
         if self._descriptor is None:
-            raise TypeError("a remote file has no descriptor")
+            raise TypeError("a chunk without its bytes")
         raw = _raw_buffer(size)
-        read_into(self._descriptor, offset, raw)
+        read_into(self._descriptor, info.offset + begin, raw)
         return raw
 
     def _positions(self, info: ChunkInfo) -> Positions:
@@ -206,7 +217,7 @@ class Chunks:
         self._extend(positions, info, begin if at_end else end)
         known = positions.known
         stop = info.size if at_end else known[end]
-        raw = self._read(info.offset + known[begin], stop - known[begin])
+        raw = self._read(info, known[begin], stop - known[begin])
         position, _ = walk(raw, 0, first - begin * EVERY)
         return raw, position
 
@@ -239,7 +250,7 @@ class Chunks:
         size = min(WINDOW, info.size - position)
         if size < 4:
             raise corrupt("a block's length leads beyond its end")
-        return self._read(info.offset + position, size)
+        return self._read(info, position, size)
 
 
 class Positions:

@@ -24,11 +24,13 @@ class ChunkInfo:
         offset: in the file.
         size: bytes stored.
         filter_mask: bit i is set where the i-th filter was left out.
+        raw: its bytes, where they were read through HDF5; ``offset`` is then its number.
     """
 
     offset: int
     size: int
     filter_mask: int
+    raw: bytes | None = None
 
 
 class ChunkIndex:
@@ -115,12 +117,8 @@ class Layout:
         return math.prod(self.chunks) * self.stored.itemsize if self.chunks else 0
 
 
-def layout_of(dataset: h5py.Dataset, *, lane: bool = True) -> Layout:
-    """Look at a data set's storage.
-
-    Args:
-        dataset: of numbers.
-        lane: whether the fast lane may be used.
+def layout_of(dataset: h5py.Dataset) -> Layout:
+    """Look at the storage of a data set of numbers.
 
     Raises:
         Unsupported: it holds no numbers.
@@ -132,7 +130,7 @@ def layout_of(dataset: h5py.Dataset, *, lane: bool = True) -> Layout:
     if kind == h5py.h5d.VIRTUAL:
         return Layout("virtual", stored)
     swapped = dataset.dtype.byteorder == (">" if np.little_endian else "<")
-    if not lane or dataset.shape is None or not _is_plain(dataset):
+    if dataset.shape is None or not _is_plain(dataset):
         return Layout("library", stored, swapped, chunks)
     fill = _fill(dataset, stored)
     if chunks is not None:

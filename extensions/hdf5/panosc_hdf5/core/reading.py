@@ -54,8 +54,7 @@ class Reader:
         memo, key = self.located.file.memo, ("layout", self.located.name)
         found: Layout | None = memo.get(key)
         if found is None:
-            lane = self.located.file.descriptor is not None or self.located.file.remote
-            found = memo[key] = layout_of(self.dataset, lane=lane)
+            found = memo[key] = layout_of(self.dataset)
         if found.kind == "contiguous" and self.located.file.descriptor is None:
             return Layout("library", found.stored, found.swapped)
         return found
@@ -70,7 +69,8 @@ class Reader:
     def chunks(self) -> Chunks:
         """Its chunks, where the layout is chunked."""
         file = self.located.file
-        return Chunks(self.dataset, self.layout, file.descriptor, file.stamp, self.context.services.decoded)
+        descriptor = None if file.swmr else file.descriptor
+        return Chunks(self.dataset, self.layout, descriptor, file.stamp, self.context.services.decoded)
 
     def read(self, selection: Selection, out: Array | None = None, *, keep: bool = True, threads: bool = True) -> Array:
         """Read.
@@ -128,11 +128,11 @@ class Reader:
             return
         straight = target.shape == self.chunks.shape and target.flags.c_contiguous
         if straight and self.chunks.cached(info) is None:
-            self.chunks.decode_into(place, info, target.reshape(-1).view(np.uint8))
+            self.chunks.decode_into(info, target.reshape(-1).view(np.uint8))
             if self.layout.swapped:
                 target.byteswap(inplace=True)
             return
-        np.copyto(target, self.chunks.part(place, info, box, keep))
+        np.copyto(target, self.chunks.part(info, box, keep))
 
     def each(self, work: Callable[[Any], None], items: Iterator[Any], threads: bool = True) -> None:
         """Do work for each item, in several threads, and stop when nobody waits any more."""
