@@ -2,14 +2,18 @@
 
 export type SliceEntry = number | string;
 
-/** The entries of a slice's text; what is missing at the end is `:`. */
+/** The entries of a slice's text; `...` and what is missing at the end are as many `:` as it takes. */
 export function parseSlice(text: string | undefined, ndim: number): SliceEntry[] {
-  const entries: SliceEntry[] = (text ?? '')
+  const parts = (text ?? '')
+    .replace(/^\s*\[|\]\s*$/g, '')
     .split(',')
     .map(entry => entry.trim())
-    .filter(entry => entry !== '')
-    .slice(0, ndim)
-    .map(entry => (/^-?\d+$/.test(entry) ? Number(entry) : entry));
+    .filter(entry => entry !== '');
+  const dots = parts.indexOf('...');
+  if (dots >= 0) {
+    parts.splice(dots, 1, ...Array<string>(Math.max(0, ndim - parts.length + 1)).fill(':'));
+  }
+  const entries: SliceEntry[] = parts.slice(0, ndim).map(entry => (/^-?\d+$/.test(entry) ? Number(entry) : entry));
   while (entries.length < ndim) {
     entries.push(':');
   }

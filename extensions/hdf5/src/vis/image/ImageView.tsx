@@ -16,6 +16,8 @@ import { Cursor } from './Cursor';
 import type { ICanvasSize } from './frames';
 import { ImageToolbar } from './ImageToolbar';
 import { Piece, SCALES, type IColours } from './Piece';
+import { TileLayers } from './TileLayers';
+import { makeTileStore, serverTiles } from './tiles';
 import { useFrame } from './useFrame';
 
 const BAD = { light: '#c4c7cc', dark: '#4a4d52' };
@@ -48,6 +50,13 @@ export function ImageView(props: IVisProps): ReactElement {
   const turned = yDimension > xDimension;
   const picture = useMemo(() => frame && (turned ? transpose(frame.picture) : frame.picture), [frame, turned]);
   const [yScale, xScale] = useScales(props, answer, yDimension, xDimension);
+  const tiles = useMemo(
+    () => ({
+      store: makeTileStore(),
+      load: serverTiles({ client, h5path, reduce: state.reduce, mask: state.mask, turned })
+    }),
+    [client, h5path, state.reduce, state.mask, turned, revision]
+  );
   const colours = useMemo<IColours>(
     () => ({ domain, scale, colorMap, invert: state.invertColorMap ?? false, bad: BAD[theme] }),
     [domain[0], domain[1], scale, colorMap, state.invertColorMap, theme]
@@ -88,6 +97,15 @@ export function ImageView(props: IVisProps): ReactElement {
                 colours={colours}
                 z={0}
                 screen={canvas}
+              />
+              <TileLayers
+                store={tiles.store}
+                load={tiles.load}
+                slice={frame.slice}
+                overviewFactor={header.factor}
+                yScale={yScale}
+                xScale={xScale}
+                colours={colours}
               />
               <Cursor
                 client={client}

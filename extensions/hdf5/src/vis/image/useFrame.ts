@@ -35,6 +35,16 @@ export function nextSlice(previous: string | undefined, current: string): string
   return next < 0 ? undefined : formatSlice(withEntry(now, dimension, next));
 }
 
+const revisions = new WeakMap<object, number>();
+
+/** Whether an answer is of the file as it is now: it is, as long as the file has not changed since the answer was first seen. */
+export function isFresh(answer: object, revision: number): boolean {
+  if (!revisions.has(answer)) {
+    revisions.set(answer, revision);
+  }
+  return revisions.get(answer) === revision;
+}
+
 /** The frame to draw for `slice`. The one before stays until it is there. Nothing is asked for before the canvas has a size. */
 export function useFrame(
   client: IClient,
@@ -46,12 +56,10 @@ export function useFrame(
   canvas: ICanvasSize | undefined
 ): IShown {
   const { h5path, reduce, mask } = options;
-  const consumed = useRef<IAnswer<IViewHeader>>();
   // a changed file makes everything that is kept worthless
   const source = useMemo(() => {
     const made = new FrameSource(client, { h5path, reduce, mask });
-    if (first && first !== consumed.current && suits(first, made.options)) {
-      consumed.current = first;
+    if (first && isFresh(first, revision) && suits(first, made.options)) {
       made.put(frameOf(first.header.slice, first));
     }
     return made;
@@ -75,7 +83,7 @@ export function useFrame(
     const next = nextSlice(previous.current, slice);
     previous.current = slice;
     const prefetch = () => {
-      if (next !== undefined && parseSlice(next, 0).every((entry, d) => typeof entry !== 'number' || entry < length(d))) {
+      if (next !== undefined && parseSlice(next, next.split(',').length).every((entry, d) => typeof entry !== 'number' || entry < length(d))) {
         source.prefetch(next, canvas);
       }
     };

@@ -1,7 +1,8 @@
-import { useEffect, useMemo, useRef, useState } from 'react';
+import { useEffect, useMemo, useState } from 'react';
 import type { IAnswer, IClient } from '../../api/client';
 import type { ILineHeader, IProblem } from '../../api/types';
 import { aborted, problemOf } from '../errors';
+import { isFresh } from '../image/useFrame';
 import { fetchCurve, samplesInSight, samplesOf, type ICurve, type ICurveSource } from './curves';
 
 export interface ICurves {
@@ -26,7 +27,6 @@ export function useCurves(
   const key = JSON.stringify([sources?.map(s => [s.client.path, s.key, s.x?.h5path, s.errors]), revision, points]);
   const [state, setState] = useState<Omit<ICurves, 'shown'>>({ whole: [], problems: [], pending: true });
   const [detail, setDetail] = useState<{ of: ICurve[]; curves: ICurve[] }>();
-  const consumed = useRef<IAnswer<ILineHeader>>();
   useEffect(() => {
     if (!sources) {
       return;
@@ -34,7 +34,7 @@ export function useCurves(
     const abort = new AbortController();
     setState(old => ({ ...old, pending: true }));
     void Promise.allSettled(
-      sources.map(source => fetchCurve(source, { points }, abort.signal, knownSamples(source, first, consumed)))
+      sources.map(source => fetchCurve(source, { points }, abort.signal, knownSamples(source, first, revision)))
     ).then(results => {
       if (abort.signal.aborted) {
         return;
@@ -81,13 +81,13 @@ export function useCurves(
   return { ...state, shown: detail?.of === whole ? detail.curves : whole };
 }
 
-/** What `open` brought along, for the curve that it is of; only once, since a later question is about a changed file. */
+/** What `open` brought along, for the curve that it is of. */
 function knownSamples(
   source: ICurveSource,
   first: { client: IClient; answer: IAnswer<ILineHeader> } | undefined,
-  consumed: { current: IAnswer<ILineHeader> | undefined }
+  revision: number
 ) {
-  if (!first || consumed.current === first.answer || source.client !== first.client) {
+  if (!first || !isFresh(first.answer, revision) || source.client !== first.client) {
     return undefined;
   }
   const { header, arrays } = first.answer;
@@ -96,7 +96,6 @@ function knownSamples(
   if (!same || !whole || !arrays.x || !arrays.first) {
     return undefined;
   }
-  consumed.current = first.answer;
   return samplesOf(first.answer);
 }
 

@@ -1,0 +1,27 @@
+import type { IArray, IClient } from '../../api/client';
+import type { ICanvasSize } from '../image/frames';
+import { formatSlice, rangeOf, type SliceEntry } from '../slices';
+
+/** Each how manieth pixel fits the canvas. */
+export function strideFor(height: number, width: number, canvas: ICanvasSize): number {
+  return Math.max(1, Math.ceil(Math.max(height / canvas.height, width / canvas.width)));
+}
+
+/** A slice that takes each `stride`th element of some dimensions. */
+export function stridden(entries: SliceEntry[], shape: readonly number[], dimensions: readonly number[], stride: number): string {
+  return formatSlice(
+    entries.map((entry, d) => {
+      if (stride === 1 || !dimensions.includes(d)) {
+        return entry;
+      }
+      const { start, step, count } = rangeOf(entry, shape[d]);
+      return `${start}:${start + count * step}:${step * stride}`;
+    })
+  );
+}
+
+/** The values of a slice as they are stored. */
+export async function fetchRaw(client: IClient, h5path: string, slice: string, signal: AbortSignal): Promise<IArray> {
+  const answer = await client.arrays('frame', { h5path, slice, encoding: 'raw' }, signal);
+  return answer.arrays.data ?? Object.values(answer.arrays)[0];
+}
