@@ -37,7 +37,7 @@ def swept(path: Path, root: Path, objects: int = OBJECTS) -> dict[str, Any]:
     done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
     asked = done.stderr.strip().splitlines()[-1:]
     assert done.returncode == 0, f"the process ended with {done.returncode} at: {asked}\n{done.stderr[-2000:]}"
-    found: dict[str, Any] = json.loads(done.stdout)
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     print(path.name, found["outcomes"], found["slowest"])
     return found
 
