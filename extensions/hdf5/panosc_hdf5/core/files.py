@@ -19,7 +19,7 @@ import hdf5plugin  # noqa: F401  # registers the filters
 from panosc_hdf5.core import sources
 from panosc_hdf5.core.errors import Forbidden, HDF5Error, NotFound, Unreadable, Unsupported
 from panosc_hdf5.core.failures import in_words
-from panosc_hdf5.core.links import Walk, high_level, outside
+from panosc_hdf5.core.links import Walk, components, high_level, outside
 from panosc_hdf5.core.wire import Depends
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
@@ -96,6 +96,8 @@ class Located:
         name: its path inside the file that really holds it.
         file: that file.
         depends: further files than the one that was asked for.
+        origin: the file that was asked for.
+        asked: the path that was asked for, in that file.
     """
 
     object: h5py.Group | h5py.Dataset | h5py.Datatype
@@ -103,6 +105,8 @@ class Located:
     file: OpenFile
     depends: tuple[Depends, ...]
     cache: FileCache
+    origin: OpenFile
+    asked: str
 
     def dataset(self) -> h5py.Dataset:
         """The data set, after it is certain that reading it opens no file outside of the roots.
@@ -179,7 +183,8 @@ class FileCache:
             if place.file.swmr and isinstance(place.id, h5py.h5d.DatasetID):
                 place.id.refresh()
             depends = tuple({other.path: other.stamp for other in passed if other is not file}.values())
-            yield Located(high_level(place.id), place.name, place.file, depends, self)
+            asked = "/" + "/".join(components(h5path))
+            yield Located(high_level(place.id), place.name, place.file, depends, self, file, asked)
 
     @contextmanager
     def lease(self, path: str) -> Iterator[OpenFile]:
