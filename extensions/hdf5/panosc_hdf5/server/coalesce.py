@@ -49,6 +49,9 @@ class Flight:
 
     def part(self, part: Part) -> None:
         """The next part came."""
+        if not self._readers:
+            part.release()
+            return
         self._parts.append(part)
         self._ended = self._ended or part.last
         self._wake()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from jupyter_server.utils import url_path_join
 
 from panosc_hdf5.server.coalesce import Desk, Slots
+from panosc_hdf5.server.live import Live
 from panosc_hdf5.server.paths import Paths
 from panosc_hdf5.server.pool import Pool
 from panosc_hdf5.server.settings import PanoscHDF5
@@ -30,6 +31,7 @@ class Extension:
         desk: joins equal questions.
         slots: where the latest question wins.
         validators: entity tags.
+        live: follows files that grow.
     """
 
     settings: PanoscHDF5
@@ -38,6 +40,7 @@ class Extension:
     desk: Desk
     slots: Slots
     validators: Validators
+    live: Live
 
     @classmethod
     def of(cls, server_app: ServerApp) -> Extension:
@@ -60,10 +63,12 @@ class Extension:
             settings.stat_seconds,
         )
         pool = Pool(lambda: settings.worker_settings(paths.roots), settings.workers, settings.patience())
-        return cls(settings, paths, pool, Desk(pool), Slots(), Validators(paths))
+        desk = Desk(pool)
+        return cls(settings, paths, pool, desk, Slots(), Validators(paths), Live(paths, desk))
 
     async def close(self) -> None:
         """End the workers. A server that ends need not: they end when it does."""
+        await self.live.close()
         await self.pool.close()
         self.paths.close()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+from importlib.resources import files
 from typing import Any, cast
 
 from jupyter_server.auth.decorator import authorized
@@ -17,6 +18,7 @@ from panosc_hdf5.core.operations import TABLE, Entry
 from panosc_hdf5.core.wire import MEDIA_TYPE, Reply, envelope_parts
 from panosc_hdf5.server.coalesce import Reader
 from panosc_hdf5.server.extension import KEY, Extension
+from panosc_hdf5.server.live_handler import LiveHandler
 from panosc_hdf5.server.parts import Part, Question
 from panosc_hdf5.server.paths import Target
 from panosc_hdf5.worker_protocol import answers_in_parts
@@ -148,8 +150,9 @@ class OperationHandler(HDF5Handler):
         name = self.request.headers.get("X-Panosc-Slot") or self.get_query_argument("slot", "")
         if not name:
             return None
-        user = self.current_user
-        return (str(getattr(user, "username", user)), name[:MAX_SLOT])
+        # Jupyter makes up a user for each request that brings the token.
+        user = "" if self.token_authenticated else getattr(self.current_user, "username", "")
+        return (str(user), name[:MAX_SLOT])
 
     def _question(self, operation: str, entry: Entry, parameters: dict[str, str], target: Target) -> Question:
         accepts = bool(_GZIP.search(self.request.headers.get("Accept-Encoding", "")))
@@ -292,12 +295,26 @@ class StatusHandler(HDF5Handler):
                     "quarantined": len(pool.quarantine),
                     "asked": desk.asked,
                     "joined": desk.joined,
+                    "followed": self.extension.live.followed,
                 }
             )
         )
 
 
+class DescriptionHandler(HDF5Handler):
+    """``GET panosc-hdf5/openapi.yaml``: all of this for programs."""
+
+    @web.authenticated
+    @authorized
+    async def get(self) -> None:
+        """Answer."""
+        text = files("panosc_hdf5.server").joinpath("openapi.yaml").read_bytes()
+        await self.finish(text, set_content_type="application/yaml")
+
+
 HANDLERS: list[tuple[str, type[Any]]] = [
+    ("live", LiveHandler),
+    ("openapi.yaml", DescriptionHandler),
     ("status", StatusHandler),
     (r"([a-z_]{1,40})", OperationHandler),
 ]

@@ -6,6 +6,7 @@ import asyncio
 import os
 import re
 import stat
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -29,10 +30,12 @@ class Target:
     Attributes:
         path: real and confined; or a URL that is allowed.
         stamp: the file as it is now; None for a URL.
+        seen_ns: when that was, nanoseconds since 1970.
     """
 
     path: str
     stamp: Depends | None
+    seen_ns: int = 0
 
     @property
     def identity(self) -> tuple[object, ...]:
@@ -133,6 +136,7 @@ class Paths:
         real = os.path.realpath(path, strict=True)
         if not any(_beneath(real, allowed) for allowed in self.roots()):
             raise Forbidden("This path leads outside of the folder that this server shows.", code="outside")
+        seen = time.time_ns()
         found = os.stat(real)  # noqa: PTH116 - as text all the way: it goes to the worker
         if stat.S_ISDIR(found.st_mode):
             raise Unsupported("This is a folder, not a file.", code="folder")
@@ -140,7 +144,7 @@ class Paths:
             raise Unsupported("This is no regular file.", code="not_a_file")
         if not os.access(real, os.R_OK):
             raise Forbidden("This file may not be read.", "Ask its owner for access.")
-        return Target(real, Depends(real, found.st_ino, found.st_mtime_ns, found.st_size))
+        return Target(real, Depends(real, found.st_ino, found.st_mtime_ns, found.st_size), seen)
 
     def _allowed_url(self, text: str) -> str:
         parts = _split(text)

@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import logging
 import time
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -55,6 +56,7 @@ class Run:
         self.cancelled = False
         self.over = False
         self.timer: asyncio.TimerHandle | None = None
+        self.when_over: Callable[[], None] | None = None
 
     def finish(self, tell: Callable[[], None] | None = None) -> None:
         """It is over; ``tell`` the sink unless it has left."""
@@ -67,6 +69,8 @@ class Run:
             self.worker.runs.pop(self.number, None)
         if tell is not None and not self.cancelled:
             tell()
+        if self.when_over is not None:
+            self.when_over()
 
 
 class Pool:
@@ -88,6 +92,8 @@ class Pool:
         self._workers: list[WorkerProcess | None] = [None] * workers
         self._starting: dict[int, asyncio.Task[WorkerProcess]] = {}
         self._routes = Routes(workers)
+        self._suspects: deque[Run] = deque()
+        self._on_trial: Run | None = None
         self._numbers = itertools.count(1)
         self._tasks: set[asyncio.Task[None]] = set()
         self._threads = ThreadPoolExecutor(2, "panosc-hdf5-reap")
@@ -182,9 +188,25 @@ class Pool:
     def _retry(self, run: Run) -> None:
         if run.cancelled or run.answered or run.attempts >= MAX_ATTEMPTS or self._closed:
             run.finish(lambda: run.sink.fail(_replaced()))
+            return
+        run.worker = None
+        if run.suspect:
+            self._suspects.append(run)
+            self._try_suspects()
         else:
-            run.worker = None
             self._dispatch(run)
+
+    def _try_suspects(self) -> None:
+        """One at a time, so that the next end of a worker tells which one it was."""
+        if self._on_trial is not None and not self._on_trial.over:
+            return
+        while self._suspects:
+            run = self._suspects.popleft()
+            if not run.over:
+                self._on_trial = run
+                run.when_over = self._try_suspects
+                self._dispatch(run)
+                return
 
     def _run_on(self, worker: WorkerProcess, run: Run) -> None:
         run.worker = worker

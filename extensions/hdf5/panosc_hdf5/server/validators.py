@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import time
 from collections import OrderedDict
 from collections.abc import Sequence
 
@@ -33,7 +32,7 @@ class Validators:
             depends: further files, as they were when they were read.
         """
         files = [target.stamp, *depends]
-        if any(file is None or time.time_ns() - file.mtime_ns < SETTLED_NS for file in files):
+        if any(file is None or target.seen_ns - file.mtime_ns < SETTLED_NS for file in files):
             return None
         self._depends[key] = tuple(depends)
         self._depends.move_to_end(key)

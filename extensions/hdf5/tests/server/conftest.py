@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import inspect
-import json
 import os
-import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import server_operations
-from pytest_jupyter.jupyter_server import *  # noqa: F403 - its fixtures, for this folder only
-from tornado.httpclient import HTTPClientError, HTTPResponse
-
 from panosc_hdf5.core.operations import TABLE
 from panosc_hdf5.server.extension import KEY, Extension
+from pytest_jupyter.jupyter_server import *  # noqa: F403 - its fixtures, for this folder only
+from server_helpers import Ask, settle
+from tornado.httpclient import HTTPClientError, HTTPResponse
 
 SETTINGS: dict[str, Any] = {
     "workers": 1,
@@ -75,15 +73,6 @@ def file(jp_root_dir: Path) -> Path:
     return path
 
 
-def settle(path: Path) -> None:
-    """Make a file an hour old."""
-    hour_ago = time.time() - 3600
-    os.utime(path, (hour_ago, hour_ago))
-
-
-Ask = Callable[..., Awaitable[HTTPResponse]]
-
-
 @pytest.fixture
 def ask(jp_fetch: Any, extension: Extension, file: Path) -> Ask:
     """GET an operation; errors are answers, too."""
@@ -104,11 +93,3 @@ def ask(jp_fetch: Any, extension: Extension, file: Path) -> Ask:
             return error.response
 
     return get
-
-
-def words(response: HTTPResponse) -> dict[str, Any]:
-    """The error that a response carries."""
-    found: dict[str, Any] = json.loads(response.body)
-    assert found["code"]
-    assert found["message"]
-    return found

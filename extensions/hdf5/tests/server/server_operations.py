@@ -14,7 +14,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-
 from panosc_hdf5.core.context import Context
 from panosc_hdf5.core.errors import Forbidden, TooLarge, Unreadable
 from panosc_hdf5.core.operations import TABLE, Entry
@@ -96,6 +95,7 @@ def crash(query: Query, context: Context) -> Reply:
         ctypes.string_at(0)
     if how == "stop":
         os.kill(os.getpid(), signal.SIGSTOP)
+        time.sleep(60)
     os.kill(os.getpid(), signal.SIGKILL)
     return Reply()
 

@@ -6,9 +6,8 @@ import gzip
 import json
 
 import numpy as np
-from conftest import Ask, words
-
 from panosc_hdf5.core.wire import read_envelope
+from server_helpers import Ask, words
 
 
 async def test_json(ask: Ask) -> None:
