@@ -97,7 +97,7 @@ class Server:
             "allow_root": True,
             "jpserver_extensions": {extension: True},
         }
-        config = {"ServerApp": server, "IdentityProvider": {"token": self.token}}
+        config = {"ServerApp": server, "IdentityProvider": {"token": self.token}, "LabApp": {"news_url": None}}
         (state / "config.json").write_text(json.dumps(config))
         self.process = subprocess.Popen(
             [python, "-m", module, f"--config={state / 'config.json'}"],
