@@ -61,4 +61,6 @@ export interface IClient {
   url(operation: string, parameters?: Parameters): string | null;
   /** Be told when the data set grows or the file changes; returns how to stop. */
   follow(h5path: string, changed: (state: import('./types').ILiveState) => void): () => void;
+  /** The file changed: answers that were kept are out of date. */
+  forget?(): void;
 }

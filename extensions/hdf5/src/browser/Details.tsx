@@ -120,7 +120,7 @@ export function Attributes({ attributes }: { attributes: IAttribute[] }): ReactE
     return <p className="ph5-note">It has no attributes.</p>;
   }
   return (
-    <table className="ph5-table">
+    <table className="ph5-attributes">
       <caption className="ph5-caption">Attributes</caption>
       <thead>
         <tr>

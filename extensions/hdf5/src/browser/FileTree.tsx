@@ -25,7 +25,7 @@ interface IFileTreeProps {
 
 /** Search box, order and tree of one file. */
 export function FileTree({ model, selected, onSelect, onReload, host }: IFileTreeProps): ReactElement {
-  const [query, setQuery] = useState<ISearchQuery>({ text: '', kind: 'name' });
+  const [query, setQuery] = useState<ISearchQuery>({ text: '', kind: 'substring' });
   const box = useRef<HTMLDivElement>(null);
   const searching = query.text.trim() !== '';
   const choose = useCallback(

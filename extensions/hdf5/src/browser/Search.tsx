@@ -7,10 +7,10 @@ import type { IMatch, IProblem, SearchLine } from '../api/types';
 import { shapeText } from './format';
 import { Icon, iconOf } from './icons';
 
-export type SearchKind = 'name' | 'glob' | 'nx_class' | 'attribute';
+export type SearchKind = 'substring' | 'glob' | 'nx_class' | 'attribute';
 
 const KINDS: Record<SearchKind, { label: string; hint: string }> = {
-  name: { label: 'Name', hint: 'part of a name' },
+  substring: { label: 'Name', hint: 'part of a name or path' },
   glob: { label: 'Pattern', hint: '/entry*/**/data' },
   nx_class: { label: 'NeXus class', hint: 'NXdetector' },
   attribute: { label: 'Attribute', hint: 'units = mm' }

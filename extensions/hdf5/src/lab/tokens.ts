@@ -1,0 +1,55 @@
+import type { IWidgetTracker } from '@jupyterlab/apputils';
+import { Token } from '@lumino/coreutils';
+import type { ISignal } from '@lumino/signaling';
+import type { Server } from '../api/server';
+import type { TreeModel } from '../browser/model';
+import type { ViewMemory } from '../state/memory';
+import type { IHost } from '../viewer/host';
+import type { IViewerOptions } from '../viewer/options';
+import type { HDF5Widget, IStart } from './document';
+
+export const NAMESPACE = '@panosc/jupyterlab-hdf5';
+export const FACTORY = 'HDF5';
+export const FILE_TYPE = 'hdf5';
+
+export namespace CommandIDs {
+  export const open = 'hdf5:open';
+  export const openNewTab = 'hdf5:open-in-new-tab';
+  export const openTarget = 'hdf5:open-target';
+  export const openUrl = 'hdf5:open-url';
+  export const copyPath = 'hdf5:copy-path';
+  export const copyLink = 'hdf5:copy-link';
+  export const followLink = 'hdf5:follow-link';
+  export const addToPlot = 'hdf5:add-to-plot';
+  export const compareWith = 'hdf5:compare-with';
+  export const useAsX = 'hdf5:use-as-x';
+  export const reload = 'hdf5:reload';
+  export const followLast = 'hdf5:follow-last';
+  export const showBrowser = 'hdf5:show-browser';
+  /** Of the plugin that writes code. */
+  export const insertCode = 'hdf5:insert-code';
+}
+
+/** What the viewers of a page share. */
+export interface IShared {
+  readonly server: Server;
+  readonly memory: ViewMemory;
+  readonly host: IHost;
+  readonly options: IViewerOptions;
+  readonly theme: 'light' | 'dark';
+  /** Options or theme changed. */
+  readonly changed: ISignal<IShared, void>;
+  /** How the next document of a file starts, by contents path; taken when it is made. */
+  readonly starts: Map<string, Partial<IStart>>;
+  /** The tree of a file; sidebar and document show the same one. */
+  model(path: string): TreeModel;
+}
+
+export const IShared = new Token<IShared>(
+  `${NAMESPACE}:IShared`,
+  'What the HDF5 viewers of a page share: the server, preferences, theme and trees.'
+);
+
+export interface IHDF5Tracker extends IWidgetTracker<HDF5Widget> {}
+
+export const IHDF5Tracker = new Token<IHDF5Tracker>(`${NAMESPACE}:IHDF5Tracker`, 'The open HDF5 files.');
