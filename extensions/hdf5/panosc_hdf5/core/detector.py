@@ -61,7 +61,9 @@ def _describe(session: Session, located: Located) -> Detector:
         return Detector()
     frame = tuple(int(n) for n in data.shape[-2:])
     group = _detector_of(session, located, frame)
-    mask = _mask(session, group, frame, located.asked) if group else None
+    mask = _named_mask(session, located.asked, frame)
+    if mask is None and group is not None:
+        mask = _mask(session, group, frame, located.asked)
     sentinels = _sentinels(session, group, data.dtype, frame)
     filled = _fill_values(data)
     if mask is not None and group is not None and sentinels and _is_applied(session, group):
@@ -131,6 +133,14 @@ def _mask(session: Session, detector: str, frame: tuple[int, ...], asked: str) -
         if mask is not None and mask.shape == frame and mask.dtype.kind in "iub" and path != asked:
             return path
     return None
+
+
+def _named_mask(session: Session, asked: str, frame: tuple[int, ...]) -> str | None:
+    """The mask that the data's own group names, as canSAS does."""
+    name = session.attribute(parent(asked), "mask")
+    mask = session.dataset(join(parent(asked), name)) if name else None
+    fits = mask is not None and mask.shape == frame and mask.dtype.kind in "iub"
+    return join(parent(asked), name) if fits and name else None
 
 
 def _is_applied(session: Session, detector: str) -> bool:

@@ -89,6 +89,8 @@ def _of_hdf5(text: str, what: str) -> HDF5Error:
             "Wait until it is closed. If its writer died, 'h5clear -s' takes the mark away.",
             code="open_for_writing",
         )
+    if "file signature not found" in lower:
+        return Unsupported(f"{what} is not an HDF5 file.", code="not_hdf5")
     if "doesn't exist" in lower or "component not found" in lower:
         return NotFound(f"{what} is not there.")
     if any(word in lower for word in _DAMAGED):

@@ -15,6 +15,7 @@ import h5py
 import numpy as np
 
 from panosc_hdf5.core.fields import attribute_texts, attribute_value
+from panosc_hdf5.core.grids import axis_values
 from panosc_hdf5.core.links import join
 from panosc_hdf5.core.session import Session, basename
 from panosc_hdf5.core.types import dtype_text, is_numeric, type_json
@@ -43,7 +44,9 @@ class _Data:
     problems: list[dict[str, Any]] = field(default_factory=list)
 
     def problem(self, code: str, message: str) -> None:
-        self.problems.append({"code": code, "message": message})
+        found = {"code": code, "message": message}
+        if found not in self.problems:
+            self.problems.append(found)
 
     def child(self, name: str) -> h5py.Dataset | None:
         return self.session.dataset(join(self.path, name)) if name and name != "." else None
@@ -122,6 +125,8 @@ def plain_plot(session: Session, h5path: str) -> dict[str, Any] | None:
 
 def _text_of(obj: h5py.Group | h5py.Dataset, name: str) -> str | None:
     found = attribute_texts(obj, name)
+    if not found and name == "units":
+        found = attribute_texts(obj, "unit")  # some of canSAS' writers
     return (found[0][:200] or None) if found else None
 
 
@@ -196,7 +201,7 @@ def _axes(data: _Data, signal: str, dataset: h5py.Dataset, style: dict[str, Any]
     if _is_scatter(data, names, shape):
         return [_axis(data, name, d, style, names) for d, name in enumerate(names)], True
     found: dict[int, dict[str, Any]] = {}
-    for position, name in enumerate(names):
+    for position, name in enumerate(_components(data, names, shape)):
         if name in (".", ""):
             continue
         for dimension in _indices(data, name, position, shape):
@@ -205,6 +210,14 @@ def _axes(data: _Data, signal: str, dataset: h5py.Dataset, style: dict[str, Any]
             if _fits(data, name, dimension, shape):
                 found[dimension] = _axis(data, name, dimension, style, names)
     return [found[dimension] for dimension in sorted(found)], False
+
+
+def _components(data: _Data, names: list[str], shape: tuple[int, ...]) -> list[str]:
+    """A vector that canSAS names twice (``Q,Q``) is there as its components (``Qx``, ``Qy``)."""
+    if len(shape) != 2 or len(names) != 2 or names[0] != names[1] or data.child(names[0]) is not None:
+        return names
+    found = [f"{names[0]}y", f"{names[0]}x"]
+    return found if all(data.child(name) is not None for name in found) else names
 
 
 def _axis_names(data: _Data, signal: str, dataset: h5py.Dataset) -> list[str]:
@@ -243,7 +256,8 @@ def _indices(data: _Data, name: str, position: int, shape: tuple[int, ...]) -> l
         return [position] if position < len(shape) else []
     try:
         flat = np.asarray(value).reshape(-1).tolist()
-        numbers = [int(item.decode() if isinstance(item, bytes) else item) for item in flat]
+        parts = data.texts(f"{name}_indices")
+        numbers = [int(item) for item in (_split(parts) if parts else flat)]
     except (TypeError, ValueError):
         data.problem("axes", f"The attribute {name}_indices is no list of numbers.")
         return [position] if position < len(shape) else []
@@ -257,6 +271,11 @@ def _fits(data: _Data, name: str, dimension: int, shape: tuple[int, ...]) -> boo
     axis = data.child(name)
     if axis is None:
         data.problem("axes", f"The axis {name!r} is not there, or is no data set; the index is shown instead.")
+        return False
+    if axis.shape is not None and axis.shape == shape and len(shape) == 2:
+        if axis_values(data.session, join(data.path, name), dimension) is not None:
+            return True
+        data.problem("axes", f"The axis {name!r} is not the same in every row; the index is shown instead.")
         return False
     if axis.shape is None or len(axis.shape) > 1:
         many = "no" if axis.shape is None else len(axis.shape)
@@ -283,21 +302,22 @@ def _axis(data: _Data, name: str, dimension: int, style: dict[str, Any], names: 
     axis = data.child(name)
     assert axis is not None  # noqa: S101
     scales = style.get("axes", [])
-    position = names.index(name)
+    position = names.index(name) if name in names else dimension
     found = {
         "h5path": join(data.path, name),
         "label": _text_of(axis, "long_name") or name,
         "dimension": dimension,
-        "has_values": _has_values(axis),
+        "has_values": _has_values(axis, dimension),
         "scale": scales[position] if position < len(scales) else "linear",
     }
     optional = {"units": _text_of(axis, "units"), "errors": _errors(data, name, axis, is_signal=False)}
     return found | {key: value for key, value in optional.items() if value is not None}
 
 
-def _has_values(axis: h5py.Dataset) -> bool:
+def _has_values(axis: h5py.Dataset, dimension: int) -> bool:
     kind = type_json(axis.id.get_type())["class"]
-    return kind in ("integer", "float", "boolean") and 0 < axis.size <= MAX_AXIS_VALUES
+    length = axis.shape[dimension] if len(axis.shape) > 1 else axis.size
+    return kind in ("integer", "float", "boolean") and 0 < length <= MAX_AXIS_VALUES
 
 
 # --- errors, further signals, style ---------------------------------------------------------------------------------------
@@ -305,7 +325,9 @@ def _has_values(axis: h5py.Dataset) -> bool:
 
 def _errors(data: _Data, name: str, dataset: h5py.Dataset, *, is_signal: bool) -> str | None:
     """The path of the standard deviations, by any of the names that they have had."""
-    said = attribute_texts(dataset, "uncertainties") or data.texts(f"{name}_uncertainties") or []
+    said: list[str] = []
+    for word in ("uncertainties", "uncertainty"):
+        said += attribute_texts(dataset, word) or data.texts(f"{name}_{word}")
     names = [*said, f"{name}_errors", f"{name}_error"] + (["errors"] if is_signal else [])
     for candidate in names:
         errors = data.child(candidate)

@@ -6,6 +6,7 @@ be made is one of its plot's problems.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from panosc_hdf5.core.context import Context
 from panosc_hdf5.core.errors import Cancelled, DeadlineExceeded, HDF5Error
 from panosc_hdf5.core.failures import in_words
 from panosc_hdf5.core.fields import field_text
+from panosc_hdf5.core.grids import axis_values
 from panosc_hdf5.core.links import components, external_file, link_of
 from panosc_hdf5.core.nexus import default_path, plot_of, views
 from panosc_hdf5.core.order import SORTS, names_of
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from panosc_hdf5.core.files import Located, OpenFile
 
 MAX_ANCESTORS = 12
+log = logging.getLogger(__name__)
 
 
 def open_file(query: Query, context: Context) -> Reply:
@@ -198,12 +201,13 @@ def _ancestors(
     names = components(h5path)
     for depth, name in list(enumerate(names))[:MAX_ANCESTORS]:
         group = "/" + "/".join(names[:depth])
-        offset = _guarded(lambda group=group, name=name: _offset(session, context, group, name, limit, sort))
+        try:
+            offset = _offset(session, context, group, name, limit, sort)
+        except (HDF5Error, ValueError):
+            continue  # the object itself says why it cannot be opened
         if offset is None or (depth == 0 and offset == 0):
             continue  # the root's first page is there already
-        page = _guarded(lambda group=group, at=offset: _page(session, context, group, at, limit, sort, default))
-        if page is not None:
-            found.append(page)
+        found.append(_page(session, context, group, offset, limit, sort, default))
     return found
 
 
@@ -224,7 +228,10 @@ def _axis_arrays(session: Session, plot: dict[str, Any] | None) -> dict[str, Any
         if not axis["has_values"]:
             continue
         try:
-            values = np.atleast_1d(np.asarray(session.at(axis["h5path"]).dataset()[()]))
+            located = session.at(axis["h5path"])
+            values = axis_values(session, axis["h5path"], axis["dimension"])
+            if values is None:
+                values = np.atleast_1d(located.dataset()[()])
             arrays[f"axis{axis['dimension']}"] = values.astype(values.dtype.newbyteorder("="), copy=False)
         except (Cancelled, DeadlineExceeded):
             raise
@@ -253,6 +260,8 @@ def _first(
     except (Cancelled, DeadlineExceeded):
         raise
     except Exception as error:
+        if not isinstance(error, HDF5Error | OSError | RuntimeError | KeyError):
+            log.exception("no first view")  # ours, not the file's
         plot["problems"].append(in_words(error, plot["signal"]).as_json())
         return None
 
