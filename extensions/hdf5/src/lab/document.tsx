@@ -145,6 +145,8 @@ export class HDF5Factory extends ABCWidgetFactory<HDF5Document> {
     context.pathChanged.connect(() => {
       content.path = context.localPath;
     });
-    return new HDF5Document({ content, context });
+    const widget = new HDF5Document({ content, context });
+    widget.toolbar.hide(); // the viewer's own says what the file is
+    return widget;
   }
 }

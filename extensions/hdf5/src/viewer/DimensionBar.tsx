@@ -118,7 +118,7 @@ function Slider({ name, length, index, value, onChange }: ISliderProps): ReactEl
         onChange={event => event.target.value !== '' && onChange(Number(event.target.value), true)}
       />
       <span className="ph5-of">/ {length - 1}</span>
-      {value && <output className="ph5-axisvalue">{value}</output>}
+      {value && <output className="ph5-axisvalue">= {value}</output>}
       {playing && (
         <select className="ph5-select" aria-label="Frames a second" value={speed} onChange={event => setSpeed(Number(event.target.value))}>
           {SPEEDS.map(one => (
