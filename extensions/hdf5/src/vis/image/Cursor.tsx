@@ -10,20 +10,22 @@ import { scattering, useExactValue, type IPixel, type IPlane } from './cursor';
 interface IProps {
   client: IClient;
   plane: IPlane;
-  frame: { picture: IPicture; header: IViewHeader };
+  frame: { picture: IPicture; header: IViewHeader; turned: boolean };
   xScale: IScale;
   yScale: IScale;
   geometry: IGeometry | undefined;
   units: string | undefined;
   dtype: string | undefined;
   revision: number;
+  /** What is drawn is no value of the file: a difference. */
+  drawnOnly: boolean;
 }
 
 /** What is under the cursor: the pixel, where it lies on the axes, its exact value, and q. */
 export function Cursor(props: IProps): ReactElement {
   const { plane, xScale, yScale } = props;
   const [pixel, setPixel] = useState<IPixel>();
-  const exact = useExactValue(props.client, plane, pixel, props.revision);
+  const exact = useExactValue(props.client, plane, props.drawnOnly ? undefined : pixel, props.revision);
   return (
     <TooltipMesh
       guides="both"
@@ -71,10 +73,9 @@ function Reading(props: IProps & { pixel: IPixel; exact: unknown }): ReactElemen
 }
 
 /** What is drawn at a pixel: the largest (or mean …) value around it. */
-function overviewValue({ picture, header }: IProps['frame'], pixel: IPixel): number {
-  const upright = picture.height === Math.ceil((header.window[1] - header.window[0]) / header.factor);
-  const [y0, x0] = upright ? [header.window[0], header.window[2]] : [header.window[2], header.window[0]];
-  const row = Math.floor((pixel.row - y0) / header.factor);
-  const column = Math.floor((pixel.column - x0) / header.factor);
+function overviewValue({ picture, header, turned }: IProps['frame'], pixel: IPixel): number {
+  const { window, factor } = header;
+  const row = Math.floor((pixel.row - window[turned ? 2 : 0]) / factor);
+  const column = Math.floor((pixel.column - window[turned ? 0 : 2]) / factor);
   return picture.data[row * picture.width + column] ?? NaN;
 }

@@ -3,128 +3,176 @@ import { useCallback, useEffect, useMemo, useRef, useState, type ReactElement, t
 import type { IAnswer } from '../../api/client';
 import type { IViewHeader } from '../../api/types';
 import type { Window } from '../../state/viewState';
+import { ComparePanel } from '../../tools/ComparePanel';
+import { stackDimensions, type IMeasured } from '../../tools/context';
+import { ExportButton } from '../../tools/ExportButton';
+import { Overlay } from '../../tools/Overlay';
+import { Panels } from '../../tools/Panels';
+import { toolButtons } from '../../tools/ToolButtons';
+import { useTools } from '../../tools/useTools';
 import { axisScale, coordinateAt, pixelAt, type IScale } from '../axes';
 import { CameraSync, type ISight } from '../Camera';
 import { domainOf, scaleOf } from '../domain';
 import { Problem } from '../errors';
 import { useAxisValues } from '../fetching';
 import { formatTick, withUnits } from '../format';
-import { transpose } from '../picture';
+import { transpose, type IPicture } from '../picture';
 import type { IVisProps } from '../props';
 import { chooseDimensions, formatSlice, sliceFor } from '../slices';
+import { difference, swiped, symmetricDomain } from './compare';
 import { Cursor } from './Cursor';
-import type { ICanvasSize } from './frames';
+import type { ICanvasSize, IFrame } from './frames';
 import { ImageToolbar } from './ImageToolbar';
 import { Piece, SCALES, type IColours } from './Piece';
 import { TileLayers } from './TileLayers';
 import { makeTileStore, serverTiles } from './tiles';
 import { useFrame } from './useFrame';
+import { useOther, type IOther } from './useOther';
 
 const BAD = { light: '#c4c7cc', dark: '#4a4d52' };
 const SIZE_STEP = 64;
 
-/** The image of a data set or NXdata: which slice of what, and how it lies on the axes. */
+/** The image of a data set or NXdata: which slice of what, how it lies on the axes, and what is measured on it. */
 export function ImageView(props: IVisProps): ReactElement {
   const { client, entity, state, change, first, revision, theme } = props;
   const plot = entity.plot;
   const h5path = plot?.signal ?? entity.h5path;
   const shape = plot?.shape ?? entity.shape ?? [];
   const [yDimension, xDimension] = chooseDimensions(shape, 2, state.slice, state.axes);
+  const turned = yDimension > xDimension;
   const slice = formatSlice(sliceFor(shape, [yDimension, xDimension], state.slice));
   const answer = first && 'window' in first.header ? (first as IAnswer<IViewHeader>) : undefined;
   const [element, canvas] = useCanvasSize();
-  const { frame, problem, pending, retry } = useFrame(
-    client,
-    { h5path, reduce: state.reduce, mask: state.mask },
-    slice,
-    dimension => shape[dimension],
-    answer,
-    revision,
-    canvas
-  );
+  // means can be subtracted from each other, largest values can't
+  const reduce = state.compare && state.compareMode === 'difference' ? 'mean' : state.reduce;
+  const length = (dimension: number) => shape[dimension];
+  const { frame, problem, pending, retry } = useFrame(client, { h5path, reduce, mask: state.mask }, slice, length, answer, revision, canvas);
+  const other = useOther(props, slice, reduce, canvas);
+  const tools = useTools();
   const [grid, setGrid] = useState(false);
+  const [swipe, setSwipe] = useState(0.5);
   const header = frame?.header;
   const scale = scaleOf(header, state.scale);
   const colorMap = colorMapOf(state.colorMap);
-  const domain = domainOf(header, state.range, scale);
-  const turned = yDimension > xDimension;
-  const picture = useMemo(() => frame && (turned ? transpose(frame.picture) : frame.picture), [frame, turned]);
   const [yScale, xScale] = useScales(props, answer, yDimension, xDimension);
-  const tiles = useMemo(
+  const upright = (shown: IFrame | undefined) => shown && (turned ? transpose(shown.picture) : shown.picture);
+  const mine = useMemo(() => upright(frame), [frame, turned]);
+  const theirs = useMemo(() => upright(other?.frame), [other?.frame, turned]);
+  const compared = useMemo(
+    () => mine && combine(mine, theirs, state.compare && (state.compareMode ?? 'side'), swipe),
+    [mine, theirs, state.compare, state.compareMode, swipe]
+  );
+  const isDifference = compared !== undefined && compared.mode === 'difference';
+  const domain = isDifference && !state.range ? symmetricDomain(compared.picture) : domainOf(header, state.range, isDifference ? 'linear' : scale);
+  const colours = useMemo<IColours>(
     () => ({
-      store: makeTileStore(),
-      load: serverTiles({ client, h5path, reduce: state.reduce, mask: state.mask, turned })
+      domain,
+      scale: isDifference && scale !== 'symlog' ? 'linear' : scale,
+      colorMap: isDifference ? 'RdBu' : colorMap,
+      invert: isDifference !== (state.invertColorMap ?? false),
+      bad: BAD[theme]
     }),
+    [domain[0], domain[1], scale, colorMap, state.invertColorMap, theme, isDifference]
+  );
+  const tiles = useMemo(
+    () => ({ store: makeTileStore(), load: serverTiles({ client, h5path, reduce: state.reduce, mask: state.mask, turned }) }),
     [client, h5path, state.reduce, state.mask, turned, revision]
   );
-  const colours = useMemo<IColours>(
-    () => ({ domain, scale, colorMap, invert: state.invertColorMap ?? false, bad: BAD[theme] }),
-    [domain[0], domain[1], scale, colorMap, state.invertColorMap, theme]
-  );
   const keepAspect = state.keepAspect ?? (xScale?.index && yScale?.index ? true : sameUnits(xScale, yScale));
+  const units = plot?.units;
+  const measured: IMeasured = {
+    client, h5path, slice, shape, yDimension, xDimension, turned, plot, units, header, state, change, revision, theme,
+    image: { height: shape[yDimension], width: shape[xDimension] },
+    axes: plot?.axes ?? [],
+    geometry: turned ? undefined : plot?.geometry
+  };
+  const onZoom = useCallback((zoom: Window | undefined) => change({ zoom }), [change]);
+  const canvasProps = xScale && yScale && { xScale, yScale, keepAspect, grid, zoom: state.zoom, onZoom };
+  const ready = compared && header && canvas && canvasProps;
 
   return (
     <div className="ph5-vis ph5-image" aria-busy={pending} data-vis="heatmap" data-slice={frame?.slice} data-complete={header?.complete}>
-      <ImageToolbar
-        header={header}
-        state={state}
-        change={change}
-        scale={scale}
-        colorMap={colorMap}
-        grid={grid}
-        onGrid={() => setGrid(!grid)}
-      />
+      <ImageToolbar header={header} state={state} change={change} scale={scale} colorMap={colorMap} grid={grid} onGrid={() => setGrid(!grid)}>
+        {toolButtons(tools, stackDimensions(measured).length > 0)}
+        <ExportButton key="export" measured={measured} stage={element} />
+      </ImageToolbar>
       {problem && <Problem problem={problem} retry={retry} />}
+      {other?.problem && <Problem problem={other.problem} />}
       <div className="ph5-stage" ref={element}>
-        {picture && header && canvas && xScale && yScale && (
+        {ready && (
           <figure className="ph5-figure" aria-label={describe(props, header)} data-keep-canvas-colors>
-            <ImageCanvas
-              title={plot?.title ?? entity.h5path}
-              xScale={xScale}
-              yScale={yScale}
-              keepAspect={keepAspect}
-              grid={grid}
-              zoom={state.zoom}
-              onZoom={zoom => change({ zoom })}
-            >
-              <Piece
-                picture={picture}
-                y={header.window[turned ? 2 : 0]}
-                x={header.window[turned ? 0 : 2]}
-                factor={header.factor}
-                yScale={yScale}
-                xScale={xScale}
-                colours={colours}
-                z={0}
-                screen={canvas}
-              />
-              <TileLayers
-                store={tiles.store}
-                load={tiles.load}
-                slice={frame.slice}
-                overviewFactor={header.factor}
-                yScale={yScale}
-                xScale={xScale}
-                colours={colours}
-              />
+            <ImageCanvas {...canvasProps} title={titleOf(props, other, compared.mode)} pan={tools.mode === 'pan' && !tools.over}>
+              <Piece picture={compared.picture} {...placeOf(header, turned)} yScale={canvasProps.yScale} xScale={canvasProps.xScale} colours={colours} z={0} screen={canvas} />
+              {compared.mode === undefined || compared.mode === 'side' ? (
+                <TileLayers {...tiles} slice={frame.slice} overviewFactor={header.factor} yScale={canvasProps.yScale} xScale={canvasProps.xScale} colours={colours} />
+              ) : null}
               <Cursor
                 client={client}
-                plane={{ h5path, slice, ndim: shape.length, yDimension, xDimension, height: shape[yDimension], width: shape[xDimension] }}
-                frame={{ picture, header }}
-                xScale={xScale}
-                yScale={yScale}
-                geometry={turned ? undefined : plot?.geometry}
-                units={plot?.units}
+                plane={{ h5path, slice, ndim: shape.length, yDimension, xDimension, ...measured.image }}
+                frame={{ picture: compared.picture, header, turned }}
+                xScale={canvasProps.xScale}
+                yScale={canvasProps.yScale}
+                geometry={measured.geometry}
+                units={units}
                 dtype={plot?.dtype ?? entity.dtype}
                 revision={revision}
+                drawnOnly={isDifference}
+              />
+              <Overlay
+                xScale={canvasProps.xScale}
+                yScale={canvasProps.yScale}
+                mode={tools.mode}
+                roi={state.roi}
+                profile={state.profile}
+                point={tools.point}
+                onRoi={roi => change({ roi })}
+                onProfile={profile => change({ profile })}
+                onPoint={tools.setPoint}
+                onHover={tools.setOver}
+                onDrawn={() => tools.setMode('pan')}
               />
             </ImageCanvas>
-            <ColorBar domain={domain} scaleType={SCALES[scale]} colorMap={colorMap} invertColorMap={colours.invert} withBounds />
+            {compared.mode === 'side' && theirs && other?.frame && (
+              <ImageCanvas {...canvasProps} title={other.title} pan>
+                <Piece picture={theirs} {...placeOf(other.frame.header, turned)} yScale={canvasProps.yScale} xScale={canvasProps.xScale} colours={colours} z={0} screen={canvas} />
+              </ImageCanvas>
+            )}
+            <ColorBar domain={domain} scaleType={SCALES[colours.scale]} colorMap={colours.colorMap} invertColorMap={colours.invert} withBounds />
           </figure>
         )}
       </div>
+      {compared?.mode === 'swipe' && (
+        <label className="ph5-swipe">
+          <span>Border</span>
+          <input type="range" min={0} max={1} step={0.005} value={swipe} onChange={event => setSwipe(event.target.valueAsNumber)} />
+        </label>
+      )}
+      <Panels measured={measured} tools={tools}>
+        {tools.comparing || state.compare ? <ComparePanel measured={measured} onClose={() => tools.comparing && tools.toggleComparing()} /> : null}
+      </Panels>
     </div>
   );
+}
+
+type CompareMode = IVisProps['state']['compareMode'];
+
+/** What the main canvas draws. The mode is undefined where there is nothing to compare with, or the two don't fit. */
+function combine(mine: IPicture, theirs: IPicture | undefined, mode: CompareMode, share: number): { picture: IPicture; mode?: CompareMode } {
+  if (!theirs || !mode || mode === 'side') {
+    return { picture: mine, mode: theirs && mode };
+  }
+  const picture = mode === 'difference' ? difference(mine, theirs) : swiped(mine, theirs, share);
+  return picture ? { picture, mode } : { picture: mine, mode: 'side' };
+}
+
+function titleOf({ entity }: IVisProps, other: IOther | undefined, mode: CompareMode): string {
+  const title = entity.plot?.title || entity.h5path;
+  return mode === 'difference' ? `${title} − ${other?.title}` : mode === 'swipe' ? `${title} | ${other?.title}` : title;
+}
+
+/** Where an overview lies on the image. */
+function placeOf({ window, factor }: IViewHeader, turned: boolean): { y: number; x: number; factor: number } {
+  return { y: window[turned ? 2 : 0], x: window[turned ? 0 : 2], factor };
 }
 
 interface ICanvasProps {
@@ -135,13 +183,14 @@ interface ICanvasProps {
   grid: boolean;
   zoom: Window | undefined;
   onZoom: (zoom: Window | undefined) => void;
-  onMove?: (sight: ISight | undefined) => void;
+  /** Whether a drag moves the image. */
+  pan: boolean;
   children: ReactNode;
 }
 
 /** Axes and camera of an image. Row 0 is on top, unless the rows lie on an axis with values, which grow upwards. */
 export function ImageCanvas(props: ICanvasProps): ReactElement {
-  const { title, xScale, yScale, keepAspect, grid, zoom, onZoom, onMove, children } = props;
+  const { title, xScale, yScale, keepAspect, grid, zoom, onZoom, pan, children } = props;
   const sight = useMemo(() => zoom && sightOf(zoom, yScale, xScale), [zoom, yScale, xScale]);
   const onSight = useCallback(
     (seen: ISight | undefined) => onZoom(seen && windowOf(seen, yScale, xScale)),
@@ -151,9 +200,9 @@ export function ImageCanvas(props: ICanvasProps): ReactElement {
   const ordinate = useMemo(() => ({ ...axisConfig(yScale, grid), flip: yScale.index }), [yScale, grid]);
   return (
     <VisCanvas title={title} aspect={keepAspect ? 'equal' : 'auto'} abscissaConfig={abscissa} ordinateConfig={ordinate}>
-      <DefaultInteractions />
+      <DefaultInteractions pan={pan ? undefined : false} />
       <ResetZoomButton />
-      <CameraSync sight={sight} onSight={onSight} onMove={onMove} />
+      <CameraSync sight={sight} onSight={onSight} />
       {children}
     </VisCanvas>
   );

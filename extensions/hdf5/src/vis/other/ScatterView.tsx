@@ -27,7 +27,7 @@ export function ScatterView({ client, entity, state, change, revision }: IVisPro
     Promise.all(paths.map(path => fetchNumbers(client, path!, slice, signal)))
   );
   const scale: ScaleName = state.scale ?? plot?.scale ?? 'linear';
-  const full = useMemo(() => extent(value ? [value[2]] : []) ?? [0, 1], [value]);
+  const full = useMemo<[number, number]>(() => extent(value ? [value[2]] : []) ?? [0, 1], [value]);
   const positive = useMemo(() => extent(value ? [value[2]] : [], true)?.[0] ?? null, [value]);
   const data = useMemo(() => value && ndarray(value[2], [value[2].length]), [value]);
   const auto = drawable(full, scale, positive);

@@ -1,0 +1,29 @@
+import { useId, type PropsWithChildren, type ReactElement, type ReactNode } from 'react';
+import type { IProblem } from '../api/types';
+import { Problem } from '../vis/errors';
+
+interface IProps {
+  title: string;
+  onClose: () => void;
+  controls?: ReactNode;
+  problem?: IProblem;
+  busy?: boolean;
+}
+
+/** A measurement below the image: its name, its numbers, its plot. */
+export function Panel({ title, onClose, controls, problem, busy, children }: PropsWithChildren<IProps>): ReactElement {
+  const id = useId();
+  return (
+    <section className="ph5-panel" aria-labelledby={id} aria-busy={busy ?? false}>
+      <header className="ph5-panel-header">
+        <h3 id={id}>{title}</h3>
+        {controls}
+        <button type="button" className="ph5-close" aria-label={`Close ${title}`} onClick={onClose}>
+          ×
+        </button>
+      </header>
+      {problem && <Problem problem={problem} />}
+      {children}
+    </section>
+  );
+}
