@@ -44,7 +44,14 @@ def attributes_json(obj: h5py.Group | h5py.Dataset | h5py.Datatype) -> list[dict
         return True if len(names) >= MAX_ATTRIBUTES else None
 
     try:
-        h5a.iterate(obj.id, gather, index_type=h5.INDEX_NAME)
+        try:
+            h5a.iterate(obj.id, gather, index_type=h5.INDEX_NAME)
+        except Exception as error:
+            if "external file prefix" not in str(error):
+                raise
+            # HDF5 opens the object again to count its attributes, without the prefix that it is open with.
+            for index in range(min(h5a.get_num_attrs(obj.id), MAX_ATTRIBUTES)):
+                gather(h5a.open(obj.id, index=index).name)
     except Exception as error:
         problem = in_words(error, "An attribute").as_json()
         unknown = {"name": "?", "shape": None, "dtype": "?", "type": {"class": "unknown"}, "value": None}
@@ -67,6 +74,8 @@ def _attribute(obj: Any, raw: bytes) -> dict[str, Any]:
 
 
 def _value(obj: Any, attribute: Any, kind: dict[str, Any], shape: tuple[int, ...]) -> dict[str, Any]:
+    if not math.prod(shape):
+        return {"value": np.empty(shape).tolist()}
     size = max(attribute.get_storage_size(), math.prod(shape) * attribute.get_type().get_size())
     if size > MAX_BYTES:
         raise TooLarge(f"The attribute holds {size} bytes.", "Read it in a notebook.")

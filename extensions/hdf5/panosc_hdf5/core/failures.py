@@ -24,7 +24,16 @@ _DAMAGED = (
     "unable to decode",
     "can't deserialize",
     "bad version",
+    "bad byte number",
 )
+
+
+def raised_by_h5py(error: BaseException) -> bool:
+    """Whether h5py itself raised this: then it says something about the file, whatever class it has."""
+    at = error.__traceback__
+    while at is not None and at.tb_next is not None:
+        at = at.tb_next
+    return at is not None and "h5py" in at.tb_frame.f_code.co_filename.split("/")
 
 
 def in_words(error: BaseException, what: str) -> HDF5Error:
@@ -71,6 +80,12 @@ def _of_hdf5(text: str, what: str) -> HDF5Error:
             "Other slices may still be readable.",
             code="damaged_chunk",
         )
+    if "external raw data file" in lower:
+        return Unreadable(
+            f"The file that holds the data of {what} is not there.",
+            "Look whether it was moved; it belongs beside the HDF5 file.",
+            code="missing_source",
+        )
     if "truncated file" in lower:
         return Unreadable(
             f"{what} is truncated: it is shorter than its own header says.",
@@ -91,6 +106,12 @@ def _of_hdf5(text: str, what: str) -> HDF5Error:
         )
     if "file signature not found" in lower:
         return Unsupported(f"{what} is not an HDF5 file.", code="not_hdf5")
+    if "read data" in lower and "doesn't exist" in lower:
+        return Unreadable(
+            f"A source of {what} has no data set of the name that is asked for.",
+            "Look whether its source files were moved or written anew.",
+            code="missing_source",
+        )
     if "doesn't exist" in lower or "component not found" in lower:
         return NotFound(f"{what} is not there.")
     if any(word in lower for word in _DAMAGED):

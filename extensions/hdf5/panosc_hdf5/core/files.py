@@ -19,7 +19,7 @@ import hdf5plugin  # noqa: F401  # registers the filters
 from panosc_hdf5.core import sources
 from panosc_hdf5.core.errors import Forbidden, HDF5Error, NotFound, Unreadable, Unsupported
 from panosc_hdf5.core.failures import in_words
-from panosc_hdf5.core.links import Walk, components, high_level, outside
+from panosc_hdf5.core.links import Place, Walk, components, high_level, outside
 from panosc_hdf5.core.wire import Depends
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
@@ -160,12 +160,13 @@ class FileCache:
         self._slots: OrderedDict[str, _Slot] = OrderedDict()
 
     @contextmanager
-    def locate(self, path: str, h5path: str = "/") -> Iterator[Located]:
+    def locate(self, path: str, h5path: str = "/", within: Located | None = None) -> Iterator[Located]:
         """The object at a path of a file, with its files open.
 
         Args:
             path: real path of the file, or a URL that may be read.
             h5path: path inside it.
+            within: a group on the way, located already and still open; the walk begins there.
 
         Raises:
             HDF5Error: in words.
@@ -178,13 +179,23 @@ class FileCache:
                 passed.append(found)
                 return found
 
-            file = lease(self.confined(path))
-            place = Walk(lease, self.confined).to(file, h5path)
+            asked = "/" + "/".join(components(h5path))
+            if within is None:
+                file = origin = lease(self.confined(path))
+                start, rest = None, h5path
+            else:
+                file, origin = within.file, within.origin
+                start = Place(file, within.object.id, tuple(components(within.name)))
+                rest = asked[len(within.asked.rstrip("/")) + 1 :]
+            place = Walk(lease, self.confined).to(file, rest, start)
             if place.file.swmr and isinstance(place.id, h5py.h5d.DatasetID):
                 place.id.refresh()
-            depends = tuple({other.path: other.stamp for other in passed if other is not file}.values())
-            asked = "/" + "/".join(components(h5path))
-            yield Located(high_level(place.id), place.name, place.file, depends, self, file, asked)
+            stamps = {
+                stamp.path: stamp for stamp in (*(within.depends if within else ()), *(other.stamp for other in passed))
+            }
+            stamps.pop(origin.path, None)
+            depends = tuple(stamps.values())
+            yield Located(high_level(place.id), place.name, place.file, depends, self, origin, asked)
 
     @contextmanager
     def lease(self, path: str) -> Iterator[OpenFile]:

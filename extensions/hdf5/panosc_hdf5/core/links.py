@@ -103,13 +103,17 @@ def link_of(group: Any, name: bytes, info: Any = None) -> Link:
 
 def open_object(group: Any, name: bytes) -> Any:
     """Open the object of a hard link. Files of external storage are looked for beside the HDF5 file."""
-    found = h5o.open(group, name)
-    if isinstance(found, h5d.DatasetID) and found.get_create_plist().get_external_count():
+    try:
+        found = h5o.open(group, name)
+        if not isinstance(found, h5d.DatasetID) or not found.get_create_plist().get_external_count():
+            return found
         del found  # HDF5 refuses another prefix while it is open
-        access = h5p.create(h5p.DATASET_ACCESS)
-        access.set_efile_prefix(b"${ORIGIN}")
-        return h5d.open(group, name, access)
-    return found
+    except Exception as error:
+        if "external file prefix" not in str(error):  # it is open already, as below
+            raise
+    access = h5p.create(h5p.DATASET_ACCESS)
+    access.set_efile_prefix(b"${ORIGIN}")
+    return h5d.open(group, name, access)
 
 
 def high_level(identifier: Any) -> h5py.Group | h5py.Dataset | h5py.Datatype:
@@ -184,7 +188,8 @@ class Walk:
     def _hop(self, here: Place, what: str) -> None:
         key = (here.file.path, what)
         if any(key == known for known, _ in self._active):
-            raise Unreadable(f"{what} is a link that leads back to itself.", code="link_cycle")
+            first = self._active[0][0][1]
+            raise Unreadable(f"{first} is a link that leads in a circle.", code="link_cycle")
         self._hops += 1
         if self._hops > MAX_HOPS:
             raise Unreadable(f"{what} lies behind more than {MAX_HOPS} links.", code="too_many_links")
@@ -270,6 +275,7 @@ def _stored_name(here: Place, part: str) -> bytes:
     """The bytes of a name; one that is no UTF-8 is found by how it is shown."""
     name = part.encode()
     if REPLACEMENT in part and not here.id.links.exists(name):
-        shown: bytes | None = here.id.links.iterate(lambda raw: raw if text(raw) == part else None)
-        return shown or name
+        found: list[bytes] = []
+        here.id.links.iterate(lambda raw: found.append(raw) if text(raw) == part else None)
+        return found[0] if found else name
     return name

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import h5py
@@ -169,7 +170,8 @@ def _link(session: Session, h5path: str) -> dict[str, Any]:
         target = external_file(holder.file, link.file, holder.cache.confined, h5path)
     except HDF5Error:
         return link.as_json()
-    return link.as_json(holder.cache.contents_path(target))
+    is_file = holder.file.remote or Path(target).is_file()
+    return link.as_json(holder.cache.contents_path(target) if is_file else None)
 
 
 # --- the tree on the way ----------------------------------------------------------------------------------------------------

@@ -58,7 +58,9 @@ class Session:
         if found is None:
             self.check()
             try:
-                located: Located = self._stack.enter_context(self._files.locate(self.path, h5path))
+                located: Located = self._stack.enter_context(
+                    self._files.locate(self.path, h5path, self._known_parent(h5path))
+                )
                 found = located
             except HDF5Error as error:
                 found = error
@@ -67,6 +69,11 @@ class Session:
         if isinstance(found, HDF5Error):
             raise found
         return found
+
+    def _known_parent(self, h5path: str) -> Located | None:
+        """So that a deep object is found from its group, not from the root again."""
+        found = self._known.get(parent(h5path)) if h5path.strip("/") else None
+        return found if not isinstance(found, HDF5Error) and found and isinstance(found.object, h5py.Group) else None
 
     def get(self, h5path: str) -> Located | None:
         """The object at a path; None if it cannot be had."""

@@ -24,6 +24,7 @@ MAX_BLOCKS = 100_000
 HOLDS_SECONDS = 0.1
 # HDF5 reads them once, at its start; whoever set them has moved every source.
 _PREFIXES = tuple(Path(prefix) for prefix in (os.environ.get("HDF5_VDS_PREFIX"),) if prefix)
+_EXTERNAL_PREFIXES = tuple(Path(prefix) for prefix in (os.environ.get("HDF5_EXTFILE_PREFIX"),) if prefix)
 
 
 @dataclass(frozen=True)
@@ -170,7 +171,8 @@ def external_storage(plist: Any, name: str, file: OpenFile, cache: FileCache) ->
         named = text(plist.get_external(index)[0])
         real = os.path.realpath(Path(file.path).parent / named)
         try:
-            cache.confined(real)
+            for directory in (Path(file.path).parent, *_EXTERNAL_PREFIXES):
+                cache.confined(str(directory / named))
         except Forbidden as error:
             raise outside(f"The data of {name}") from error
         if is_there(Path(real)):

@@ -68,6 +68,11 @@ def filters_json(plist: Any) -> list[dict[str, Any]]:
     return found
 
 
+def missing_filters(dataset: Any) -> list[str]:
+    """The filters of a low-level data set that this process cannot decode."""
+    return [found["name"] for found in filters_json(dataset.get_create_plist()) if not found["available"]]
+
+
 def storage_json(
     dataset: Any, shape: tuple[int, ...] | None, itemsize: int, file: OpenFile, cache: FileCache, *, whole: bool = True
 ) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from h5py import h5d, h5g, h5s
@@ -165,7 +166,7 @@ class ChildReader:
             path = external_file(self._place.file, link.file, self._cache.confined, what)
         except HDF5Error:
             return None
-        return self._cache.contents_path(path)
+        return self._cache.contents_path(path) if self._place.file.remote or Path(path).is_file() else None
 
 
 def describe(obj: Any, file: OpenFile, cache: FileCache, *, whole: bool = False, timed: bool = False) -> dict[str, Any]:

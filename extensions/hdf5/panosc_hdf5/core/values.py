@@ -9,9 +9,10 @@ import h5py
 from panosc_hdf5.core.context import Context
 from panosc_hdf5.core.errors import HDF5Error, TooLarge, Unsupported
 from panosc_hdf5.core.exact import Encoder
-from panosc_hdf5.core.failures import in_words
+from panosc_hdf5.core.failures import in_words, missing_filter
 from panosc_hdf5.core.query import Query
 from panosc_hdf5.core.selection import Selection, parse_slice, refuse_above
+from panosc_hdf5.core.storage import missing_filters
 from panosc_hdf5.core.tree import shape_of
 from panosc_hdf5.core.types import type_json
 from panosc_hdf5.core.wire import Reply
@@ -55,7 +56,10 @@ def read(dataset: h5py.Dataset, selection: Selection, what: str) -> Any:
     except TypeError as error:
         raise Unsupported(f"{what} has a type that numpy cannot hold.", code="no_numpy_type") from error
     except Exception as error:
-        raise in_words(error, what) from error
+        found = in_words(error, what)
+        if found.code in ("missing_filter", "damaged_chunk") and (names := missing_filters(dataset.id)):
+            found = missing_filter(what, ", ".join(names))
+        raise found from error
 
 
 def cells_of(kind: dict[str, Any]) -> int:
