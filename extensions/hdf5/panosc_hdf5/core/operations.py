@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from importlib import import_module
 
 from panosc_hdf5.core.context import Context
-from panosc_hdf5.core.errors import NotFound
+from panosc_hdf5.core.errors import HDF5Error, NotFound
+from panosc_hdf5.core.failures import in_words, raised_by_h5py
 from panosc_hdf5.core.query import Query
 from panosc_hdf5.core.wire import Reply
 
@@ -77,8 +78,14 @@ def run(name: str, parameters: Mapping[str, str], context: Context) -> Iterator[
     query = Query(parameters)
     query.refuse_unknown(entry.parameters)
     operation: Operation = getattr(import_module(f"panosc_hdf5.core.{entry.module}"), entry.function)
-    answer = operation(query, context)
-    if isinstance(answer, Reply):
-        yield answer
-    else:
-        yield from answer
+    try:
+        answer = operation(query, context)
+        if isinstance(answer, Reply):
+            yield answer
+        else:
+            yield from answer
+    except Exception as error:
+        # In a damaged file any call of h5py can fail, in ways that nobody foresees. What others raise is a bug.
+        if not isinstance(error, HDF5Error) and (isinstance(error, MemoryError) or raised_by_h5py(error)):
+            raise in_words(error, query.text("h5path", "") or "The file") from error
+        raise
