@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import queue
 import select
 import signal
 import socket
@@ -46,6 +47,7 @@ log = logging.getLogger("panosc_hdf5.worker")
 
 IDLE_SECONDS = 5.0
 QUICK_SECONDS = 30.0  # operations that may take longer wait behind others
+TOGETHER_SECONDS = 0.03  # lines that come sooner after others travel with the next
 AHEAD = 8  # small parts that may be on their way at once
 
 
@@ -66,25 +68,39 @@ class Job:
 
 
 class Backlog:
-    """Jobs that wait for a thread. Long ones never take all threads: one is kept for what a person waits for."""
+    """Jobs that wait for a thread. Long ones never take all threads: the first is kept for what a person waits for.
 
-    def __init__(self) -> None:
+    Args:
+        threads: how many take jobs.
+    """
+
+    def __init__(self, threads: int) -> None:
+        self._inboxes = [queue.SimpleQueue[Job]() for _ in range(threads)]
+        self._idle: set[int] = set()
         self._quick: deque[Job] = deque()
         self._long: deque[Job] = deque()
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
 
     def put(self, job: Job, long: bool) -> None:
-        """Wait for a thread."""
-        with self._changed:
-            (self._long if long else self._quick).append(job)
-            self._changed.notify_all()  # one alone might be the one that takes quick ones only
+        """Give a job to a thread that is idle, else to the next one that will be."""
+        with self._lock:
+            free = self._idle - {0} if long and len(self._inboxes) > 1 else self._idle
+            if free:
+                thread = min(free)
+                self._idle.remove(thread)
+                self._inboxes[thread].put(job)
+            else:
+                (self._long if long else self._quick).append(job)
 
-    def take(self, quick_only: bool) -> Job:
-        """The next one, when there is one."""
-        with self._changed:
-            while not self._quick and (quick_only or not self._long):
-                self._changed.wait()
-            return (self._quick or self._long).popleft()
+    def take(self, thread: int) -> Job:
+        """The next job of a thread, when there is one."""
+        with self._lock:
+            if self._quick:
+                return self._quick.popleft()
+            if self._long and (thread or len(self._inboxes) == 1):
+                return self._long.popleft()
+            self._idle.add(thread)
+        return self._inboxes[thread].get()
 
 
 class Worker:
@@ -107,7 +123,7 @@ class Worker:
             cache_dir=Path(settings.cache_dir) if settings.cache_dir else None,
         )
         self._jobs: dict[int, Job] = {}
-        self._waiting = Backlog()
+        self._waiting = Backlog(settings.jobs)
         self._sending = threading.Lock()
         self._last = time.monotonic()
         self._shrunk = True
@@ -161,7 +177,7 @@ class Worker:
 
     def _work(self, slot: int) -> None:
         while True:
-            job = self._waiting.take(quick_only=slot == 0 and self._settings.jobs > 1)
+            job = self._waiting.take(slot)
             self._arena.started(slot, job.number)
             try:
                 self._answer(job)
@@ -248,18 +264,32 @@ class Worker:
         self._part(job, reply, [Compressor().part(parts, last=True)] if gzip else parts, gzip, last=True)
 
     def _stream(self, job: Job, replies: Iterator[Reply]) -> None:
-        for reply in replies:
-            if not job.parts:
-                job.lines = reply.is_json
-                if job.gzip and worth_compressing(job.operation, reply, True):
-                    job.compressor = Compressor()
-            parts = plain_parts(reply, True, shuffle=job.compressor is not None)
-            if job.compressor is not None:
-                parts = [job.compressor.part(parts, last=False)]
-            self._part(job, reply, parts, job.compressor is not None, last=False)
-            # What the reply lies in may be written over by the next one: it is asked for when the server has sent this.
-            self._wait_for_room(job)
+        lines: list[bytes | memoryview] = []
+        due = 0.0
+        try:
+            for reply in replies:
+                if not job.parts:
+                    job.lines = reply.is_json
+                    if job.gzip and worth_compressing(job.operation, reply, True):
+                        job.compressor = Compressor()
+                parts = plain_parts(reply, True, shuffle=job.compressor is not None)
+                if job.lines and time.monotonic() < due:
+                    lines += parts  # thousands a second are not a message each
+                    continue
+                parts, lines = lines + parts, []
+                self._stream_part(job, reply, parts)
+                due = time.monotonic() + TOGETHER_SECONDS
+                # The next reply may be written over what this one lies in: it waits until the server has sent this.
+                self._wait_for_room(job)
+        finally:
+            if lines:
+                self._stream_part(job, Reply(), lines)
         self._send({"id": job.number, "end": True}, job.compressor.end() if job.compressor else b"")
+
+    def _stream_part(self, job: Job, reply: Reply, parts: list[bytes | memoryview]) -> None:
+        if job.compressor is not None:
+            parts = [job.compressor.part(parts, last=False)]
+        self._part(job, reply, parts, job.compressor is not None, last=False)
 
     def _part(self, job: Job, reply: Reply, parts: list[bytes | memoryview], gzip: bool, *, last: bool) -> None:
         packed = pack_bytes(parts, self._arena, self._limits.reply_bytes + INLINE_BYTES, job.ticket.check)

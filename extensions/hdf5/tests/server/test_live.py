@@ -44,7 +44,10 @@ async def until_shape(socket: Any, shape: list[int]) -> float:
 async def test_growth_is_told_of_within_a_third_of_a_second(
     jp_ws_fetch: Any, extension: Extension, growing: Path, swmr: bool
 ) -> None:
-    with h5py.File(growing, "r+", libver="latest", locking=False) as file:
+    if not swmr:
+        with h5py.File(growing, "w") as file:  # of old, without a mark that it is open for writing
+            file.create_dataset("data", (0, 4), "u2", maxshape=(None, 4), chunks=(1, 4))
+    with h5py.File(growing, "r+", libver="latest" if swmr else "earliest", locking=False) as file:
         if swmr:
             file.swmr_mode = True
         socket = await jp_ws_fetch("panosc-hdf5", "live", params={"path": "growing.h5", "h5path": "/data"})
