@@ -40,7 +40,7 @@ from panosc_hdf5.worker_answer import (
     worth_compressing,
 )
 from panosc_hdf5.worker_arena import Arena
-from panosc_hdf5.worker_limits import bound_memory, no_core_dumps, step_back, volunteer_for_oom
+from panosc_hdf5.worker_limits import bound_memory, no_core_dumps, resident, step_back, volunteer_for_oom
 from panosc_hdf5.worker_protocol import Unpacker, WorkerSettings, answers_in_parts, pack
 
 log = logging.getLogger("panosc_hdf5.worker")
@@ -165,7 +165,14 @@ class Worker:
             if sent := self._jobs.get(message["id"]):
                 self._sent(sent, message["part"])
         elif message["do"] == "ping":
-            self._send({"pong": self._arena.used})
+            self._send({"pong": self._figures()})
+
+    def _figures(self) -> dict[str, int]:
+        return {
+            "shared_bytes": self._arena.used,
+            "decoded_bytes": self._services.decoded.nbytes,
+            "resident_bytes": resident(),
+        }
 
     def _sent(self, job: Job, part: int) -> None:
         with job.room:

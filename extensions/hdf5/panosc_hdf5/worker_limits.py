@@ -12,8 +12,17 @@ OOM_SCORE = 800
 
 def address_space() -> int:
     """Bytes of address space that this process has; 0 where the system does not say."""
+    return _statm(0)
+
+
+def resident() -> int:
+    """Bytes of memory that this process has in use, shared memory included; 0 where the system does not say."""
+    return _statm(1)
+
+
+def _statm(field: int) -> int:
     try:
-        pages = int(Path("/proc/self/statm").read_text().split()[0])
+        pages = int(Path("/proc/self/statm").read_text().split()[field])
     except (OSError, ValueError, IndexError):
         return 0
     return pages * resource.getpagesize()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+from collections.abc import Awaitable
 from importlib.resources import files
 from typing import Any, cast
 
@@ -210,7 +211,7 @@ class OperationHandler(HDF5Handler):
             while part is not None:
                 for view in part.views:
                     self.write(bytes(view))
-                await self.flush()
+                await self._written(self.flush())
                 part = await reader.next()
             self.write(reader.flight.trailing)
         except HDF5Error as error:
@@ -241,8 +242,17 @@ class OperationHandler(HDF5Handler):
             for begin in range(0, view.nbytes, PIECE):
                 if self._aborted is not None or connection is None:
                     raise StreamClosedError
-                await connection.write(view[begin : begin + PIECE])  # type: ignore[arg-type]  # any buffer will do
+                written = connection.write(view[begin : begin + PIECE])  # type: ignore[arg-type]  # any buffer will do
+                await self._written(written)
                 await asyncio.sleep(0)
+
+    async def _written(self, written: Awaitable[None]) -> None:
+        """Wait for the client to take it; one that does not is left, since others need the memory."""
+        try:
+            await asyncio.wait_for(written, self.extension.settings.stall_seconds)
+        except TimeoutError as error:
+            self._hang_up()
+            raise StreamClosedError from error
 
     def _finish_quietly(self) -> None:
         if not self._finished:
@@ -280,25 +290,23 @@ class StatusHandler(HDF5Handler):
             self.refuse(error)
             return
         pool, desk = self.extension.pool, self.extension.desk
+        workers = pool.workers
+        figures = await asyncio.gather(*(one.measure() for one in workers))
         hello = worker.hello or {}
+        found = {
+            "version": hello.get("version"),
+            "codecs": hello.get("codecs", []),
+            "workers": [
+                {"pid": one.pid, "requests": len(one.runs), **its} for one, its in zip(workers, figures, strict=True)
+            ],
+            "restarts": pool.restarts,
+            "quarantined": len(pool.quarantine),
+            "asked": desk.asked,
+            "joined": desk.joined,
+            "followed": self.extension.live.followed,
+        }
         self.set_header("Cache-Control", "no-store")
-        self.finish(
-            json.dumps(
-                {
-                    "version": hello.get("version"),
-                    "codecs": hello.get("codecs", []),
-                    "workers": [
-                        {"pid": one.pid, "requests": len(one.runs), "shared_bytes": one.arena_used}
-                        for one in pool.workers
-                    ],
-                    "restarts": pool.restarts,
-                    "quarantined": len(pool.quarantine),
-                    "asked": desk.asked,
-                    "joined": desk.joined,
-                    "followed": self.extension.live.followed,
-                }
-            )
-        )
+        await self.finish(json.dumps(found))
 
 
 class DescriptionHandler(HDF5Handler):

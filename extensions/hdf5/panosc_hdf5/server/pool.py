@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 
 MAX_ATTEMPTS = 3
 REAP_SECONDS = 2.0
+START_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
@@ -136,12 +137,8 @@ class Pool:
             Busy: it does not start.
         """
         worker = next(iter(self.workers), None) or await self._start(0)
-        for _ in range(600):
-            if worker.hello is not None:
-                return worker
-            if worker.dead:
-                break
-            await asyncio.sleep(0.02)
+        if await worker.ready(START_SECONDS):
+            return worker
         raise _not_started()
 
     async def close(self) -> None:

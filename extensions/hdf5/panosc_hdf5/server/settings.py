@@ -106,6 +106,11 @@ class PanoscHDF5(Configurable):
     stat_seconds = Float(
         10.0, min=0.1, help="How long a file system may take to say whether a file is there, before it is said to hang."
     ).tag(config=True)
+    stall_seconds = Float(
+        60.0,
+        min=0.1,
+        help="How long a client may take nothing of an answer, before its connection is closed and the memory used again.",
+    ).tag(config=True)
     nice = Int(
         3, min=0, max=19, help="How much workers step back behind the server and kernels when processors are busy."
     ).tag(config=True)

@@ -50,7 +50,7 @@ class WorkerProcess(asyncio.Protocol):
         self.runs: dict[int, Any] = {}  # by number; the pool's business
         self.hello: dict[str, Any] | None = None
         self.heard = time.monotonic()
-        self.arena_used = 0
+        self.figures: dict[str, int] = {}
         self.dead = False
         self.ended_by_us = False
         self._died = died
@@ -61,6 +61,7 @@ class WorkerProcess(asyncio.Protocol):
         self._memory: mmap.mmap | None = None
         self._view = memoryview(b"")
         self._unsent: list[bytes] = []
+        self._waiters: list[asyncio.Future[None]] = []
 
     @property
     def pid(self) -> int:
@@ -120,8 +121,10 @@ class WorkerProcess(asyncio.Protocol):
             for message, body in self._unpacker.feed(data):
                 if "hello" in message:
                     self.hello = message
+                    self.wake()
                 elif "pong" in message:
-                    self.arena_used = int(message["pong"])
+                    self.figures = {str(name): int(value) for name, value in message["pong"].items()}
+                    self.wake()
                 elif self._listener is not None and not self.dead:
                     self._listener(message, body)
         except (ValueError, KeyError, TypeError) as error:
@@ -206,6 +209,34 @@ class WorkerProcess(asyncio.Protocol):
         self.send({"do": "stop"})
         self._gone()
 
+    async def ready(self, seconds: float) -> bool:
+        """Wait until it has said that it is ready; whether it has."""
+        await self._until(lambda: self.hello is not None, seconds)
+        return self.hello is not None and not self.dead
+
+    async def measure(self, seconds: float = 0.5) -> dict[str, int]:
+        """Its figures as they are now, or as they were if it does not answer soon."""
+        self.figures, before = {}, self.figures
+        self.send({"do": "ping"})
+        await self._until(lambda: bool(self.figures), seconds)
+        self.figures = self.figures or before
+        return self.figures
+
+    async def _until(self, found: Callable[[], bool], seconds: float) -> None:
+        loop = asyncio.get_running_loop()
+        end = loop.time() + seconds
+        while not (found() or self.dead) and loop.time() < end:
+            waiter: asyncio.Future[None] = loop.create_future()
+            self._waiters.append(waiter)
+            await asyncio.wait([waiter], timeout=end - loop.time())
+
+    def wake(self) -> None:
+        """Something that somebody may wait for has changed."""
+        for waiter in self._waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+        self._waiters = []
+
     def wait(self, seconds: float) -> int | None:
         """Its exit code, negative for a signal; None if it has not ended. Blocks: for a thread."""
         if self._process is None:
@@ -222,6 +253,7 @@ class WorkerProcess(asyncio.Protocol):
         if self._transport is not None:
             self._transport.close()
         self._view = memoryview(b"")  # parts that are still sent keep the memory alive
+        self.wake()
         self._died(self)
 
 

@@ -66,6 +66,8 @@ async def test_status(jp_fetch: Any, extension: Extension) -> None:
     found = json.loads((await jp_fetch("panosc-hdf5", "status")).body)
     assert found["version"]
     assert "gzip" in found["codecs"]
+    assert found["workers"][0]["resident_bytes"] > 1e7
+    assert found["workers"][0]["shared_bytes"] == 0
     assert [worker["pid"] for worker in found["workers"]] == [worker.pid for worker in extension.pool.workers]
 
 
@@ -158,4 +160,4 @@ async def test_an_oversize_question_is_refused_at_once(ask: Ask, extension: Exte
         times.append(time.perf_counter() - begin)
         assert response.code == 413
     assert min(times) < 0.02
-    assert extension.pool.workers[0].arena_used == 0
+    assert (await extension.pool.workers[0].measure())["shared_bytes"] == 0

@@ -169,7 +169,7 @@ async def test_a_client_that_goes_away_from_what_cannot_be_cancelled(
 async def test_memory_limit(ask: Ask, extension: Extension) -> None:
     response = await ask("greedy", bytes=3 * 1024**3)
     assert response.code == 413
-    assert words(response)["code"] == "memory"
+    assert "memory" in words(response)["message"]
     assert (await ask("greedy", bytes=1024**2)).code == 200
     assert extension.pool.restarts == 0
 

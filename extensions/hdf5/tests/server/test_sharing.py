@@ -39,11 +39,7 @@ async def test_big_answers_are_shared_and_given_back(ask: Ask, extension: Extens
     assert len({answer.body for answer in answers}) == 1
     assert extension.desk.joined >= 1
     worker = extension.pool.workers[0]
-    worker.arena_used = -1
-    worker.send({"do": "ping"})
-    while worker.arena_used < 0:
-        await asyncio.sleep(0.01)
-    assert worker.arena_used == 0
+    assert (await worker.measure())["shared_bytes"] == 0
 
 
 async def test_the_latest_of_a_slot_wins(ask: Ask, file: Path) -> None:
