@@ -44,7 +44,7 @@ def natural(names: list[bytes]) -> list[bytes]:
 
 
 def _numbered(names: list[bytes]) -> bool:
-    """Whether all are one word with a number behind, without leading zeros: then a longer name is a greater number."""
+    """Whether all are one word with a number behind, of one length or without leading zeros: a longer name is a greater number."""
     match = _PREFIX.match(names[0])
     prefix = match.group() if match else b""
     if not names[-1].startswith(prefix):
@@ -53,6 +53,7 @@ def _numbered(names: list[bytes]) -> bool:
     digits = joined.replace(prefix, b"") if prefix else joined
     zero = prefix + b"0"
     padded = names[1].startswith(zero) or (names[0].startswith(zero) and names[0] != zero)
+    padded = padded and len(set(map(len, names))) > 1
     return digits.isdigit() and len(joined) - len(digits) == len(prefix) * len(names) and not padded
 
 
