@@ -106,7 +106,7 @@ def _of_hdf5(text: str, what: str) -> HDF5Error:
         )
     if "file signature not found" in lower:
         return Unsupported(f"{what} is not an HDF5 file.", code="not_hdf5")
-    if "read data" in lower and "doesn't exist" in lower:
+    if "read data" in lower and ("doesn't exist" in lower or "component not found" in lower):
         return Unreadable(
             f"A source of {what} has no data set of the name that is asked for.",
             "Look whether its source files were moved or written anew.",

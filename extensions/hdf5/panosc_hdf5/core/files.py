@@ -1,4 +1,4 @@
-"""The open files: kept open while used, least recently used ones closed, reopened or refreshed when they changed on disk."""
+"""The open files: kept open while used, least recently used ones closed, reopened when they changed on disk."""
 
 from __future__ import annotations
 
@@ -188,8 +188,6 @@ class FileCache:
                 start = Place(file, within.object.id, tuple(components(within.name)))
                 rest = asked[len(within.asked.rstrip("/")) + 1 :]
             place = Walk(lease, self.confined).to(file, rest, start)
-            if place.file.swmr and isinstance(place.id, h5py.h5d.DatasetID):
-                place.id.refresh()
             stamps = {
                 stamp.path: stamp for stamp in (*(within.depends if within else ()), *(other.stamp for other in passed))
             }
@@ -275,8 +273,6 @@ class FileCache:
         old = slot.file
         if old is None:
             slot.file = open_file(path, self._drivers[0])
-        elif old.swmr and _refreshed(old):
-            return
         elif not old.leases:
             slot.file = None
             old.close()
@@ -285,7 +281,11 @@ class FileCache:
             self._open_beside(slot, old, path)
 
     def _open_beside(self, slot: _Slot, old: OpenFile, path: str) -> None:
-        """Somebody still reads the old state. HDF5 shares it with whoever opens the same file by the same driver."""
+        """Somebody still reads the old state. HDF5 shares it with whoever opens the same file by the same driver.
+
+        What is read while it is written (SWMR) is not refreshed meanwhile: HDF5 corrupts what it knows of a data set that
+        is open twice when one of the two is refreshed.
+        """
         used = {file.driver for file in (old, *slot.retired) if file.leases}
         driver = next((name for name in self._drivers if name not in used), None)
         if driver is None or old.swmr or old.remote:
@@ -405,20 +405,6 @@ def _is_current(file: OpenFile) -> bool:
         return False
     racy = file.opened_ns - file.stamp.mtime_ns < RACY_NS and time.time_ns() - file.stamp.mtime_ns > RACY_NS
     return now == file.stamp and not racy
-
-
-def _refreshed(file: OpenFile) -> bool:
-    """Whether a file that is read while it is written could be brought to its present state."""
-    try:
-        now = _stamp(file.path, Path(file.path).stat())
-    except OSError:
-        return False
-    if file.descriptor is None or now.inode != file.stamp.inode:
-        return False
-    if not flags(file.descriptor, file.superblock) & SWMR_WRITING:
-        return False
-    file.stamp, file.memo, file.opened_ns = now, {}, time.time_ns()
-    return True
 
 
 def _beneath(path: str, root: str) -> bool:
