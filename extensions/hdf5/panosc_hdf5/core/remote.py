@@ -144,8 +144,7 @@ def _checked(url: str) -> SplitResult:
         raise BadRequest("This is no web address.", "It begins with https:// or http://.")
     if parts.username or parts.password:
         raise BadRequest("A web address with a password in it is not opened.", "Leave the name and the password out.")
-    target = parts.path + parts.query
-    if any(ord(letter) <= 32 or ord(letter) > 126 for letter in target):
+    if any(ord(letter) <= 32 or ord(letter) > 126 for letter in url):
         raise BadRequest("The web address holds blanks or letters that must be written as %xx.")
     return parts
 

@@ -1,0 +1,109 @@
+"""Search: what is found, that it ends, and that it is quick enough."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+from panosc_hdf5.core.context import Context, Ticket
+from panosc_hdf5.core.errors import Cancelled
+from panosc_hdf5.core.operations import run
+from panosc_hdf5.core.search import _Index
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    with h5py.File(tmp_path / "other.h5", "w") as file:
+        file["hidden_needle"] = 1
+    with h5py.File(tmp_path / "searched.h5", "w") as file:
+        file.attrs["NX_class"] = "NXroot"
+        for n in range(3):
+            entry = file.create_group(f"entry{n}")
+            entry.attrs["NX_class"] = "NXentry"
+            data = entry.create_group("Data")
+            data.attrs["NX_class"] = "NXdata"
+            data["needle"] = np.arange(4)
+            data["needle"].attrs["units"] = "mm"
+            data["round"] = file["/"]
+        file["soft_needle"] = h5py.SoftLink("/entry0")
+        file["ext_needle"] = h5py.ExternalLink("other.h5", "/hidden_needle")
+        file["dangling_needle"] = h5py.SoftLink("/nowhere")
+    return tmp_path / "searched.h5"
+
+
+def found(ask: Any, path: Path, q: str, **parameters: Any) -> tuple[list[str], dict[str, Any]]:
+    lines = [reply.header for reply in ask.replies("search", path, q=q, **parameters)]
+    return [line["match"]["h5path"] for line in lines if "match" in line], lines[-1]["done"]
+
+
+NEEDLES = [f"/entry{n}/Data/needle" for n in range(3)]
+LINKS = ["/dangling_needle", "/ext_needle", "/soft_needle"]
+
+
+@pytest.mark.parametrize(
+    ("q", "parameters", "expected"),
+    [
+        ("needle", {}, NEEDLES + LINKS),
+        ("NEEDLE", {}, NEEDLES + LINKS),
+        ("NEEDLE", {"case": 1}, []),
+        ("need*", {"kind": "glob"}, NEEDLES),
+        ("*1*", {"kind": "glob"}, ["/entry1"]),
+        ("entry1/data", {"kind": "path"}, ["/entry1/Data", "/entry1/Data/needle", "/entry1/Data/round"]),
+        ("try1/Data/n", {}, ["/entry1/Data/needle"]),
+        ("NXdata", {"kind": "nx_class"}, [f"/entry{n}/Data" for n in range(3)]),
+        ("NX*t*", {"kind": "nx_class", "h5path": "/entry1"}, ["/entry1", "/entry1/Data", "/entry1/Data/round"]),
+        ("units=mm", {"kind": "attribute"}, NEEDLES),
+        ("units", {"kind": "attribute", "h5path": "/entry2/Data", "limit": 1}, ["/entry2/Data/needle"]),
+        ("NXro", {"kind": "attribute", "limit": 1}, ["/"]),
+        ("nothing", {}, []),
+    ],
+)
+def test_kinds(ask: Any, path: Path, q: str, parameters: dict[str, Any], expected: list[str]) -> None:
+    for _ in range(2):  # the second from the index
+        names, done = found(ask, path, q, **parameters)
+        if "h5path" not in parameters:
+            assert sorted(names) == sorted(expected)
+            assert done["matches"] == len(expected)
+        else:
+            assert set(expected) <= set(names)
+
+
+def test_the_limit(ask: Any, path: Path) -> None:
+    names, done = found(ask, path, "e", limit=2)
+    assert len(names) == 2 and done["truncated"]
+
+
+def test_both_ways_to_read_the_names_find_the_same(ask: Any, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with h5py.File(path) as file:
+        root = h5py.h5g.open(file.id, b"/")
+        ways = []
+        for after in (1e9, -1.0):
+            monkeypatch.setattr("panosc_hdf5.core.search.VISIT_AFTER_SECONDS", after)
+            index = _Index(root)
+            while not index.complete:
+                index.grow(root, lambda: None)
+            ways.append(sorted(index.paths))
+    assert len(ways[0]) == len(set(ways[0]))
+    # The round link is named once for each entry, and not entered again.
+    assert ways[0] == ways[1]
+
+
+def test_nothing_of_another_file_is_named(ask: Any, path: Path) -> None:
+    assert found(ask, path, "hidden")[0] == []
+
+
+def test_a_blank_search_is_refused(ask: Any, path: Path) -> None:
+    assert ask.error("search", path, q="  ").status == 400
+
+
+def test_it_stops_when_nobody_waits(ask: Any, path: Path) -> None:
+    ticket = Ticket()
+    lines = run("search", {"path": str(path), "q": "e"}, Context(ask.services, ticket))
+    next(lines)
+    ticket.cancel()
+    with pytest.raises(Cancelled):
+        list(lines)
+    assert found(ask, path, "needle")[1]["matches"] == 6
