@@ -226,31 +226,26 @@ class Chunks:
         if len(positions.known) > upto:
             return
         known = list(positions.known)
-        position, unpack = known[-1], _PREFIX
-        base = position
-        window = self._window(info, base)
-        data = window.data
-        limit = info.size
+        unpack, base = _PREFIX, known[-1]
+        data, at = self._window(info, base), 0  # at: in the window
         while len(known) <= upto:
             for _ in range(EVERY):
                 try:
-                    length = unpack(data, position - base)[0]
+                    at += 4 + unpack(data, at)[0]
                 except StructError:
-                    base = position
-                    window = self._window(info, base)
-                    data = window.data
-                    length = unpack(data, 0)[0]
-                position += 4 + length
-                if position > limit:
-                    raise corrupt("a block's length leads beyond its end")
-            known.append(position)
+                    base += at
+                    data = self._window(info, base)
+                    at = 4 + unpack(data, 0)[0]
+            if base + at > info.size:
+                raise corrupt("a block's length leads beyond its end")
+            known.append(base + at)
         positions.known = known
 
-    def _window(self, info: ChunkInfo, position: int) -> Bytes:
+    def _window(self, info: ChunkInfo, position: int) -> memoryview:
         size = min(WINDOW, info.size - position)
         if size < 4:
             raise corrupt("a block's length leads beyond its end")
-        return self._read(info, position, size)
+        return self._read(info, position, size).data
 
 
 class Positions:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -72,3 +73,30 @@ def number(value: Any) -> int | float | None:
         return int(value)
     found = float(value)
     return found if np.isfinite(found) else None
+
+
+def marks(block: Array, sentinels: Sequence[int]) -> Array | None:
+    """Where a block has one of some values; None if nowhere."""
+    found: Array | None = None
+    for value in sentinels:
+        if not representable(value, block.dtype):
+            continue
+        here = block == block.dtype.type(value)
+        found = here if found is None else found | here
+    return found if found is not None and found.any() else None
+
+
+def representable(value: int, dtype: DType) -> bool:
+    """Whether a type has such a value."""
+    if dtype.kind == "f":
+        return float(dtype.type(value)) == value
+    info = np.iinfo(dtype)
+    return bool(info.min <= value <= info.max)
+
+
+def either(one: Array | None, other: Array | None) -> Array | None:
+    """Where one of two conditions holds; None if nowhere."""
+    if one is None or other is None:
+        return one if other is None else other
+    found: Array = one | other
+    return found

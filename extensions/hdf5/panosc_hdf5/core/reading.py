@@ -85,6 +85,7 @@ class Reader:
             HDF5Error: in words.
         """
         self.context.check()
+        keep = keep and self._fits(selection)
         if out is None:
             out = np.empty(selection.result_shape, self.stored)
         if out.size == 0:
@@ -102,6 +103,37 @@ class Reader:
         except (OSError, RuntimeError, ValueError, MemoryError, OverflowError) as error:
             raise in_words(error, self.located.name) from error
         return out
+
+    def _fits(self, selection: Selection) -> bool:
+        """Whether what is decoded for a selection may be kept: a passing through of everything would push out the rest."""
+        budget: int = self.context.services.decoded.budget
+        if not self.layout.chunks or not selection.size:
+            return False
+        nbytes = self.layout.chunk_nbytes
+        for item, chunk in zip(selection.items, self.layout.chunks, strict=True):
+            if isinstance(item, range):
+                nbytes *= min(len(item), item[-1] // chunk - item.start // chunk + 1)
+        return nbytes <= budget // 3
+
+    def glance(self, selection: Selection) -> Array | None:
+        """The values of a part of one chunk without a copy, valid until this thread reads again; None if there is none such.
+
+        Nothing is kept. Not to be changed.
+        """
+        if self.layout.kind != "chunked" or not selection.size:
+            return None
+        parts = [chunk_parts(i, chunk) for i, chunk in zip(selection.items, self.chunks.shape, strict=True)]
+        if any(len(part) != 1 for part in parts):
+            return None
+        info = self.chunks.find(tuple(next(iter(part)) for part in parts))
+        if info is None:
+            return None
+        box = tuple(inner for part in parts for inner, _ in part.values())
+        try:
+            found = self.chunks.part(info, box, keep=False).reshape(selection.result_shape)
+        except (OSError, RuntimeError, ValueError, MemoryError) as error:
+            raise in_words(error, self.located.name) from error
+        return found.astype(self.stored) if self.layout.swapped else found
 
     # chunked
 
@@ -185,7 +217,7 @@ class Reader:
         if not selection.items:
             out[...] = np.asarray(self.dataset[()]).astype(self.stored)
             return
-        for part, target in _pieces(selection, out):
+        for part, target in _pieces(selection, out, self.layout):
             self.context.check()
             target[...] = np.asarray(self.dataset[part.index]).reshape(target.shape)
 
@@ -246,14 +278,26 @@ def span_dimension(selection: Selection) -> int:
     return max(0, split - 1)
 
 
-def _pieces(selection: Selection, out: Array) -> Iterator[tuple[Selection, Array]]:
-    """A selection in pieces along its first kept dimension."""
+def _pieces(selection: Selection, out: Array, layout: Layout) -> Iterator[tuple[Selection, Array]]:
+    """A selection in pieces along its first kept dimension, so that none takes long."""
     kept = selection.dimensions
-    if not kept or out.nbytes <= PIECE:
+    if not kept:
         yield selection, out
         return
-    n = len(selection.kept(kept[0]))
-    step = max(1, n * PIECE // out.nbytes)
-    for begin in range(0, n, step):
-        end = min(n, begin + step)
+    item = selection.kept(kept[0])
+    step = max(1, len(item) * PIECE // out.nbytes)
+    if layout.chunks and item.step == 1:
+        chunk = layout.chunks[kept[0]]
+        step = max(chunk, min(step, max(1, PIECE * 4 // _decoded_for_one(selection, layout, kept[0])) * chunk))
+    for begin in range(0, len(item), step):
+        end = min(len(item), begin + step)
         yield selection.within(kept[0], begin, end), out[begin:end]
+
+
+def _decoded_for_one(selection: Selection, layout: Layout, dimension: int) -> int:
+    """Bytes that are decoded for one chunk along a dimension."""
+    nbytes = layout.chunk_nbytes
+    for d, (item, chunk) in enumerate(zip(selection.items, layout.chunks or (), strict=True)):
+        if d != dimension and isinstance(item, range):
+            nbytes *= (item[-1] // chunk) - (item.start // chunk) + 1
+    return max(1, nbytes)
