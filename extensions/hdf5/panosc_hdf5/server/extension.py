@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from jupyter_server.services.contents.fileio import FileManagerMixin
 from jupyter_server.utils import url_path_join
 
 from panosc_hdf5.server.coalesce import Desk, Slots
@@ -53,7 +54,8 @@ class Extension:
         manager = server_app.contents_manager
 
         def root() -> str:
-            return str(getattr(manager, "root_dir", "") or server_app.root_dir)
+            # Managers of other kinds have a root_dir, too, that may mean anything; "/" where nobody set it.
+            return str(manager.root_dir if isinstance(manager, FileManagerMixin) else server_app.root_dir)
 
         paths = Paths(
             root,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import Awaitable
 from importlib.resources import files
 from typing import Any, cast
 
@@ -25,7 +24,7 @@ from panosc_hdf5.server.paths import Target
 from panosc_hdf5.worker_protocol import answers_in_parts
 
 LINES = "application/x-ndjson"
-PIECE = 2 * 1024**2
+PIECE = 8 * 1024**2  # some milliseconds of sending, after which others have a turn
 SMALL = 64 * 1024
 MAX_SLOT = 200
 
@@ -244,10 +243,11 @@ class OperationHandler(HDF5Handler):
                     raise StreamClosedError
                 written = connection.write(view[begin : begin + PIECE])  # type: ignore[arg-type]  # any buffer will do
                 await self._written(written)
-                await asyncio.sleep(0)
 
-    async def _written(self, written: Awaitable[None]) -> None:
+    async def _written(self, written: asyncio.Future[None]) -> None:
         """Wait for the client to take it; one that does not is left, since others need the memory."""
+        if written.done():
+            await asyncio.sleep(0)  # awaiting what is done does not let others have a turn
         try:
             await asyncio.wait_for(written, self.extension.settings.stall_seconds)
         except TimeoutError as error:

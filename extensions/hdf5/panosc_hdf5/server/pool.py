@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 MAX_ATTEMPTS = 3
 REAP_SECONDS = 2.0
 START_SECONDS = 30.0
+AGAIN_SECONDS = 1.0  # after one that did not start
 
 
 @dataclass(frozen=True)
@@ -100,6 +101,7 @@ class Pool:
         self._threads = ThreadPoolExecutor(2, "panosc-hdf5-reap")
         self._watch: asyncio.TimerHandle | None = None
         self._used = time.monotonic()
+        self._failed = -AGAIN_SECONDS
         self._closed = False
 
     @property
@@ -219,7 +221,7 @@ class Pool:
         worker = self._workers[index]
         if worker is not None:
             return worker
-        if self._closed:
+        if self._closed or time.monotonic() - self._failed < AGAIN_SECONDS:
             raise _not_started()
         task = self._starting.get(index)
         if task is None:
@@ -313,12 +315,23 @@ class Pool:
         self._spawn(self._bury(worker))
 
     async def _bury(self, worker: WorkerProcess) -> None:
-        loop = asyncio.get_running_loop()
-        code = await loop.run_in_executor(self._threads, worker.wait, REAP_SECONDS)
+        # One that we ended may hang in the kernel: nobody waits for that.
+        code = None if worker.ended_by_us else await self._reap(worker)
         runs: list[Run] = list(worker.runs.values())
-        if runs:
-            self.restarts += 1
         worker.runs.clear()
+        self._judge(runs, worker, code)
+        if worker.ended_by_us:
+            await self._reap(worker)
+        elif worker.hello is None:
+            self._failed = time.monotonic()
+            log.error("A reader of HDF5 files ended before it was ready (exit code %s).", code)
+
+    async def _reap(self, worker: WorkerProcess) -> int | None:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, worker.wait, REAP_SECONDS)
+
+    def _judge(self, runs: list[Run], worker: WorkerProcess, code: int | None) -> None:
+        """Who ended a worker is told so; the others are asked again."""
+        self.restarts += bool(runs)
         culprits = find_culprits(runs, worker.running())
         if culprits:
             names = ", ".join(sorted({run.question.operation for run in culprits}))

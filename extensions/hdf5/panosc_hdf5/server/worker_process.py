@@ -74,6 +74,8 @@ class WorkerProcess(asyncio.Protocol):
         Raises:
             OSError: it cannot be started.
         """
+        if os.name == "nt":
+            raise OSError("reading HDF5 files in workers needs Linux or macOS")
         self._listener = listener
         loop = asyncio.get_running_loop()
         ours, theirs = socket.socketpair()

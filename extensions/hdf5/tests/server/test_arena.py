@@ -82,26 +82,25 @@ def test_full_and_waiting(arena: Arena) -> None:
 @given(st.lists(st.tuples(st.integers(1, 200_000), st.integers(0, 10)), max_size=60))
 def test_all_of_it_comes_back(steps: list[tuple[int, int]]) -> None:
     arena = new_arena()
+    use(arena, steps)
+    assert arena.used == 0
+    assert arena.allocate(arena.capacity) is not None
+
+
+def use(arena: Arena, steps: list[tuple[int, int]]) -> None:
+    """Allocate and drop regions; each keeps what was written into it."""
     held: list[np.ndarray] = []
     for size, drop in steps:
         found = arena.allocate(size)
         if found is None:
-            assert sum(array.nbytes for array in held) + size > 0
             held = held[len(held) // 2 :]
             continue
-        offset, array = found
-        assert offset >= TABLE_BYTES
-        array[:] = len(held) % 251
-        held.append(array)
+        assert found[0] >= TABLE_BYTES
+        found[1][:] = len(held) % 251
+        held.append(found[1])
         if drop < len(held) and drop % 2:
             del held[drop]
-        del array, found
         assert all((one == one[0]).all() for one in held)
-    found = array = None
-    held.clear()
-    assert arena.used == 0
-    whole = arena.allocate(arena.capacity)
-    assert whole is not None
 
 
 def test_pages_are_given_back(arena: Arena) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import signal
+import socket
 import time
 from pathlib import Path
 from typing import Any
@@ -213,6 +214,52 @@ async def test_a_worker_that_dies_at_once(ask: Ask, jp_fetch: Any, monkeypatch: 
     monkeypatch.setattr("sys.executable", "/bin/false")
     response = await ask("echo")
     assert response.code == 503
-    assert words(response)["code"] == "replaced"
+    assert words(response)["code"] == "no_reader"
     with pytest.raises(HTTPClientError, match="503"):
         await jp_fetch("panosc-hdf5", "status")
+
+
+@pytest.mark.parametrize("hdf5_settings", [{"jobs": 1}])
+async def test_who_waits_too_long_behind_others_is_told_so(ask: Ask, extension: Extension, file: Path) -> None:
+    first = asyncio.ensure_future(ask("sleepy", seconds=3))
+    await until(lambda: begun(file))
+    response = await ask("deaf")
+    assert response.code == 503
+    assert words(response)["message"] == "Too many other requests were before this one."
+    assert (await first).code == 200
+    assert extension.pool.restarts == 0
+
+
+async def test_long_work_does_not_keep_short_work_waiting(ask: Ask, file: Path) -> None:
+    long = [asyncio.ensure_future(ask("slow", seconds=2, tag=index)) for index in range(6)]
+    await until(lambda: begun(file) and len(Path(f"{file}.begun").read_text()) == 3)  # of four threads
+    begin = time.monotonic()
+    assert (await ask("echo")).code == 200
+    assert time.monotonic() - begin < 0.5
+    assert not any(one.done() for one in long)
+    for one in long:
+        one.cancel()
+    await asyncio.gather(*long, return_exceptions=True)
+
+
+@pytest.mark.parametrize("hdf5_settings", [{"stall_seconds": 0.5}])
+async def test_a_client_that_takes_nothing_is_left(
+    extension: Extension, file: Path, url: str, jp_auth_header: dict[str, str], ask: Ask
+) -> None:
+    parts = urlsplit(url)
+    host, port = parts.hostname, parts.port
+    assert host is not None
+    assert port is not None
+    await ask("echo")
+    with socket.create_connection((host, port)) as client:
+        header = jp_auth_header["Authorization"]
+        client.sendall(
+            f"GET {parts.path}array?path=data.h5&n=14000000 HTTP/1.1\r\nHost: {parts.netloc}\r\nAuthorization: {header}\r\n\r\n".encode()
+        )
+        worker = extension.pool.workers[0]
+        while not (await worker.measure()).get("shared_bytes"):
+            await asyncio.sleep(0.02)
+        begin = time.monotonic()
+        while (await worker.measure())["shared_bytes"]:
+            assert time.monotonic() - begin < 5
+            await asyncio.sleep(0.05)
