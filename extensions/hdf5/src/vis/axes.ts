@@ -16,19 +16,46 @@ export interface IScale {
   index: boolean;
 }
 
-/** Pixel numbers: pixel i lies between i and i + 1. */
-export function indexScale(length: number, label: string): IScale {
-  return { label, edges: Float64Array.from({ length: length + 1 }, (_, i) => i), log: false, regular: true, index: true };
+/** Which elements of a dimension the pixels are. */
+export interface IRange {
+  start: number;
+  step: number;
+  count: number;
 }
 
-/** The scale of an axis whose values are centres of pixels, or edges if there is one more of them. Pixel numbers where they can't be. */
-export function axisScale(axis: IAxis | undefined, values: ArrayLike<number> | undefined, length: number): IScale {
+/** Pixel numbers: element i lies between i and i + 1. */
+export function indexScale({ start, step, count }: IRange, label: string): IScale {
+  const edges = Float64Array.from({ length: count + 1 }, (_, i) => start + i * step);
+  return { label, edges, log: false, regular: true, index: true };
+}
+
+/** The part of an axis' values that belongs to a part of its dimension. */
+function taken(values: ArrayLike<number>, { start, step, count }: IRange, length: number): ArrayLike<number> {
+  if (start === 0 && step === 1 && count === length) {
+    return values;
+  }
+  const bins = values.length === length + 1;
+  return Array.from({ length: bins ? count + 1 : count }, (_, i) => values[Math.min(start + i * step, values.length - 1)]);
+}
+
+/**
+ * The scale of an axis whose values are centres of pixels, or edges if there is one more of them. Pixel numbers where they can't
+ * be. `length` is that of the whole dimension, `range` what of it is shown.
+ */
+export function axisScale(
+  axis: IAxis | undefined,
+  all: ArrayLike<number> | undefined,
+  length: number,
+  range: IRange = { start: 0, step: 1, count: length }
+): IScale {
   const label = axis ? withUnits(axis.label, axis.units) : '';
-  if (!axis || !values || !usable(values, length)) {
-    return indexScale(length, label);
+  const fits = all !== undefined && (all.length === length || all.length === length + 1);
+  const values = fits ? taken(all, range, length) : undefined;
+  if (!axis || !values || !usable(values, range.count)) {
+    return indexScale(range, label);
   }
   const log = axis.scale === 'log' && Array.prototype.every.call(values, (value: number) => value > 0);
-  const edges = edgesOf(values, length, log);
+  const edges = edgesOf(values, range.count, log);
   return { label, units: axis.units, edges, values, log, regular: isRegular(edges, log), index: false };
 }
 
@@ -87,7 +114,7 @@ export function pixelAt(scale: IScale, coordinate: number): number {
   const { edges, log } = scale;
   const last = edges.length - 1;
   if (scale.index) {
-    return coordinate;
+    return (coordinate - edges[0]) / (edges[1] - edges[0]);
   }
   const to = log ? Math.log10 : (v: number) => v;
   const rising = edges[last] > edges[0];
@@ -109,7 +136,7 @@ export function pixelAt(scale: IScale, coordinate: number): number {
 export function coordinateAt(scale: IScale, pixel: number): number {
   const { edges, log } = scale;
   if (scale.index) {
-    return pixel;
+    return edges[0] + pixel * (edges[1] - edges[0]);
   }
   const last = edges.length - 1;
   const low = Math.min(Math.max(Math.floor(pixel), 0), last - 1);

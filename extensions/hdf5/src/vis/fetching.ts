@@ -1,6 +1,6 @@
 import { useEffect, useRef, useState } from 'react';
 import type { IClient } from '../api/client';
-import type { IAxis, IProblem } from '../api/types';
+import type { IAxis, ILineHeader, IProblem } from '../api/types';
 import { aborted, problemOf } from './errors';
 
 export interface IFetched<T> {
@@ -38,16 +38,41 @@ export function useFetched<T>(key: string | null, ask: (signal: AbortSignal) => 
   return fetched;
 }
 
-/** A one-dimensional data set's values as numbers, exact up to 2^53. */
+/** More samples than this of an axis or a scatter plot are not asked for. */
+export const MOST_SAMPLES = 100_000;
+
+const AT_ONCE = 4;
+
+/** A one-dimensional data set's values as numbers, exact up to 2^53. An answer holds a few thousand; longer ones come in parts. */
 export async function fetchNumbers(
   client: IClient,
   h5path: string,
   slice: string | undefined,
   signal?: AbortSignal
 ): Promise<Float64Array> {
-  const answer = await client.arrays('frame', { h5path, slice, encoding: 'raw' }, signal);
-  const array = answer.arrays.data ?? Object.values(answer.arrays)[0];
-  return Float64Array.from(array.values as ArrayLike<number | bigint> as ArrayLike<number>, Number);
+  const ask = (range?: [number, number]) =>
+    client.arrays<ILineHeader>('line', { h5path, slice, range: range?.join(','), points: MOST_SAMPLES }, signal);
+  const numbers = (values: ArrayLike<number | bigint>) => Float64Array.from(values as ArrayLike<number>, Number);
+  const whole = await ask();
+  const { length, bucket } = whole.header;
+  if (bucket === 1) {
+    return numbers(whole.arrays.first.values);
+  }
+  if (length > MOST_SAMPLES) {
+    throw new Error(`${h5path} has ${length} values, which are too many for an axis.`);
+  }
+  const found = new Float64Array(length);
+  // with smallest and largest values beside them, fewer fit into an answer than without
+  const part = whole.arrays.first.values.length;
+  const begins = Array.from({ length: Math.ceil(length / part) }, (_, i) => i * part);
+  const next = async (): Promise<void> => {
+    for (let begin = begins.shift(); begin !== undefined; begin = begins.shift()) {
+      const answer = await ask([begin, Math.min(begin + part, length)]);
+      found.set(numbers(answer.arrays.first.values), begin);
+    }
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, next));
+  return found;
 }
 
 /** Values of the axes by dimension: from `given` if they came along, else asked for. An axis that fails is an index axis. */

@@ -32,7 +32,7 @@ export function Cursor(props: IProps): ReactElement {
       renderTooltip={(x, y) => {
         const position = { row: pixelAt(yScale, y), column: pixelAt(xScale, x) };
         const found = { row: Math.floor(position.row), column: Math.floor(position.column) };
-        if (found.row < 0 || found.column < 0 || found.row >= plane.height || found.column >= plane.width) {
+        if (found.row < 0 || found.column < 0 || found.row >= plane.rows.count || found.column >= plane.columns.count) {
           return undefined;
         }
         if (found.row !== pixel?.row || found.column !== pixel.column) {
@@ -47,15 +47,17 @@ export function Cursor(props: IProps): ReactElement {
 }
 
 function Reading(props: IProps & { pixel: IPixel; exact: unknown }): ReactElement {
-  const { pixel, exact, xScale, yScale, geometry, units, dtype, frame } = props;
+  const { pixel, exact, xScale, yScale, geometry, units, dtype, frame, plane } = props;
+  const row = plane.rows.start + pixel.row * plane.rows.step;
+  const column = plane.columns.start + pixel.column * plane.columns.step;
   const near = overviewValue(frame, pixel);
-  const { q, twoTheta, d } = geometry ? scattering(geometry, pixel.row + 0.5, pixel.column + 0.5) : {};
+  const { q, twoTheta, d } = geometry ? scattering(geometry, row + 0.5, column + 0.5) : {};
   const where = (scale: IScale, index: number) =>
     scale.index ? undefined : `${scale.label || 'axis'} ${formatTick(coordinateAt(scale, index + 0.5))}`;
   return (
     <div className="ph5-reading" data-testid="cursor">
       <div>
-        row <b>{pixel.row}</b>, column <b>{pixel.column}</b>
+        row <b>{row}</b>, column <b>{column}</b>
       </div>
       {[where(yScale, pixel.row), where(xScale, pixel.column)].map(text => text && <div key={text}>{text}</div>)}
       <div className="ph5-reading-value" data-exact={exact !== undefined}>

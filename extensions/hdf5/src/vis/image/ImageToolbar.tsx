@@ -37,7 +37,7 @@ export function ImageToolbar(props: IProps): ReactElement {
   const suggested = domainOf(header, undefined, scale);
   const full = fullDomain(header?.stats, scale);
   return (
-    <Toolbar
+    <div className="ph5-controls"><Toolbar
       interactions={[
         { shortcut: 'Drag', description: 'Pan' },
         { shortcut: 'Wheel', description: 'Zoom' },
@@ -92,7 +92,7 @@ export function ImageToolbar(props: IProps): ReactElement {
       <ToggleBtn label="Grid" iconOnly Icon={GridIcon} value={grid} onToggle={onGrid} />
       <Separator />
       {children}
-    </Toolbar>
+    </Toolbar></div>
   );
 }
 

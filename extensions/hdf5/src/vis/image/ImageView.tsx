@@ -10,7 +10,7 @@ import { Overlay } from '../../tools/Overlay';
 import { Panels } from '../../tools/Panels';
 import { toolButtons } from '../../tools/ToolButtons';
 import { useTools } from '../../tools/useTools';
-import { axisScale, coordinateAt, pixelAt, type IScale } from '../axes';
+import { axisScale, coordinateAt, pixelAt, type IRange, type IScale } from '../axes';
 import { CameraSync, type ISight } from '../Camera';
 import { domainOf, scaleOf } from '../domain';
 import { Problem } from '../errors';
@@ -18,7 +18,7 @@ import { useAxisValues } from '../fetching';
 import { formatTick, withUnits } from '../format';
 import { transpose, type IPicture } from '../picture';
 import type { IVisProps } from '../props';
-import { chooseDimensions, formatSlice, sliceFor } from '../slices';
+import { chooseDimensions, formatSlice, rangeOf, sliceFor } from '../slices';
 import { difference, swiped, symmetricDomain } from './compare';
 import { Cursor } from './Cursor';
 import type { ICanvasSize, IFrame } from './frames';
@@ -40,7 +40,10 @@ export function ImageView(props: IVisProps): ReactElement {
   const shape = plot?.shape ?? entity.shape ?? [];
   const [yDimension, xDimension] = chooseDimensions(shape, 2, state.slice, state.axes);
   const turned = yDimension > xDimension;
-  const slice = formatSlice(sliceFor(shape, [yDimension, xDimension], state.slice));
+  const entries = sliceFor(shape, [yDimension, xDimension], state.slice);
+  const slice = formatSlice(entries);
+  const rows = rangeOf(entries[yDimension], shape[yDimension]);
+  const columns = rangeOf(entries[xDimension], shape[xDimension]);
   const answer = first && 'window' in first.header ? (first as IAnswer<IViewHeader>) : undefined;
   const [element, canvas] = useCanvasSize();
   // means can be subtracted from each other, largest values can't
@@ -54,7 +57,7 @@ export function ImageView(props: IVisProps): ReactElement {
   const header = frame?.header;
   const scale = scaleOf(header, state.scale);
   const colorMap = colorMapOf(state.colorMap);
-  const [yScale, xScale] = useScales(props, answer, yDimension, xDimension);
+  const [yScale, xScale] = useScales(props, answer, [yDimension, rows], [xDimension, columns]);
   const upright = (shown: IFrame | undefined) => shown && (turned ? transpose(shown.picture) : shown.picture);
   const mine = useMemo(() => upright(frame), [frame, turned]);
   const theirs = useMemo(() => upright(other?.frame), [other?.frame, turned]);
@@ -82,7 +85,7 @@ export function ImageView(props: IVisProps): ReactElement {
   const units = plot?.units;
   const measured: IMeasured = {
     client, h5path, slice, shape, yDimension, xDimension, turned, plot, units, header, state, change, revision, theme,
-    image: { height: shape[yDimension], width: shape[xDimension] },
+    image: { height: rows.count, width: columns.count },
     axes: plot?.axes ?? [],
     geometry: turned ? undefined : plot?.geometry
   };
@@ -108,7 +111,7 @@ export function ImageView(props: IVisProps): ReactElement {
               ) : null}
               <Cursor
                 client={client}
-                plane={{ h5path, slice, ndim: shape.length, yDimension, xDimension, ...measured.image }}
+                plane={{ h5path, slice, ndim: shape.length, yDimension, xDimension, rows, columns }}
                 frame={{ picture: compared.picture, header, turned }}
                 xScale={canvasProps.xScale}
                 yScale={canvasProps.yScale}
@@ -238,19 +241,22 @@ export function windowOf(sight: ISight, yScale: IScale, xScale: IScale): Window 
 function useScales(
   { client, entity, revision }: IVisProps,
   answer: IAnswer<IViewHeader> | undefined,
-  yDimension: number,
-  xDimension: number
-): [IScale | undefined, IScale | undefined] {
+  ...shown: [number, IRange][]
+): (IScale | undefined)[] {
   const plot = entity.plot;
   const shape = plot?.shape ?? entity.shape ?? [];
-  const axes = (plot?.axes ?? []).filter(axis => axis.dimension === yDimension || axis.dimension === xDimension);
+  const axes = (plot?.axes ?? []).filter(axis => shown.some(([dimension]) => dimension === axis.dimension));
   const given = useMemo(() => (answer?.header.h5path === plot?.signal ? axisArrays(answer) : undefined), [answer, plot?.signal]);
   const values = useAxisValues(client, axes, given, revision);
-  return useMemo(() => {
-    const scaleFor = (dimension: number) =>
-      values && axisScale(axes.find(axis => axis.dimension === dimension), values[dimension], shape[dimension]);
-    return [scaleFor(yDimension), scaleFor(xDimension)];
-  }, [values && JSON.stringify(Object.keys(values)), given, plot, yDimension, xDimension, shape.join()]);
+  const key = JSON.stringify([shown, shape, values && Object.keys(values)]);
+  return useMemo(
+    () =>
+      shown.map(
+        ([dimension, range]) =>
+          values && axisScale(axes.find(axis => axis.dimension === dimension), values[dimension], shape[dimension], range)
+      ),
+    [key, given, plot]
+  );
 }
 
 /** The axes' values that an envelope brings along, by dimension. */

@@ -1,6 +1,7 @@
 import { useEffect, useMemo, useRef, useState } from 'react';
 import type { IClient } from '../../api/client';
 import type { IGeometry, IValues } from '../../api/types';
+import type { IRange } from '../axes';
 import { ByteCache } from '../latest';
 import { formatSlice, parseSlice, withEntry } from '../slices';
 
@@ -19,8 +20,8 @@ export interface IPlane {
   ndim: number;
   yDimension: number;
   xDimension: number;
-  height: number;
-  width: number;
+  rows: IRange;
+  columns: IRange;
 }
 
 /** The slice of the block of pixels around one, and where the pixel is in the answer. */
@@ -28,10 +29,15 @@ export function blockOf(plane: IPlane, pixel: IPixel): { slice: string; row: num
   const y0 = Math.floor(pixel.row / BLOCK) * BLOCK;
   const x0 = Math.floor(pixel.column / BLOCK) * BLOCK;
   const entries = parseSlice(plane.slice, plane.ndim);
-  const rows = `${y0}:${Math.min(y0 + BLOCK, plane.height)}`;
-  const columns = `${x0}:${Math.min(x0 + BLOCK, plane.width)}`;
+  const rows = part(plane.rows, y0);
+  const columns = part(plane.columns, x0);
   const slice = formatSlice(withEntry(withEntry(entries, plane.yDimension, rows), plane.xDimension, columns));
   return { slice, row: pixel.row - y0, column: pixel.column - x0 };
+}
+
+function part({ start, step, count }: IRange, first: number): string {
+  const last = Math.min(first + BLOCK, count);
+  return `${start + first * step}:${start + (last - 1) * step + 1}${step === 1 ? '' : `:${step}`}`;
 }
 
 /** The value of a pixel exactly as stored (64-bit integers and NaN as text); undefined until it is known. */

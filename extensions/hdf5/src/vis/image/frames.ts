@@ -40,14 +40,13 @@ export function fineEnough(frame: IFrame, canvas: ICanvasSize): boolean {
   return frame.header.factor <= neededFactor(frame.header.size, canvas);
 }
 
-/** Whether an answer is a whole picture of what `options` ask for. */
+/** Whether an answer is a picture of what `options` ask for. */
 export function suits(answer: IAnswer<IViewHeader>, options: IFrameOptions): boolean {
   const { header } = answer;
   return (
     'window' in header &&
     answer.arrays.data !== undefined &&
     header.h5path === options.h5path &&
-    header.complete &&
     (options.reduce === undefined || options.reduce === header.reduce) &&
     (options.mask !== 'none' || header.mask === null)
   );
@@ -60,6 +59,8 @@ function canonical(slice: string): string {
 /** The slices of a stack, as overviews. Keeps those that were used last. */
 export class FrameSource {
   private readonly cache = new ByteCache<IFrame>(BUDGET);
+  /** What came with the file, if it is a first part only. */
+  private preview: IFrame | undefined;
   private readonly ahead = new Map<string, { abort: AbortController; answer: Promise<IFrame | undefined> }>();
 
   constructor(
@@ -72,8 +73,15 @@ export class FrameSource {
     return frame && (!canvas || fineEnough(frame, canvas)) ? frame : undefined;
   }
 
+  /** A first part of the slice, to be shown until there is more. */
+  early(slice: string): IFrame | undefined {
+    return this.preview && canonical(this.preview.slice) === canonical(slice) ? this.preview : undefined;
+  }
+
   put(frame: IFrame): void {
-    if (frame.header.complete) {
+    if (!frame.header.complete) {
+      this.preview = frame;
+    } else {
       this.cache.set(canonical(frame.slice), frame, frame.picture.data.byteLength);
     }
   }

@@ -41,6 +41,9 @@ export function tilesIn(
   const clamp = (value: number, most: number) => Math.min(Math.max(value, 0), most);
   const [y0, y1] = [clamp(window[0], image.height), clamp(window[1], image.height)];
   const [x0, x1] = [clamp(window[2], image.width), clamp(window[3], image.width)];
+  if (y0 >= y1 || x0 >= x1) {
+    return [];
+  }
   const keys: ITileKey[] = [];
   for (let row = Math.floor(y0 / side); row * side < y1; row++) {
     for (let column = Math.floor(x0 / side); column * side < x1; column++) {

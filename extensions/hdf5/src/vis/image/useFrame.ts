@@ -65,7 +65,10 @@ export function useFrame(
     return made;
   }, [client, h5path, reduce, mask, revision, first]);
   const slot = useMemo(() => new LatestSlot(), [source]);
-  const [shown, setShown] = useState<Omit<IShown, 'retry'>>(() => ({ frame: source.cached(slice, undefined), pending: true }));
+  const [shown, setShown] = useState<Omit<IShown, 'retry'>>(() => ({
+    frame: source.cached(slice, undefined) ?? source.early(slice),
+    pending: true
+  }));
   const [attempt, setAttempt] = useState(0);
   const previous = useRef<string>();
   useEffect(
@@ -94,7 +97,8 @@ export function useFrame(
       prefetch();
       return;
     }
-    setShown(old => ({ ...old, pending: true }));
+    const early = source.early(slice);
+    setShown(old => ({ ...old, frame: early ?? old.frame, problem: undefined, pending: true }));
     slot.run(async signal => {
       try {
         for await (const frame of source.load(slice, canvas, signal)) {

@@ -4,13 +4,16 @@ import type { IAnswer } from '../../api/client';
 import type { ILineHeader, IProblem } from '../../api/types';
 import type { ISource } from '../../state/viewState';
 import type { ISight } from '../Camera';
+import { ExportButton } from '../../tools/ExportButton';
+import { columnsToCsv } from '../../tools/files';
 import { Problem, problemOf } from '../errors';
 import { useAxisValues } from '../fetching';
 import { withUnits } from '../format';
-import { ErrorsIcon, GridIcon } from '../icons';
+import { ErrorsIcon, GridIcon, LegendIcon } from '../icons';
 import { useCanvasSize, axisArrays } from '../image/ImageView';
 import type { IVisProps } from '../props';
 import { chooseDimensions } from '../slices';
+import { CurvePicker } from './CurvePicker';
 import type { ICurve, ICurveSource } from './curves';
 import { extent } from './curves';
 import { LinePlot, type IPlotted } from './LinePlot';
@@ -32,6 +35,7 @@ export function LineView(props: IVisProps): ReactElement {
   const [style, setStyle] = useState<Style>('line');
   const [grid, setGrid] = useState(true);
   const [showErrors, setShowErrors] = useState(true);
+  const [picking, setPicking] = useState(false);
   const [xLog, setXLog] = useState(axis?.scale === 'log');
   const { sources, problems } = useSources(props, first as IAnswer<ILineHeader> | undefined);
   const answer = first && 'bucket' in first.header ? (first as IAnswer<ILineHeader>) : undefined;
@@ -55,7 +59,7 @@ export function LineView(props: IVisProps): ReactElement {
 
   return (
     <div className="ph5-vis ph5-line" aria-busy={curves.pending} data-vis="line" data-curves={plotted.length} data-bucket={curves.shown[0]?.samples.header.bucket}>
-      <Toolbar
+      <div className="ph5-controls"><Toolbar
         interactions={[
           { shortcut: 'Drag', description: 'Pan' },
           { shortcut: 'Wheel', description: 'Zoom' },
@@ -88,7 +92,14 @@ export function LineView(props: IVisProps): ReactElement {
           <ToggleBtn label="Errors" Icon={ErrorsIcon} value={showErrors} onToggle={() => setShowErrors(!showErrors)} />
         ) : null}
         <ToggleBtn label="Grid" iconOnly Icon={GridIcon} value={grid} onToggle={() => setGrid(!grid)} />
-      </Toolbar>
+        <ToggleBtn label="Curves" Icon={LegendIcon} title="X axis and further curves" value={picking} onToggle={() => setPicking(!picking)} />
+        <ExportButton
+          measured={{ client, h5path: plot?.signal ?? entity.h5path, slice: sources?.[0]?.slice ?? '' }}
+          stage={element}
+          formats={['csv', 'npy', 'nxdata']}
+          table={() => tableOf(plotted, xLabel)}
+        />
+      </Toolbar></div>
       {all.length > 0 && <Problem problem={all[0]} />}
       <div className="ph5-stage" ref={element}>
         {plotted.length > 0 && (
@@ -111,9 +122,31 @@ export function LineView(props: IVisProps): ReactElement {
             />
           </figure>
         )}
+        {!curves.pending && plotted.length === 0 && all.length === 0 && <p className="ph5-note">This data set is empty.</p>}
         {plotted.length > 1 && <Legend curves={plotted} state={state.curves} remove={curvesLeft => change({ curves: curvesLeft })} />}
       </div>
+      {picking && (
+        <div className="ph5-panels">
+          <CurvePicker {...props} length={shape[dimension] ?? 0} onClose={() => setPicking(false)} />
+        </div>
+      )}
     </div>
+  );
+}
+
+/** The curves' samples or buckets as columns. */
+function tableOf(curves: IPlotted[], xLabel: string): string {
+  return columnsToCsv(
+    curves.flatMap(({ label, read }, i) => [
+      ...(i === 0 || read.x !== curves[0].read.x ? [{ name: i === 0 ? xLabel : `${xLabel} of ${label}`, values: read.x }] : []),
+      ...(read.min && read.max
+        ? [
+            { name: `${label} (min)`, values: read.min },
+            { name: `${label} (max)`, values: read.max }
+          ]
+        : [{ name: label, values: read.y }]),
+      ...(read.errors ? [{ name: `${label} (error)`, values: read.errors }] : [])
+    ])
   );
 }
 

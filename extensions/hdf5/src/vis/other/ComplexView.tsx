@@ -1,22 +1,25 @@
 import { HeatmapVis, RadioGroup, Toolbar } from '@h5web/lib';
 import ndarray from 'ndarray';
 import { useMemo, useState, type ReactElement } from 'react';
-import type { IArray } from '../../api/client';
+import type { IClient } from '../../api/client';
+import type { IValues } from '../../api/types';
 import { Problem } from '../errors';
 import { useFetched } from '../fetching';
-import { useCanvasSize, colorMapOf, ImageView } from '../image/ImageView';
+import { colorMapOf, ImageView } from '../image/ImageView';
 import { bounds } from '../picture';
 import { LinePlot } from '../line/LinePlot';
 import { LineView } from '../line/LineView';
 import { curveColour } from '../line/palette';
 import type { IVisProps } from '../props';
-import { chooseDimensions, rangeOf, sliceFor } from '../slices';
-import { fetchRaw, strideFor, stridden } from './strided';
+import { chooseDimensions, formatSlice, parseSlice, rangeOf, sliceFor, withEntry } from '../slices';
+import { strideFor, stridden } from './strided';
 
 const PARTS = ['amplitude', 'phase', 'real', 'imaginary'] as const;
 export type Part = (typeof PARTS)[number];
 const NAMES: Record<Part, string> = { amplitude: 'Amplitude', phase: 'Phase', real: 'Real part', imaginary: 'Imaginary part' };
-const LONGEST_LINE = 100_000;
+/** Values on the screen, and in one answer. */
+const MOST = 200_000;
+const AT_ONCE = 20_000;
 
 /** Complex numbers by one of their parts. The amplitude is what every other view shows of them. */
 export function ComplexView(props: IVisProps): ReactElement {
@@ -25,9 +28,9 @@ export function ComplexView(props: IVisProps): ReactElement {
   const image = shape.length > 1;
   return (
     <div className="ph5-vis" data-vis="complex" data-part={part}>
-      <Toolbar>
+      <div className="ph5-controls"><Toolbar>
         <RadioGroup name={`ph5-part-${props.entity.h5path}`} label="Show" options={[...PARTS]} optionsLabels={NAMES} value={part} onChange={setPart} />
-      </Toolbar>
+      </Toolbar></div>
       {part !== 'amplitude' ? (
         <OnePart {...props} part={part} image={image} />
       ) : image ? (
@@ -43,20 +46,19 @@ function OnePart(props: IVisProps & { part: Part; image: boolean }): ReactElemen
   const { client, entity, state, revision, theme, part, image } = props;
   const h5path = entity.plot?.signal ?? entity.h5path;
   const shape = entity.plot?.shape ?? entity.shape ?? [];
-  const [element, canvas] = useCanvasSize();
   const dimensions = chooseDimensions(shape, image ? 2 : 1, state.slice, state.axes);
   const entries = sliceFor(shape, dimensions, state.slice);
-  const lengths = dimensions.map(d => rangeOf(entries[d], shape[d]).count);
-  const stride = image ? (canvas ? strideFor(lengths[0], lengths[1], canvas) : 1) : Math.ceil(lengths[0] / LONGEST_LINE);
-  const slice = stridden(entries, shape, dimensions, Math.max(stride, 1));
-  const key = canvas ? JSON.stringify([client.path, h5path, slice, revision]) : null;
-  const { value, problem } = useFetched(key, signal => fetchRaw(client, h5path, slice, signal));
+  const [rows, columns] = image ? dimensions.map(d => rangeOf(entries[d], shape[d]).count) : [rangeOf(entries[dimensions[0]], shape[dimensions[0]]).count, 1];
+  const stride = image ? strideFor(rows, columns, MOST) : Math.max(1, Math.ceil(rows / MOST));
+  const slice = stridden(entries, shape, dimensions, stride);
+  const key = JSON.stringify([client.path, h5path, slice, revision]);
+  const { value, problem, pending } = useFetched(key, signal => fetchComplex(client, h5path, slice, shape, dimensions, signal));
   const numbers = useMemo(() => value && partOf(value, part), [value, part]);
-  const title = `${NAMES[part]} of ${entity.plot?.title ?? entity.h5path}`;
+  const title = `${NAMES[part]} of ${entity.plot?.title ?? entity.h5path}${stride > 1 ? `, each ${stride}th value` : ''}`;
   return (
-    <>
+    <div className="ph5-vis" aria-busy={pending}>
       {problem && <Problem problem={problem} />}
-      <div className="ph5-stage" ref={element}>
+      <div className="ph5-stage">
         {value && numbers && image && (
           <HeatmapVis
             className="ph5-figure"
@@ -70,12 +72,44 @@ function OnePart(props: IVisProps & { part: Part; image: boolean }): ReactElemen
         )}
         {value && numbers && !image && (
           <figure className="ph5-figure" aria-label={title} data-keep-canvas-colors>
-            <LinePlot title={title} xLabel="index" curves={[curve(title, numbers, Math.max(stride, 1), theme)]} />
+            <LinePlot title={title} xLabel="index" curves={[curve(title, numbers, stride, theme)]} />
           </figure>
         )}
       </div>
-    </>
+    </div>
   );
+}
+
+interface IComplexArray {
+  shape: number[];
+  /** Real, imaginary, real, … */
+  pairs: Float64Array;
+}
+
+/** Exact values in parts of as many as one answer holds. */
+async function fetchComplex(
+  client: IClient,
+  h5path: string,
+  slice: string,
+  shape: readonly number[],
+  dimensions: readonly number[],
+  signal: AbortSignal
+): Promise<IComplexArray> {
+  const entries = parseSlice(slice, shape.length);
+  const [outer] = [...dimensions].sort((a, b) => a - b);
+  const counts = dimensions.map(d => rangeOf(entries[d], shape[d]).count);
+  const { start, step, count } = rangeOf(entries[outer], shape[outer]);
+  const inner = counts.reduce((a, b) => a * b, 1) / Math.max(count, 1);
+  const lines = Math.max(1, Math.floor(AT_ONCE / Math.max(inner, 1)));
+  const pairs = new Float64Array(2 * count * inner);
+  for (let begin = 0; begin < count; begin += lines) {
+    const end = Math.min(begin + lines, count);
+    const part = `${start + begin * step}:${start + (end - 1) * step + 1}:${step}`;
+    const answer = await client.json<IValues>('values', { h5path, slice: formatSlice(withEntry(entries, outer, part)) }, signal);
+    pairs.set((answer.values as unknown[]).flat(Infinity).map(Number), 2 * begin * inner);
+  }
+  const turned = dimensions.length > 1 && dimensions[0] > dimensions[1];
+  return { shape: turned ? [counts[1], counts[0]] : counts, pairs };
 }
 
 function curve(label: string, ordinates: Float64Array, stride: number, theme: 'light' | 'dark') {
@@ -92,14 +126,7 @@ function domainFor(numbers: Float64Array, part: Part): [number, number] {
 }
 
 /** A part of complex numbers that come as real, imaginary, real, … */
-export function partOf({ values, dtype }: Pick<IArray, 'values' | 'dtype'>, part: Part): Float64Array {
-  const pairs = values as Float32Array | Float64Array;
-  if (!/^[<|=]c/.test(dtype)) {
-    // what is real has no phase but its sign's
-    return Float64Array.from(pairs, value =>
-      part === 'imaginary' ? 0 : part === 'phase' ? (value < 0 ? Math.PI : 0) : part === 'real' ? value : Math.abs(value)
-    );
-  }
+export function partOf({ pairs }: Pick<IComplexArray, 'pairs'>, part: Part): Float64Array {
   return Float64Array.from({ length: pairs.length / 2 }, (_, i) => {
     const [re, im] = [pairs[2 * i], pairs[2 * i + 1]];
     switch (part) {
@@ -114,4 +141,3 @@ export function partOf({ values, dtype }: Pick<IArray, 'values' | 'dtype'>, part
     }
   });
 }
-

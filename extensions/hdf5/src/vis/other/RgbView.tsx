@@ -1,49 +1,54 @@
 import { ImageType, RgbVis, ToggleBtn, Toolbar } from '@h5web/lib';
 import ndarray from 'ndarray';
-import { useMemo, useState, type ReactElement } from 'react';
-import type { IArray } from '../../api/client';
+import { useState, type ReactElement } from 'react';
+import type { IAnswer, IArray, IClient } from '../../api/client';
+import type { IViewHeader } from '../../api/types';
 import { Problem } from '../errors';
 import { useFetched } from '../fetching';
 import { AspectIcon } from '../icons';
 import { useCanvasSize } from '../image/ImageView';
+import type { ICanvasSize } from '../image/frames';
 import type { IVisProps } from '../props';
-import { formatSlice, rangeOf, sliceFor } from '../slices';
-import { fetchRaw, strideFor, stridden } from './strided';
+import { formatSlice, sliceFor, withEntry, type SliceEntry } from '../slices';
+
+interface IColourImage {
+  array: ndarray.NdArray<Uint8Array>;
+  factor: number;
+}
 
 /** A colour image: its last dimension is red, green, blue, and perhaps opacity. */
 export function RgbView({ client, entity, state, change, revision }: IVisProps): ReactElement {
   const h5path = entity.plot?.signal ?? entity.h5path;
   const shape = entity.plot?.shape ?? entity.shape ?? [];
-  const dimensions = [shape.length - 3, shape.length - 2, shape.length - 1];
+  const last = shape.length - 1;
   const [element, canvas] = useCanvasSize();
   const [bgr, setBgr] = useState(false);
-  const entries = sliceFor(shape, dimensions, state.slice);
-  const [rows, columns] = dimensions.map(d => rangeOf(entries[d], shape[d]).count);
-  const stride = canvas ? strideFor(rows, columns, canvas) : 1;
-  const slice = stridden(entries, shape, dimensions.slice(0, 2), stride);
-  const key = canvas ? JSON.stringify([client.path, h5path, slice, revision]) : null;
-  const { value, problem, pending } = useFetched(key, signal => fetchRaw(client, h5path, slice, signal));
-  const image = useMemo(() => value && toColours(value), [value]);
+  const entries = sliceFor(shape, [last - 2, last - 1, last], state.slice);
+  const slice = formatSlice(entries);
+  const key = canvas ? JSON.stringify([client.path, h5path, slice, canvas, revision]) : null;
+  const { value, problem, pending } = useFetched(key, signal => fetchColours(client, h5path, entries, shape[last], canvas!, signal));
   return (
-    <div className="ph5-vis" data-vis="rgb" aria-busy={pending} data-slice={formatSlice(entries)}>
-      <Toolbar>
-        <ToggleBtn label="BGR" value={bgr} onToggle={() => setBgr(!bgr)} title="The first colour is blue" />
-        <ToggleBtn
-          label="Keep ratio"
-          iconOnly
-          Icon={AspectIcon}
-          value={state.keepAspect ?? true}
-          onToggle={() => change({ keepAspect: state.keepAspect === false ? undefined : false })}
-        />
-      </Toolbar>
+    <div className="ph5-vis" data-vis="rgb" aria-busy={pending} data-slice={slice}>
+      <div className="ph5-controls">
+        <Toolbar>
+          <ToggleBtn label="BGR" value={bgr} onToggle={() => setBgr(!bgr)} title="The first colour is blue" />
+          <ToggleBtn
+            label="Keep ratio"
+            iconOnly
+            Icon={AspectIcon}
+            value={state.keepAspect ?? true}
+            onToggle={() => change({ keepAspect: state.keepAspect === false ? undefined : false })}
+          />
+        </Toolbar>
+      </div>
       {problem && <Problem problem={problem} />}
       <div className="ph5-stage" ref={element}>
-        {image && (
+        {value && (
           <RgbVis
             className="ph5-figure"
-            dataArray={image}
+            dataArray={value.array}
             aspect={(state.keepAspect ?? true) ? 'equal' : 'auto'}
-            title={`${entity.plot?.title ?? entity.h5path}${stride > 1 ? ` (each ${stride}th pixel)` : ''}`}
+            title={`${entity.plot?.title ?? entity.h5path}${value.factor > 1 ? `, ${value.factor} × ${value.factor} pixels as one` : ''}`}
             imageType={bgr ? ImageType.BGR : ImageType.RGB}
             flipYAxis
           />
@@ -53,15 +58,43 @@ export function RgbView({ client, entity, state, change, revision }: IVisProps):
   );
 }
 
-/** Bytes as they are; wider integers scaled from their type's range, floats from 0 … 1 (or 0 … 255 where they go beyond 1). */
-export function toColours(array: IArray): ndarray.NdArray<Uint8Array> {
-  const values = array.values;
-  if (values instanceof Uint8Array) {
-    return ndarray(values, array.shape);
+/** Each colour as an image of its own, by mean: what a screen would show of all pixels. */
+async function fetchColours(
+  client: IClient,
+  h5path: string,
+  entries: SliceEntry[],
+  channels: number,
+  canvas: ICanvasSize,
+  signal: AbortSignal
+): Promise<IColourImage> {
+  const answers = await Promise.all(
+    Array.from({ length: Math.min(channels, 4) }, (_, channel) => {
+      const slice = formatSlice(withEntry(entries, entries.length - 1, channel));
+      return client.arrays<IViewHeader>('view', { h5path, slice, ...canvas, reduce: 'mean', mask: 'none' }, signal);
+    })
+  );
+  return { array: interleave(answers), factor: answers[0].header.factor };
+}
+
+/** The colours of each pixel side by side, as bytes. */
+export function interleave(answers: Pick<IAnswer<{ stats?: { max: number | null } }>, 'arrays' | 'header'>[]): ndarray.NdArray<Uint8Array> {
+  const [height, width] = answers[0].arrays.data.shape;
+  const scale = byteScale(answers.map(answer => answer.arrays.data), Math.max(...answers.map(answer => answer.header.stats?.max ?? 0)));
+  const data = new Uint8Array(height * width * answers.length);
+  answers.forEach(({ arrays }, channel) => {
+    const values = arrays.data.values;
+    for (let i = 0; i < values.length; i++) {
+      data[i * answers.length + channel] = Math.min(Math.max(Number(values[i]) * scale + 0.5, 0), 255);
+    }
+  });
+  return ndarray(data, [height, width, answers.length]);
+}
+
+/** Up to 1: shares; up to 255: bytes; beyond: 16 bits, or whatever the largest value is. */
+function byteScale(arrays: IArray[], max: number): number {
+  const floats = arrays.some(({ values }) => values.some((value: number | bigint) => !Number.isInteger(Number(value))));
+  if (max <= 1 && floats) {
+    return 255;
   }
-  const kind = array.dtype.slice(1);
-  const top = kind === 'u2' ? 65535 : kind === 'u4' ? 2 ** 32 - 1 : undefined;
-  const numbers = Float64Array.from(values as ArrayLike<number>, Number);
-  const scale = 255 / (top ?? (numbers.some(value => value > 1) ? 255 : 1));
-  return ndarray(Uint8Array.from(numbers, value => Math.min(Math.max(value * scale, 0), 255)), array.shape);
+  return max <= 255 ? 1 : 255 / (max <= 65535 ? 65535 : max);
 }

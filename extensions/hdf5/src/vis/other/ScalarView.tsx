@@ -2,7 +2,6 @@ import type { ReactElement } from 'react';
 import type { IType, IValues } from '../../api/types';
 import { Problem } from '../errors';
 import { useFetched } from '../fetching';
-import { withUnits } from '../format';
 import type { IVisProps } from '../props';
 import { formatCell } from '../table/MatrixView';
 
@@ -37,7 +36,7 @@ export function ScalarView(props: IVisProps): ReactElement {
   const long = text.length > 60 || text.includes('\n');
   return (
     <div className="ph5-scalar" data-vis="scalar">
-      {long ? <pre tabIndex={0}>{text}</pre> : <output>{withUnits(text, units)}</output>}
+      {long ? <pre tabIndex={0}>{text}</pre> : <output>{units ? `${text} ${units}` : text}</output>}
     </div>
   );
 }

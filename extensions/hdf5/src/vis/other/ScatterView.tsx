@@ -4,21 +4,19 @@ import { useMemo, type ReactElement } from 'react';
 import type { ScaleName } from '../../state/viewState';
 import { drawable } from '../domain';
 import { Problem } from '../errors';
-import { fetchNumbers, useFetched } from '../fetching';
+import { fetchNumbers, MOST_SAMPLES, useFetched } from '../fetching';
 import { withUnits } from '../format';
 import { colorMapOf } from '../image/ImageView';
 import { SCALES } from '../image/Piece';
 import { extent } from '../line/curves';
 import type { IVisProps } from '../props';
 
-const MOST = 200_000;
-
 /** Points with two coordinates and a colour. */
 export function ScatterView({ client, entity, state, change, revision }: IVisProps): ReactElement {
   const plot = entity.plot;
   const [xAxis, yAxis] = plot?.axes ?? [];
   const count = plot?.shape[0] ?? 0;
-  const stride = Math.max(1, Math.ceil(count / MOST));
+  const stride = Math.max(1, Math.ceil(count / MOST_SAMPLES));
   const slice = stride > 1 ? `::${stride}` : undefined;
   const paths = [xAxis?.h5path, yAxis?.h5path, plot?.signal];
   const complete = paths.every(path => path !== undefined);
@@ -38,7 +36,7 @@ export function ScatterView({ client, entity, state, change, revision }: IVisPro
   }
   return (
     <div className="ph5-vis" data-vis="scatter">
-      <Toolbar>
+      <div className="ph5-controls"><Toolbar>
         <DomainWidget
           dataDomain={auto}
           customDomain={state.range ?? [null, null]}
@@ -59,7 +57,7 @@ export function ScatterView({ client, entity, state, change, revision }: IVisPro
           options={[ScaleType.Linear, ScaleType.Log, ScaleType.SymLog, ScaleType.Sqrt] as const as never}
           onScaleChange={name => change({ scale: name as ScaleName })}
         />
-      </Toolbar>
+      </Toolbar></div>
       {problem && <Problem problem={problem} />}
       <div className="ph5-stage">
         {value && data && (

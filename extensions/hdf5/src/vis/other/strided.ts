@@ -1,10 +1,9 @@
 import type { IArray, IClient } from '../../api/client';
-import type { ICanvasSize } from '../image/frames';
 import { formatSlice, rangeOf, type SliceEntry } from '../slices';
 
-/** Each how manieth pixel fits the canvas. */
-export function strideFor(height: number, width: number, canvas: ICanvasSize): number {
-  return Math.max(1, Math.ceil(Math.max(height / canvas.height, width / canvas.width)));
+/** Each how manieth element of a rectangle makes at most `most` of them. */
+export function strideFor(height: number, width: number, most: number): number {
+  return Math.max(1, Math.ceil(Math.sqrt((height * width) / most)));
 }
 
 /** A slice that takes each `stride`th element of some dimensions. */
@@ -20,8 +19,8 @@ export function stridden(entries: SliceEntry[], shape: readonly number[], dimens
   );
 }
 
-/** The values of a slice as they are stored. */
+/** The values of a two-dimensional slice as they are stored. */
 export async function fetchRaw(client: IClient, h5path: string, slice: string, signal: AbortSignal): Promise<IArray> {
   const answer = await client.arrays('frame', { h5path, slice, encoding: 'raw' }, signal);
-  return answer.arrays.data ?? Object.values(answer.arrays)[0];
+  return answer.arrays.data;
 }

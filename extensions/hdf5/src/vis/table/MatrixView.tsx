@@ -126,7 +126,7 @@ function Table(props: IVisProps & { fields: string[] | undefined }): ReactElemen
       <p className="ph5-table-size">
         {formatCount(rows.count)} {rows.count === 1 ? 'row' : 'rows'}, {formatCount(columns.count)}{' '}
         {columns.count === 1 ? 'column' : 'columns'}
-        {entity.dtype ? ` of ${entity.dtype}` : ''}
+        {entity.type ? `, ${typeName(entity.type)}` : ''}
       </p>
       <Grid
         label={`Values of ${layout.h5path}`}
@@ -142,7 +142,25 @@ function Table(props: IVisProps & { fields: string[] | undefined }): ReactElemen
   );
 }
 
+/** `uint16`, `text`, `compound`. */
+export function typeName(type: IType): string {
+  switch (type.class) {
+    case 'integer':
+      return `${type.signed ? '' : 'u'}int${type.size * 8}`;
+    case 'float':
+    case 'complex':
+      return `${type.class}${type.size * 8}`;
+    case 'string':
+      return 'text';
+    default:
+      return type.class;
+  }
+}
+
 function widthOf(type: IType | undefined): number {
+  if ((type?.class === 'integer' && type.size === 8) || type?.class === 'complex') {
+    return 190;
+  }
   return type?.class === 'string' || type?.class === 'vlen' || type?.class === 'array' || type?.class === 'opaque' ? 280 : 116;
 }
 
