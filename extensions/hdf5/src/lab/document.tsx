@@ -92,7 +92,7 @@ export class HDF5Panel extends ReactWidget {
   }
 
   protected render(): ReactElement {
-    const { server, host, memory, options, theme } = this._shared;
+    const { server, host, memory, options, theme, sidebarShown } = this._shared;
     return (
       <Suspense fallback={<p className="ph5-note ph5-loading">Loading the viewer…</p>}>
         <Viewer
@@ -105,6 +105,7 @@ export class HDF5Panel extends ReactWidget {
           host={host}
           options={options}
           theme={theme}
+          treeElsewhere={sidebarShown}
           visible={this.isVisible}
         />
       </Suspense>

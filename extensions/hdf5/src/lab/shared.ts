@@ -23,6 +23,7 @@ class Shared implements IShared {
   readonly starts = new Map<string, Partial<IStart>>();
   options = DEFAULTS;
   theme: 'light' | 'dark' = 'light';
+  sidebarShown = false;
   private readonly _changed = new Signal<IShared, void>(this);
   private readonly _models = new Map<string, TreeModel>();
 
@@ -43,6 +44,13 @@ class Shared implements IShared {
       this._models.delete(oldest);
     }
     return model;
+  }
+
+  setSidebarShown(shown: boolean): void {
+    if (shown !== this.sidebarShown) {
+      this.sidebarShown = shown;
+      this._changed.emit();
+    }
   }
 
   setTheme(light: boolean): void {

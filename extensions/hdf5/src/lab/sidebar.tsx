@@ -61,7 +61,12 @@ class Sidebar extends ReactWidget {
   }
 
   protected onAfterShow(): void {
+    this._shared.setSidebarShown(true);
     this.update();
+  }
+
+  protected onAfterHide(): void {
+    this._shared.setSidebarShown(false);
   }
 
   protected render(): ReactElement {

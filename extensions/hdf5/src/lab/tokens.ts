@@ -37,8 +37,11 @@ export interface IShared {
   readonly host: IHost;
   readonly options: IViewerOptions;
   readonly theme: 'light' | 'dark';
-  /** Options or theme changed. */
+  /** Whether the sidebar shows a tree; beside the picture there is none then. */
+  sidebarShown: boolean;
+  /** Options, theme or sidebar changed. */
   readonly changed: ISignal<IShared, void>;
+  setSidebarShown(shown: boolean): void;
   /** How the next document of a file starts, by contents path; taken when it is made. */
   readonly starts: Map<string, Partial<IStart>>;
   /** The tree of a file; sidebar and document show the same one. */

@@ -41,6 +41,8 @@ export interface IViewerProps {
   host: IHost;
   options: IViewerOptions;
   theme: 'light' | 'dark';
+  /** Another tree of the same file is in sight, in the sidebar. */
+  treeElsewhere?: boolean;
   /** Nobody follows a file that nobody sees. */
   visible: boolean;
 }
@@ -50,7 +52,7 @@ export function Viewer(props: IViewerProps): ReactElement {
   const { client, store, model, memory, host, options, visible } = props;
   const state = useSyncExternalStore(store.subscribe, store.get);
   const box = useRef<HTMLDivElement>(null);
-  const [tree, setTree] = useTree(box, options.showTree);
+  const [tree, setTree] = useTree(box, options.showTree && !props.treeElsewhere);
   const [panel, setPanel] = useState<Panel>(null);
   const [followed, setFollowed] = useState('');
   const [live, reload] = useLive(client, followed, visible && options.live);

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import h5py
+import numpy as np
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from running_lab import Lab, running_lab
@@ -45,8 +47,9 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def context(browser: Browser) -> Iterator[BrowserContext]:
-    """A browser that has never been here."""
+def context(browser: Browser, lab: Lab) -> Iterator[BrowserContext]:
+    """A browser that has never been here, and a Lab with nothing open."""
+    lab.forget_layout()
     context = browser.new_context(viewport={"width": 1280, "height": 860})
     context.set_default_timeout(30_000)
     yield context
@@ -71,6 +74,30 @@ def shot(page: Page) -> Callable[[str], None]:
         page.screenshot(path=SCREENSHOTS / f"hdf5-{name}.png")
 
     return keep
+
+
+@pytest.fixture(scope="session")
+def stack(lab: Lab) -> str:
+    """A NeXus file with a stack of images and a curve."""
+    name = "stack.nxs"
+    y, x = np.mgrid[0:300, 0:400]
+    frames = np.stack([np.hypot(y - 150, x - 200 - 10 * i) for i in range(8)]).astype("f4")
+    with h5py.File(lab.root / name, "w") as file:
+        file.attrs["default"] = "entry"
+        entry = file.create_group("entry")
+        entry.attrs.update({"NX_class": "NXentry", "default": "data"})
+        entry["title"] = "Rings that move"
+        data = entry.create_group("data")
+        data.attrs.update({"NX_class": "NXdata", "signal": "frames", "axes": ["time", "y", "x"]})
+        data.create_dataset("frames", data=frames, chunks=(1, 300, 400), compression="gzip", shuffle=True)
+        data["time"] = np.arange(8) * 0.5
+        data["time"].attrs["units"] = "s"
+        data["x"] = np.arange(400.0)
+        data["y"] = np.arange(300.0)
+        entry["curve"] = np.sin(np.linspace(0, 20, 500))
+        entry["soft"] = h5py.SoftLink("/entry/curve")
+        entry["dangling"] = h5py.SoftLink("/nowhere")
+    return name
 
 
 @pytest.hookimpl(wrapper=True)

@@ -35,6 +35,11 @@ class Lab:
     root: Path
     log: Path
 
+    def forget_layout(self) -> None:
+        """Nothing is open when Lab starts next."""
+        for layout in (self.root.parent / "workspaces").glob("*"):
+            layout.unlink()
+
     def address(self, path: str = "", **query: str) -> str:
         """Where a file, or Lab, opens."""
         found = urllib.parse.urlencode({"token": TOKEN, **query}, quote_via=urllib.parse.quote, safe="/,:")

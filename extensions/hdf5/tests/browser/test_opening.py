@@ -4,35 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import h5py
-import numpy as np
-import pytest
 from playwright.sync_api import Page, expect
 from running_lab import Lab
-
-
-@pytest.fixture(scope="module")
-def stack(lab: Lab) -> str:
-    """A NeXus file with a stack of images and a curve."""
-    name = "stack.nxs"
-    y, x = np.mgrid[0:300, 0:400]
-    frames = np.stack([np.hypot(y - 150, x - 200 - 10 * i) for i in range(8)]).astype("f4")
-    with h5py.File(lab.root / name, "w") as file:
-        file.attrs["default"] = "entry"
-        entry = file.create_group("entry")
-        entry.attrs.update({"NX_class": "NXentry", "default": "data"})
-        entry["title"] = "Rings that move"
-        data = entry.create_group("data")
-        data.attrs.update({"NX_class": "NXdata", "signal": "frames", "axes": ["time", "y", "x"]})
-        data.create_dataset("frames", data=frames, chunks=(1, 300, 400), compression="gzip", shuffle=True)
-        data["time"] = np.arange(8) * 0.5
-        data["time"].attrs["units"] = "s"
-        data["x"] = np.arange(400.0)
-        data["y"] = np.arange(300.0)
-        entry["curve"] = np.sin(np.linspace(0, 20, 500))
-        entry["soft"] = h5py.SoftLink("/entry/curve")
-        entry["dangling"] = h5py.SoftLink("/nowhere")
-    return name
 
 
 def test_double_click_shows_the_default_plot(lab: Lab, page: Page, stack: str, shot: Callable[[str], None]) -> None:
@@ -47,3 +20,62 @@ def test_double_click_shows_the_default_plot(lab: Lab, page: Page, stack: str, s
     contents = [url for url in asked if "/api/contents/stack.nxs?" in url]
     assert all("content=0" in url for url in contents), contents  # Lab never downloads the file
     assert len([url for url in asked if "/panosc-hdf5/open" in url]) == 1
+
+
+def test_a_link_opens_exactly_one_view(lab: Lab, page: Page, stack: str) -> None:
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(lab.address(stack, h5path="/entry/data", slice="3,:,:", vis="matrix"))
+    viewer = page.locator(".ph5-viewer")
+    expect(viewer).to_have_attribute("data-h5path", "/entry/data")
+    expect(page.get_by_role("tab", name="Matrix")).to_have_attribute("aria-selected", "true")
+    expect(page.get_by_role("textbox", name="Slice")).to_have_value("3, :, :")
+    expect(page.get_by_label("Index in time")).to_have_value("3")
+    opened = [url for url in asked if "/panosc-hdf5/open" in url]
+    assert len(opened) == 1, opened  # not the default first
+
+
+def test_a_link_with_nonsense_still_opens_the_file(lab: Lab, page: Page, stack: str) -> None:
+    page.goto(lab.address(stack, h5path="/entry/curve", slice="99,1", vis="hologram", range="a,b", zoom="1"))
+    expect(page.locator(".ph5-viewer")).to_have_attribute("data-h5path", "/entry/curve")
+    expect(page.get_by_role("tab", name="Line")).to_have_attribute("aria-selected", "true")
+
+
+def test_a_copied_link_leads_back(lab: Lab, page: Page, stack: str) -> None:
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.goto(lab.address(stack, h5path="/entry/data", vis="matrix"))
+    page.get_by_label("Index in time").fill("5")
+    page.get_by_role("button", name="Copy link to this view").click()
+    link = page.evaluate("navigator.clipboard.readText()")
+    assert "/lab/tree/stack.nxs?" in link
+    assert "slice=5,+:,+:" in link
+    page.goto(link)
+    expect(page.get_by_label("Index in time")).to_have_value("5")
+    expect(page.get_by_role("tab", name="Matrix")).to_have_attribute("aria-selected", "true")
+
+
+def test_the_layout_comes_back_with_its_views(lab: Lab, page: Page, stack: str) -> None:
+    page.goto(lab.address(stack, h5path="/entry/data", vis="matrix", slice="2,:,:"))
+    expect(page.get_by_label("Index in time")).to_have_value("2")
+    page.get_by_label("Index in time").fill("6")
+    page.wait_for_timeout(2500)  # Lab saves its layout a second after the last change
+    page.goto(lab.address())
+    viewer = page.locator(".ph5-viewer")
+    expect(viewer).to_have_attribute("data-h5path", "/entry/data")
+    expect(page.get_by_label("Index in time")).to_have_value("6")
+    expect(page.get_by_role("tab", name="Matrix")).to_have_attribute("aria-selected", "true")
+
+
+def test_any_file_can_be_tried(lab: Lab, page: Page, stack: str) -> None:
+    """HDF5 files have all kinds of names; what is none is refused in words."""
+    (lab.root / "scan.dat").write_bytes((lab.root / stack).read_bytes())
+    (lab.root / "notes.h5").write_text("This is no HDF5 file.")
+    page.goto(lab.address())
+    page.get_by_role("listitem", name="scan.dat").click(button="right")
+    page.locator(".lm-Menu-item", has_text="Open With").hover()
+    page.locator(".lm-Menu-item", has_text="HDF5").click()
+    expect(page.locator(".ph5-viewer")).to_have_attribute("data-h5path", "/entry/data")
+    page.goto(lab.address("notes.h5"))
+    alert = page.get_by_role("tabpanel", name="notes.h5").get_by_role("alert").first
+    expect(alert).to_contain_text("HDF5")
+    expect(alert).not_to_contain_text("Traceback")
