@@ -28,7 +28,10 @@ from traitlets import Bool, Dict, Enum, Float, Int, List, TraitError, Tuple, Uni
 
 import panosc_hdf5
 from panosc_hdf5.core.errors import BadRequest, HDF5Error, Unsupported
+from panosc_hdf5.core.failures import in_words
+from panosc_hdf5.core.files import FileCache
 from panosc_hdf5.core.selection import parse_slice
+from panosc_hdf5.core.sources import ascertain
 from panosc_hdf5.notebook.conversation import Conversation
 from panosc_hdf5.notebook.reader import shared_reader
 from panosc_hdf5.notebook.source import Source, absolute, find, is_remote, opened, parse, resolve, slice_text
@@ -197,11 +200,12 @@ class HDF5View(ipywidgets.DOMWidget):  # type: ignore[misc]
         self._conversation.take(message)
 
     def _remote_data(self) -> np.ndarray[Any, Any]:
-        from panosc_hdf5.core.context import Services
-
-        services = Services()
-        with services.files.locate(self.path, self.h5path) as located:
-            return _read(located.dataset(), self.slice)
+        cache = FileCache()
+        try:
+            with cache.locate(self.path, self.h5path) as located:
+                return _read(located.dataset(), self.slice)
+        finally:
+            cache.close()
 
     @validate("path")
     def _valid_path(self, proposal: Any) -> str:
@@ -289,8 +293,23 @@ def _read(dataset: Any, slice: str | None) -> np.ndarray[Any, Any]:
     selection = parse_slice(slice, dataset.shape)
     if not selection.given:
         selection = selection.showing(2)
+    if getattr(dataset, "is_virtual", False):
+        _refuse_endless(dataset)
     text = dataset.asstr() if _is_text(dataset) else dataset
-    return np.asarray(text[selection.index])
+    try:
+        return np.asarray(text[selection.index])
+    except (OSError, RuntimeError, ValueError) as error:
+        raise in_words(error, str(dataset.name)) from error
+
+
+def _refuse_endless(dataset: Any) -> None:
+    """HDF5 ends the process, and with it the kernel, when a virtual data set is its own source."""
+    cache = FileCache()
+    try:
+        with cache.locate(dataset.file.filename, dataset.name) as located:
+            ascertain(dataset, dataset.name, located.file, cache)
+    finally:
+        cache.close()
 
 
 def _is_text(dataset: Any) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import json
 import subprocess
 import sys
@@ -91,7 +92,10 @@ class Reader:
         while (frame := read_frame(source)) is not None:
             self._deliver(*frame)
         process.wait()
+        source.close()
         with self._lock:
+            with contextlib.suppress(OSError):  # what could not be written any more
+                cast(BinaryIO, process.stdin).close()
             lost = [request for request, pending in self._pending.items() if pending.process is process]
         for request in lost:
             self._deliver({"request": request, **problem(_reader_lost())}, b"")
@@ -113,7 +117,7 @@ def _write(process: subprocess.Popen[bytes], message: dict[str, Any]) -> None:
     try:
         stdin.write(json.dumps(message).encode() + b"\n")
         stdin.flush()
-    except OSError:
+    except (OSError, ValueError):  # it died, and its pipe may be closed already
         process.kill()  # its listener tells everybody who waits
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import h5py
 
 from panosc_hdf5.core.errors import BadRequest, HDF5Error, NotFound, Unreadable, Unsupported
+from panosc_hdf5.core.failures import in_words
 from panosc_hdf5.core.selection import Selection, parse_slice
 
 _REMOTE = re.compile(r"https?://", re.IGNORECASE)
@@ -140,7 +141,7 @@ def parse_url(text: str) -> Source:
         raise BadRequest(f"{text[:200]!r} is no path and no data URL.") from error
     scheme, path = url.scheme, f"{url.netloc}{url.path}"
     if len(scheme) <= 2:  # none, or a drive's letter
-        path = bare[: bare.index(url.path)] + url.path
+        path = re.split(r"[?#]", bare, maxsplit=1)[0]
     elif scheme != _SILX:
         raise BadRequest(
             f"{scheme[:40]}: names no HDF5 file.", "Only silx: data URLs, paths, and http(s): URLs are read."
@@ -231,7 +232,7 @@ def _unreadable(path: str, error: Exception) -> HDF5Error:
         is_hdf5 = False
     if not is_hdf5:
         return Unsupported(f"{name!r} is not an HDF5 file.")
-    return Unreadable(f"{name!r} can't be opened: {error}", "If it is being written, its writer may hold it locked.")
+    return in_words(error, repr(name))
 
 
 def resolve(source: Source) -> tuple[Source, tuple[int, ...] | None]:

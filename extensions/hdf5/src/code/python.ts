@@ -56,6 +56,19 @@ function parseItem(part: string, text: string): ISliceItem {
   return { text: `${start ?? ''}:${stop ?? ''}${step === null ? '' : `:${step}`}`, kind: 'range', bounds };
 }
 
+/** One item a dimension, where the data set's rank is known: not every library knows what `...` is. */
+export function expanded(items: ISliceItem[], rank: number | undefined): ISliceItem[] {
+  if (rank === undefined || !items.length || items.length - 1 > rank) {
+    return items;
+  }
+  const at = items.findIndex(item => item.kind === 'ellipsis');
+  const [head, tail] = at < 0 ? [items, []] : [items.slice(0, at), items.slice(at + 1)];
+  const missing = Math.max(0, rank - head.length - tail.length);
+  return [...head, ...Array.from({ length: missing }, () => WHOLE), ...tail];
+}
+
+const WHOLE: ISliceItem = { text: ':', kind: 'range', bounds: [null, null, null] };
+
 /** Between brackets; `()` is everything, and also what a single value takes. */
 export function pyIndex(items: ISliceItem[]): string {
   return items.every(item => item.text === ':') ? '()' : items.map(item => item.text).join(', ');
@@ -78,13 +91,8 @@ export function pyTuple(items: ISliceItem[]): string {
 
 /** Which of `rank` dimensions are left. */
 export function keptDimensions(items: ISliceItem[], rank: number): number[] {
-  const at = items.findIndex(item => item.kind === 'ellipsis');
-  const head = at < 0 ? items : items.slice(0, at);
-  const tail = at < 0 ? [] : items.slice(at + 1);
-  const taken = new Set<number>();
-  head.forEach((item, d) => item.kind === 'index' && taken.add(d));
-  tail.forEach((item, d) => item.kind === 'index' && taken.add(rank - tail.length + d));
-  return Array.from({ length: rank }, (_, d) => d).filter(d => !taken.has(d));
+  const full = expanded(items, rank);
+  return Array.from({ length: rank }, (_, d) => d).filter(d => full[d]?.kind !== 'index');
 }
 
 const RESERVED = new Set(

@@ -1,5 +1,5 @@
 import type { IType } from '../api/types';
-import { keptDimensions, parseSlice, pyIndex, pyString, pyTuple, variableName } from './python';
+import { expanded, keptDimensions, parseSlice, pyIndex, pyString, pyTuple, variableName } from './python';
 import type { ISliceItem } from './python';
 import type { Flavour, ISubject } from './subject';
 
@@ -39,13 +39,13 @@ export function snippet(flavour: Flavour, subject: ISubject): ISnippet {
 
 function planFor(subject: ISubject, variable: string): IPlan {
   const reading = readingOf(subject.type, subject.shape);
-  const items = reading === 'empty' ? [] : parseSlice(subject.slice ?? '');
+  const items = reading === 'empty' ? [] : expanded(parseSlice(subject.slice ?? ''), subject.shape?.length);
   const nbytes = subject.storage?.nbytes ?? 0;
   const whole = items.every(item => item.text === ':');
   if (whole && nbytes > AT_ONCE_BYTES && (subject.shape?.length ?? 0) > 0) {
     const first = subject.shape?.length === 1 ? ':1000000' : '0';
     const remark = `  # all of it is ${(nbytes / 1e9).toFixed(1)} GB`;
-    return { subject, variable, items: parseSlice(first), reading, remark };
+    return { subject, variable, items: expanded(parseSlice(first), subject.shape?.length), reading, remark };
   }
   return { subject, variable, items, reading, remark: '' };
 }
@@ -69,7 +69,7 @@ function readingOf(type?: IType, shape?: number[] | null): Reading {
 
 function datasetCode(flavour: Flavour, plan: IPlan): string {
   const { reading, subject } = plan;
-  if (!isRemote(subject.path) && (reading === 'plain' || reading === 'text')) {
+  if (!isRemote(subject.path) && !isUndecoded(subject.h5path) && (reading === 'plain' || reading === 'text')) {
     switch (flavour) {
       case 'silx':
         return silxCode(plan);
@@ -132,7 +132,8 @@ function xarrayCode(plan: IPlan): string {
   const { subject, variable, items } = plan;
   const rank = subject.shape?.length;
   const kept = rank === undefined ? null : keptDimensions(items, rank);
-  const dims = kept?.length ? `        dims=(${kept.map(d => pyString(`dim_${d}`)).join(', ')},),` : null;
+  // The dimensions of an array type come after the data set's own, and have no names.
+  const dims = kept?.length && subject.type?.class !== 'array' ? `        dims=(${kept.map(d => pyString(`dim_${d}`)).join(', ')},),` : null;
   return lines(
     'import h5py',
     ...filters(subject),
@@ -163,6 +164,9 @@ function scippType(type?: IType): { name: string; cast: boolean } | null {
     case 'enum':
       return { name: 'int64', cast: true };
     case 'integer': {
+      if (type.size === 8 && !type.signed) {
+        return { name: 'float64', cast: true }; // scipp's integers end at 2^63
+      }
       const small = type.size < 4 || (type.size === 4 && type.signed);
       const exact = type.signed && type.order === 'little' && (type.size === 4 || type.size === 8);
       return { name: small ? 'int32' : 'int64', cast: !exact };
@@ -182,7 +186,7 @@ function scippCode(plan: IPlan): string | null {
   const { subject, variable, items } = plan;
   const type = scippType(subject.type);
   const rank = subject.shape?.length;
-  if (!type || rank === undefined) {
+  if (!type || rank === undefined || (type.name === 'str' && rank > 1)) {
     return null;
   }
   const kept = keptDimensions(items, rank);
@@ -247,16 +251,18 @@ function shown(subject: ISubject, variable: string): string {
 /** The lines within `with … as h5:` that read with h5py. */
 function body(plan: IPlan): string[] {
   const { subject, variable, items } = plan;
-  const dataset = `h5[${pyString(subject.h5path)}]`;
+  const dataset = h5object(subject.h5path);
   const index = pyIndex(items);
   switch (plan.reading) {
     case 'empty':
       return [`    ${variable} = ${dataset}[()]  # a null dataspace: there are no values`];
     case 'reference':
       return [
-        `    references = ${dataset}[${index}]${plan.remark}`,
-        '    # a reference is of use only while the file is open: the names of what is referred to',
-        `    ${variable} = np.vectorize(lambda reference: h5[reference].name if reference else "", otypes=[object])(references)`
+        '    def name_of(reference):  # a reference is of use only while the file is open',
+        '        return (h5py.h5r.get_name(reference, h5.id) or b"").decode() if reference else ""',
+        '',
+        `    names_of = np.vectorize(name_of, otypes=[object])`,
+        `    ${variable} = names_of(${dataset}[${index}])${plan.remark}`
       ];
     case 'undecoded':
       return [
@@ -269,6 +275,22 @@ function body(plan: IPlan): string[] {
     default:
       return [`    ${variable} = ${dataset}${decoder(plan)}[${index}]${plan.remark}`];
   }
+}
+
+/** A name that is no UTF-8 reaches the browser with replacement characters, and Python as bytes. */
+function isUndecoded(h5path: string): boolean {
+  return h5path.includes('\ufffd');
+}
+
+function h5object(h5path: string): string {
+  const at = h5path.lastIndexOf('/');
+  const [parent, name] = [h5path.slice(0, at) || '/', h5path.slice(at + 1)];
+  if (!isUndecoded(name) || isUndecoded(parent)) {
+    return `h5[${pyString(h5path)}]`;
+  }
+  const group = `h5[${pyString(parent)}]`;
+  const decoded = 'name if isinstance(name, str) else name.decode(errors="replace")';
+  return `${group}[next(name for name in ${group} if (${decoded}) == ${pyString(name)})]`;
 }
 
 /** Text that is not valid gets a replacement character instead of an exception. */
@@ -299,8 +321,10 @@ export function isRemote(path: string): boolean {
 
 /** nexusformat has no field for these. */
 function nexusformatReads(subject: ISubject): boolean {
-  const known = ['integer', 'float', 'boolean', 'string', 'enum', 'complex', undefined];
-  return known.includes(subject.type?.class);
+  if (subject.type?.class === 'string') {
+    return (subject.shape?.length ?? 0) < 2;
+  }
+  return ['integer', 'float', 'boolean', 'complex', undefined].includes(subject.type?.class);
 }
 
 function lines(...all: string[]): string {
