@@ -277,7 +277,10 @@ class Summary:
         if self.moments is not None and self.dtype.kind == "f":
             return self.extremes[2]
         at = int(np.searchsorted(self.values, 0, side="right"))
-        return self.values[at] if at < self.values.size else None
+        found = self.values[at] if at < self.values.size else None
+        if self.moments is not None and (found is None or found >= TABLE):
+            return self.extremes[2]
+        return found
 
     def mean_and_deviation(self) -> tuple[float, float]:
         """Mean and standard deviation of the population."""

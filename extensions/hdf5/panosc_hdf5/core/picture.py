@@ -89,7 +89,8 @@ def narrowed(values: Array, valid: Array) -> tuple[Array, int | None]:
     """Values in the smallest type of the same kind, and which one means "nothing here".
 
     Returns:
-        The array; the fill value, None for NaN. Where nothing is missing, the fill value is one that does not occur.
+        The array; the fill value, which no valid pixel has; None for NaN, and for integers of which none is missing and
+        which use all values of their type.
     """
     if values.dtype.kind == "f":
         return np.where(valid, values, values.dtype.type(np.nan)), None
@@ -98,33 +99,34 @@ def narrowed(values: Array, valid: Array) -> tuple[Array, int | None]:
     low, high = (int(known.min()), int(known.max())) if known.size else (0, 0)
     for name in _candidates(values.dtype, low):
         info = np.iinfo(name)
-        if low >= info.min and high < info.max:
-            fill = int(info.max)
-        elif low > info.min and high <= info.max:
-            fill = int(info.min)
+        if not info.min <= low <= high <= info.max:
+            continue
+        if high < info.max or low > info.min:
+            fill = int(info.max if high < info.max else info.min)
+        elif info.bits == 8 * values.dtype.itemsize and (everywhere or info.bits > 16):
+            return (values, None) if everywhere else _without_room(values, valid)
         else:
             continue
         out = values.astype(name)
         if not everywhere:
             out[~valid] = fill
         return out, fill
-    return _without_room(values, valid, everywhere)
+    return _without_room(values, valid)
 
 
 def _candidates(dtype: np.dtype[Any], low: int) -> tuple[str, ...]:
+    """Types of the same kind or, where nothing is negative, without a sign; the smallest first."""
     if low >= 0:
         return ("u1", "u2", "u4", "u8")
     return ("i1", "i2", "i4", "i8")
 
 
-def _without_room(values: Array, valid: Array, everywhere: bool) -> tuple[Array, int | None]:
-    """64-bit integers that use both ends of their type: a value that does not occur is found."""
-    if everywhere:
-        return values, None
+def _without_room(values: Array, valid: Array) -> tuple[Array, int | None]:
+    """Integers that use both ends of their type: a value that does not occur is found."""
     present = np.unique(values[valid])
     gap = np.flatnonzero(np.diff(present.astype(np.uint64)) > 1)
     if not gap.size:
-        return values.astype(np.float64), None
+        return np.where(valid, values, np.nan).astype(np.float64), None
     fill = int(present[gap[0]]) + 1
     out = values.copy()
     out[~valid] = fill
