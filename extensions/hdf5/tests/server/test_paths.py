@@ -120,9 +120,8 @@ async def test_contents_that_are_in_no_folder() -> None:
         await Paths(lambda: "").resolve("x.h5")
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-async def test_unreadable(root: Path) -> None:
-    (root / "runs" / "scan.h5").chmod(0)
+async def test_unreadable(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "access", lambda *_: False)  # these tests may run as root, who may read everything
     with pytest.raises(Forbidden):
         await Paths(lambda: str(root)).resolve("runs/scan.h5")
 
