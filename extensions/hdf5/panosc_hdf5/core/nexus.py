@@ -25,7 +25,7 @@ def default_path(session: Session, start: str = "/") -> str | None:
 
     ``@default`` from group to group; where it ends, the first NXdata below; else the first picture, plane or curve.
     """
-    here, seen = start, set[str]()
+    here, seen = start, {start}
     for _ in range(MAX_STEPS):
         if session.dataset(here) is not None or is_nxdata(session, here):
             return here

@@ -7,6 +7,7 @@ be made is one of its plot's problems.
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,7 @@ import numpy as np
 from panosc_hdf5.core import detector
 from panosc_hdf5.core.attributes import attributes_json
 from panosc_hdf5.core.context import Context
-from panosc_hdf5.core.errors import Cancelled, DeadlineExceeded, HDF5Error
+from panosc_hdf5.core.errors import Cancelled, DeadlineExceeded, HDF5Error, TooLarge
 from panosc_hdf5.core.failures import in_words
 from panosc_hdf5.core.fields import field_text
 from panosc_hdf5.core.grids import axis_values
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from panosc_hdf5.core.files import Located, OpenFile
 
 MAX_ANCESTORS = 12
+MAX_FIRST = 2**33  # elements; even a sixteenth of more takes longer than anybody waits
 log = logging.getLogger(__name__)
 
 
@@ -272,6 +274,10 @@ def _first_of(
     located: Located, context: Context, wanted: list[str], plot: dict[str, Any], text: str, size: tuple[int, int]
 ) -> tuple[str, Reply] | None:
     selection = parse_slice(text, plot["shape"])
+    if math.prod(selection.result_shape[-2:]) > MAX_FIRST:
+        raise TooLarge(
+            "The data are too large for a first picture of everything.", "Ask for a window, or a slice with strides."
+        )
     if wanted[0] in ("heatmap", "rgb") and len(selection.dimensions) >= 2:
         from panosc_hdf5.core.view import first_view
 
