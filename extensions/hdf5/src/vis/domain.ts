@@ -3,6 +3,9 @@ import type { ScaleName } from '../state/viewState';
 
 export type Domain = [number, number];
 
+/** The graphics card counts with single precision: what differs by less is one value. */
+const NOISE = 1e-6;
+
 /** A range that a scale can draw: ordered, finite, not empty, positive where the scale asks for it. */
 export function drawable(range: Domain, scale: ScaleName, positiveMin: number | null): Domain {
   let [low, high] = range[0] <= range[1] ? range : [range[1], range[0]];
@@ -25,7 +28,7 @@ export function drawable(range: Domain, scale: ScaleName, positiveMin: number | 
     low = Math.max(low, 0);
     high = Math.max(high, 0);
   }
-  return low < high ? [low, high] : [low, low + (Math.abs(low) || 1)];
+  return high - low > NOISE * Math.max(Math.abs(low), Math.abs(high)) ? [low, high] : [low, low + (Math.abs(low) || 1)];
 }
 
 /** The scale to draw with: what was chosen, else what the server suggests. */

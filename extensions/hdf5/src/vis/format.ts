@@ -9,7 +9,12 @@ function power(exponent: number): string {
 }
 
 /** A tick of an axis or a bound of a range: plain digits where they are short, a power of ten else. */
-export function formatTick(value: number | { valueOf(): number }, digits = 6): string {
+export function formatTick(value: number | { valueOf(): number }): string {
+  // axes call this with the tick's number as a second argument
+  return formatNumber(value, 6);
+}
+
+function formatNumber(value: number | { valueOf(): number }, digits: number): string {
   const number = value.valueOf();
   if (!Number.isFinite(number)) {
     return Number.isNaN(number) ? 'NaN' : number > 0 ? '∞' : '−∞';
@@ -18,7 +23,7 @@ export function formatTick(value: number | { valueOf(): number }, digits = 6): s
     return '0';
   }
   const size = Math.abs(number);
-  if (size >= 1e-3 && size < 1e6) {
+  if (size >= 1e-3 && size < 1e7) {
     return minus(String(Number(number.toPrecision(digits))));
   }
   const [mantissa, exponent] = number.toExponential(Math.max(digits - 3, 2)).split('e');
@@ -35,7 +40,7 @@ export function formatValue(value: unknown, dtype?: string): string {
     if (Number.isInteger(value) && Math.abs(value) < 1e15) {
       return minus(String(value));
     }
-    return formatTick(value, dtype?.endsWith('f4') ? 8 : 12);
+    return formatNumber(value, dtype?.endsWith('f4') ? 8 : 12);
   }
   if (value === null || value === undefined) {
     return '–';

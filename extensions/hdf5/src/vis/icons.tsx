@@ -23,3 +23,4 @@ export const ExportIcon = icon('M12 3v12 M7 10l5 5 5-5 M4 20h16');
 export const ErrorsIcon = icon('M12 3v18 M8 3h8 M8 21h8 M9 12h6');
 export const PointsIcon = icon('M5 17h.01 M10 9h.01 M15 13h.01 M20 5h.01');
 export const LegendIcon = icon('M3 6h6 M12 6h9 M3 12h6 M12 12h9 M3 18h6 M12 18h9');
+export const PanIcon = icon('M12 3v18 M3 12h18 M9 6l3-3 3 3 M9 18l3 3 3-3 M6 9l-3 3 3 3 M18 9l3 3-3 3');

@@ -68,15 +68,9 @@ export function ImageToolbar(props: IProps): ReactElement {
         onScaleChange={value => change({ scale: value as ScaleName })}
       />
       <Separator />
-      <Selector
-        label="Pooling"
-        value={state.reduce ?? header?.reduce ?? 'max'}
-        options={REDUCERS}
-        renderOption={option => option}
-        onChange={value => change({ reduce: value })}
-      />
       <ToggleBtn
         label="Mask"
+        iconOnly
         Icon={MaskIcon}
         value={state.mask !== 'none'}
         onToggle={() => change({ mask: state.mask === 'none' ? undefined : 'none' })}
@@ -92,6 +86,13 @@ export function ImageToolbar(props: IProps): ReactElement {
       <ToggleBtn label="Grid" iconOnly Icon={GridIcon} value={grid} onToggle={onGrid} />
       <Separator />
       {children}
+      <Selector
+        label="Pooling"
+        value={state.reduce ?? header?.reduce ?? 'max'}
+        options={REDUCERS}
+        renderOption={option => option}
+        onChange={value => change({ reduce: value })}
+      />
     </Toolbar></div>
   );
 }

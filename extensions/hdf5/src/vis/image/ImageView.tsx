@@ -1,4 +1,4 @@
-import { ColorBar, DefaultInteractions, ResetZoomButton, VisCanvas, INTERPOLATORS, type ColorMap } from '@h5web/lib';
+import { DefaultInteractions, ResetZoomButton, VisCanvas, INTERPOLATORS, type ColorMap } from '@h5web/lib';
 import { useCallback, useEffect, useMemo, useRef, useState, type ReactElement, type ReactNode } from 'react';
 import type { IAnswer } from '../../api/client';
 import type { IViewHeader } from '../../api/types';
@@ -8,10 +8,11 @@ import { stackDimensions, type IMeasured } from '../../tools/context';
 import { ExportButton } from '../../tools/ExportButton';
 import { Overlay } from '../../tools/Overlay';
 import { Panels } from '../../tools/Panels';
-import { toolButtons } from '../../tools/ToolButtons';
+import { ToolButtons } from '../../tools/ToolButtons';
 import { useTools } from '../../tools/useTools';
 import { axisScale, coordinateAt, pixelAt, type IRange, type IScale } from '../axes';
 import { CameraSync, type ISight } from '../Camera';
+import { ColourBar } from '../ColourBar';
 import { domainOf, scaleOf } from '../domain';
 import { Problem } from '../errors';
 import { useAxisValues } from '../fetching';
@@ -96,12 +97,13 @@ export function ImageView(props: IVisProps): ReactElement {
   return (
     <div className="ph5-vis ph5-image" aria-busy={pending} data-vis="heatmap" data-slice={frame?.slice} data-complete={header?.complete}>
       <ImageToolbar header={header} state={state} change={change} scale={scale} colorMap={colorMap} grid={grid} onGrid={() => setGrid(!grid)}>
-        {toolButtons(tools, stackDimensions(measured).length > 0)}
         <ExportButton key="export" measured={measured} stage={element} />
       </ImageToolbar>
       {problem && <Problem problem={problem} retry={retry} />}
       {other?.problem && <Problem problem={other.problem} />}
-      <div className="ph5-stage" ref={element}>
+      <div className="ph5-stage">
+        <ToolButtons tools={tools} stack={stackDimensions(measured).length > 0} />
+        <div className="ph5-stage" ref={element}>
         {ready && (
           <figure className="ph5-figure" aria-label={describe(props, header)} data-keep-canvas-colors>
             <ImageCanvas {...canvasProps} title={titleOf(props, other, compared.mode)} pan={tools.mode === 'pan' && !tools.over}>
@@ -140,9 +142,10 @@ export function ImageView(props: IVisProps): ReactElement {
                 <Piece picture={theirs} {...placeOf(other.frame.header, turned)} yScale={canvasProps.yScale} xScale={canvasProps.xScale} colours={colours} z={0} screen={canvas} />
               </ImageCanvas>
             )}
-            <ColorBar domain={domain} scaleType={SCALES[colours.scale]} colorMap={colours.colorMap} invertColorMap={colours.invert} withBounds />
+            <ColourBar domain={domain} scale={colours.scale} colorMap={colours.colorMap} invert={colours.invert} label={units} />
           </figure>
         )}
+        </div>
       </div>
       {compared?.mode === 'swipe' && (
         <label className="ph5-swipe">

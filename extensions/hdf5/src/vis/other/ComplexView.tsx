@@ -1,4 +1,4 @@
-import { HeatmapVis, RadioGroup, Toolbar } from '@h5web/lib';
+import { HeatmapVis, Selector, Toolbar } from '@h5web/lib';
 import ndarray from 'ndarray';
 import { useMemo, useState, type ReactElement } from 'react';
 import type { IClient } from '../../api/client';
@@ -29,7 +29,7 @@ export function ComplexView(props: IVisProps): ReactElement {
   return (
     <div className="ph5-vis" data-vis="complex" data-part={part}>
       <div className="ph5-controls"><Toolbar>
-        <RadioGroup name={`ph5-part-${props.entity.h5path}`} label="Show" options={[...PARTS]} optionsLabels={NAMES} value={part} onChange={setPart} />
+        <Selector label="Show" options={[...PARTS]} value={part} onChange={setPart} renderOption={option => NAMES[option]} />
       </Toolbar></div>
       {part !== 'amplitude' ? (
         <OnePart {...props} part={part} image={image} />
