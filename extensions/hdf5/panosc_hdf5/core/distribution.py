@@ -325,7 +325,7 @@ class Summary:
         if low >= high:
             low, high = float(self.low), float(self.high)
         if low >= high:
-            high = low + 1.0
+            high = low + max(1.0, 1e-6 * abs(low))
         return low, high
 
     def as_json(self) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import h5py
 import hdf5plugin
 import numpy as np
 import pytest
+from databench import Bench
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from panosc_hdf5.core import azimuthal, roi
@@ -17,8 +18,6 @@ from panosc_hdf5.core.line import Buckets, first_line
 from panosc_hdf5.core.selection import parse_slice
 from panosc_hdf5.core.wire import envelope_parts
 from PIL import Image as Pictures
-
-from conftest import Bench
 
 Array = np.ndarray[Any, Any]
 

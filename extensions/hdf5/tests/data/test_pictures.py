@@ -11,6 +11,7 @@ import h5py
 import hdf5plugin
 import numpy as np
 import pytest
+from databench import Bench
 from panosc_hdf5.core import image, pyramid
 from panosc_hdf5.core.bitshuffle import BlockFormat, decode_blocks
 from panosc_hdf5.core.context import Context, Ticket
@@ -19,8 +20,6 @@ from panosc_hdf5.core.operations import run
 from panosc_hdf5.core.selection import parse_slice
 from panosc_hdf5.core.view import first_view
 from panosc_hdf5.core.wire import Reply, Stored, envelope_parts
-
-from conftest import Bench
 
 SATURATED = 2**32 - 1
 

@@ -12,6 +12,7 @@ import h5py
 import hdf5plugin
 import numpy as np
 import pytest
+from databench import Bench
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from panosc_hdf5.core import codecs, layout
@@ -19,8 +20,6 @@ from panosc_hdf5.core.codecs import Filter, Pipeline
 from panosc_hdf5.core.errors import HDF5Error, Unreadable, Unsupported
 from panosc_hdf5.core.native import Native
 from panosc_hdf5.core.selection import parse_slice
-
-from conftest import Bench
 
 DTYPES = [
     f"{order}{kind}"
