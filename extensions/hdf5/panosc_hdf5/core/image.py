@@ -62,6 +62,7 @@ class Image:
         self.height, self.width = y1 - y0, x1 - x0
         self.validity = validity.within(window)
         self._step = 1
+        self._keep = reader.fits(self.selection)
         self.dtype: DType = shown_dtype(reader.stored)
 
     def collect(
@@ -95,10 +96,10 @@ class Image:
     def read(self, unit: Unit, *, threads: bool = True) -> Array:
         """The values of a unit, in this thread's memory; valid until it reads again. Not to be changed."""
         part = self.selection.within(self._dy, unit.y0, unit.y1).within(self._dx, unit.x0, unit.x1)
-        if (found := self.reader.glance(part)) is not None:
+        if (found := self.reader.glance(part, keep=self._keep)) is not None:
             return shown(found)
         out = _buffer(part.nbytes(self.reader.stored.itemsize)).view(self.reader.stored).reshape(part.result_shape)
-        return shown(self.reader.read(part, out, keep=True, threads=threads))
+        return shown(self.reader.read(part, out, keep=self._keep, threads=threads))
 
     @property
     def sampled(self) -> int:

@@ -85,7 +85,7 @@ class Reader:
             HDF5Error: in words.
         """
         self.context.check()
-        keep = keep and self._fits(selection)
+        keep = keep and self.fits(selection)
         if out is None:
             out = np.empty(selection.result_shape, self.stored)
         if out.size == 0:
@@ -104,7 +104,7 @@ class Reader:
             raise in_words(error, self.located.name) from error
         return out
 
-    def _fits(self, selection: Selection) -> bool:
+    def fits(self, selection: Selection) -> bool:
         """Whether what is decoded for a selection may be kept: a passing through of everything would push out the rest."""
         budget: int = self.context.services.decoded.budget
         if not self.layout.chunks or not selection.size:
@@ -115,10 +115,15 @@ class Reader:
                 nbytes *= min(len(item), item[-1] // chunk - item.start // chunk + 1)
         return nbytes <= budget // 3
 
-    def glance(self, selection: Selection) -> Array | None:
+    def glance(self, selection: Selection, *, keep: bool = False) -> Array | None:
         """The values of a part of one chunk without a copy, valid until this thread reads again; None if there is none such.
 
-        Nothing is kept. Not to be changed.
+        Args:
+            selection: what.
+            keep: whether a chunk that must be decoded as a whole is kept for the next request.
+
+        Returns:
+            Values that are not to be changed.
         """
         if self.layout.kind != "chunked" or not selection.size:
             return None
@@ -130,7 +135,7 @@ class Reader:
             return None
         box = tuple(inner for part in parts for inner, _ in part.values())
         try:
-            found = self.chunks.part(info, box, keep=False).reshape(selection.result_shape)
+            found = self.chunks.part(info, box, keep).reshape(selection.result_shape)
         except (OSError, RuntimeError, ValueError, MemoryError) as error:
             raise in_words(error, self.located.name) from error
         return found.astype(self.stored) if self.layout.swapped else found
