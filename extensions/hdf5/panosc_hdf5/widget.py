@@ -34,7 +34,7 @@ from panosc_hdf5.core.selection import parse_slice
 from panosc_hdf5.core.sources import ascertain
 from panosc_hdf5.notebook.conversation import Conversation
 from panosc_hdf5.notebook.reader import shared_reader
-from panosc_hdf5.notebook.source import Source, absolute, find, is_remote, opened, parse, resolve, slice_text
+from panosc_hdf5.notebook.source import Source, absolute, find, is_remote, opened, parse, resolve, signal_of, slice_text
 
 VIEWS = ("scalar", "line", "heatmap", "scatter", "rgb", "matrix", "compound", "complex", "raw", "group")
 SCALES = ("linear", "log", "symlog", "sqrt")
@@ -150,7 +150,7 @@ class HDF5View(ipywidgets.DOMWidget):  # type: ignore[misc]
 
     @property
     def data(self) -> np.ndarray[Any, Any]:
-        """What is shown, as stored: the data set's slice, without mask or reduction, read now.
+        """What is shown, as stored: the slice of the data set, or of the group's signal, without mask or reduction, read now.
 
         Without a slice it is everything of a data set of up to two dimensions, and the first image or curve of a larger one.
         Strings are text.
@@ -163,7 +163,10 @@ class HDF5View(ipywidgets.DOMWidget):  # type: ignore[misc]
         if self._handle is not None and self._handle and self._handle.name == self.h5path:
             return _read(self._handle, self.slice)
         with opened(self.path) as file:
-            return _read(find(file, Source(self.path, self.h5path))[1], self.slice)
+            item = find(file, Source(self.path, self.h5path))[1]
+            if not hasattr(item, "dtype") and (signal := signal_of(self.path, self.h5path)) is not None:
+                item = file[signal[0]]
+            return _read(item, self.slice)
 
     def close(self) -> None:
         """Take the viewer away."""

@@ -16,7 +16,10 @@ import h5py
 
 from panosc_hdf5.core.errors import BadRequest, HDF5Error, NotFound, Unreadable, Unsupported
 from panosc_hdf5.core.failures import in_words
+from panosc_hdf5.core.files import FileCache
+from panosc_hdf5.core.nexus import plot_of
 from panosc_hdf5.core.selection import Selection, parse_slice
+from panosc_hdf5.core.session import Session
 
 _REMOTE = re.compile(r"https?://", re.IGNORECASE)
 _BRACKETS = re.compile(r"(?s)(.+)\[([^\[\]]*)\]")
@@ -252,7 +255,22 @@ def resolve(source: Source) -> tuple[Source, tuple[int, ...] | None]:
         with opened(source.path) as file:
             found, item = find(file, source)
             shape = _shape(item)
+    if found.slice and shape is None and (signal := signal_of(found.path, found.h5path)) is not None:
+        shape = signal[1]
     return replace(found, slice=checked_slice(found.slice, shape)), shape
+
+
+def signal_of(path: str, h5path: str) -> tuple[str, tuple[int, ...]] | None:
+    """What is plotted of a group by NeXus' rules: the data set's path and shape; None if nothing is."""
+    files = FileCache()
+    try:
+        with Session(files, path) as session:
+            plot = plot_of(session, h5path)
+            return (plot["signal"], tuple(plot["shape"])) if plot else None
+    except HDF5Error:
+        return None
+    finally:
+        files.close()
 
 
 def checked_slice(text: str | None, shape: tuple[int, ...] | None) -> str | None:
@@ -264,7 +282,7 @@ def checked_slice(text: str | None, shape: tuple[int, ...] | None) -> str | None
     if text is None or not text.strip():
         return None
     if shape is None:
-        raise BadRequest("Only a data set has a slice.")
+        raise BadRequest("Only a data set, or a group with a default plot, has a slice.")
     selection: Selection = parse_slice(text, shape)
     return selection.text if selection.given else None
 

@@ -76,6 +76,8 @@ export class HDF5ViewModel extends DOMWidgetModel {
 export class HDF5ViewView extends DOMWidgetView {
   declare model: HDF5ViewModel;
   private _root?: Root;
+  /** Has the height; that of `el` belongs to the widget's layout. */
+  private readonly _box = document.createElement('div');
   private _waiting = false;
 
   render(): void {
@@ -85,7 +87,9 @@ export class HDF5ViewView extends DOMWidgetView {
     this.listenTo(this.model, 'change:height', () => this._resize());
     this.listenTo(this.model, TRAITS.map(trait => `change:${trait}`).join(' '), this._traitsChanged);
     this._resize();
-    this._root = createRoot(this.el);
+    this.el.style.width = '100%';
+    this.el.appendChild(this._box);
+    this._root = createRoot(this._box);
     this._draw();
   }
 
@@ -98,7 +102,8 @@ export class HDF5ViewView extends DOMWidgetView {
   }
 
   private _resize(): void {
-    this.el.style.height = `${Number(this.model.get('height')) || 480}px`;
+    this._box.style.cssText = 'display: flex; flex-direction: column; min-width: 0';
+    this._box.style.height = `${Number(this.model.get('height')) || 480}px`;
   }
 
   private _traitsChanged = (_model: unknown, _value: unknown, options?: { from?: HDF5ViewView }): void => {

@@ -171,3 +171,23 @@ def test_what_can_not_be_decoded_is_said_in_words(corpus: Callable[[str], Made])
         except HDF5Error as error:
             said.append(error.code)
     assert "missing_filter" in said
+
+
+def test_a_group_is_its_signal(corpus: Callable[[str], Made]) -> None:
+    made = corpus("nxdata")
+    with h5py.File(made.main) as file:
+        stacks = [
+            g
+            for g in file["entry"].values()
+            if isinstance(g, h5py.Group) and len(getattr(g.get(_signal(g)), "shape", ())) == 3
+        ]
+        group, signal = stacks[0].name, stacks[0][_signal(stacks[0])][1]
+    view = panosc_hdf5.view(made.main, group)
+    view.set_state({"slice": "1, :, :"})
+    np.testing.assert_array_equal(view.data, signal)
+    with pytest.raises(TraitError):
+        view.slice = "1, 2, 3, 4"
+
+
+def _signal(group: Any) -> str:
+    return str(getattr(group, "attrs", {}).get("signal", "none")) if isinstance(group, h5py.Group) else "none"
