@@ -7,9 +7,9 @@ import { fetchRaw } from '../vis/other/strided';
 import { download, fileName, follow, toCsv, toNpy } from './files';
 import { snapshot } from './snapshot';
 
-type Format = 'npy' | 'tiff' | 'csv' | 'nxdata';
-const EXTENSIONS: Record<Format, string> = { npy: 'npy', tiff: 'tiff', csv: 'csv', nxdata: 'h5' };
-const NAMES: Record<Format, string> = { npy: 'NumPy (.npy)', tiff: 'TIFF', csv: 'CSV', nxdata: 'NeXus with axes (.h5)' };
+type Format = 'npy' | 'tiff' | 'csv' | 'h5';
+const EXTENSIONS: Record<Format, string> = { npy: 'npy', tiff: 'tiff', csv: 'csv', h5: 'h5' };
+const NAMES: Record<Format, string> = { npy: 'NumPy (.npy)', tiff: 'TIFF', csv: 'CSV', h5: 'NeXus with axes (.h5)' };
 
 interface IProps {
   measured: { client: IClient; h5path: string; slice: string; image?: unknown };
@@ -22,7 +22,7 @@ interface IProps {
 }
 
 /** What is shown, as a file. */
-export function ExportButton({ measured, stage, formats = ['npy', 'tiff', 'csv', 'nxdata'], table }: IProps): ReactElement {
+export function ExportButton({ measured, stage, formats = ['npy', 'tiff', 'csv', 'h5'], table }: IProps): ReactElement {
   const { client, h5path, slice } = measured;
   const [open, setOpen] = useState(false);
   const [problem, setProblem] = useState<IProblem>();
@@ -75,14 +75,14 @@ export function ExportButton({ measured, stage, formats = ['npy', 'tiff', 'csv',
     <div className="ph5-export" ref={box}>
       <button
         type="button"
-        className="ph5-export-button"
+        className="ph5-tool"
         aria-haspopup="menu"
         aria-expanded={open}
         aria-label="Export what is shown"
         title="Export what is shown"
         onClick={() => setOpen(!open)}
       >
-        <ExportIcon className="ph5-icon" /> Export
+        <ExportIcon className="ph5-icon" />
       </button>
       {open && (
         <div role="menu" className="ph5-menu" aria-label="Export">

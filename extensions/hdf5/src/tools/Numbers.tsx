@@ -11,7 +11,7 @@ export function Numbers({ stats, units }: { stats: IStats; units?: string }): Re
     ['std', number(stats.std)],
     ['min', number(stats.min)],
     ['max', number(stats.max)],
-    ...Object.entries(stats.percentiles).map(([name, value]): [string, string] => [`${Number(name)} %`, number(value)])
+    ...percentiles(stats)
   ];
   const left: [string, number][] = [
     ['masked', stats.n_masked],
@@ -38,6 +38,15 @@ export function Numbers({ stats, units }: { stats: IStats; units?: string }): Re
       {!stats.exact && <div>estimated from a part</div>}
     </dl>
   );
+}
+
+const SHOWN = [1, 25, 50, 75, 99];
+
+function percentiles(stats: IStats): [string, string][] {
+  return SHOWN.flatMap((percent): [string, string][] => {
+    const value = stats.percentiles[String(percent)];
+    return value === undefined ? [] : [[percent === 50 ? 'median' : `${percent} %`, number(value)]];
+  });
 }
 
 function number(value: number | null): string {

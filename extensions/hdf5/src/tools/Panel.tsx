@@ -1,4 +1,4 @@
-import { useId, type PropsWithChildren, type ReactElement, type ReactNode } from 'react';
+import { useEffect, useId, useRef, type PropsWithChildren, type ReactElement, type ReactNode } from 'react';
 import type { IProblem } from '../api/types';
 import { Problem } from '../vis/errors';
 
@@ -13,8 +13,10 @@ interface IProps {
 /** A measurement below the image: its name, its numbers, its plot. */
 export function Panel({ title, onClose, controls, problem, busy, children }: PropsWithChildren<IProps>): ReactElement {
   const id = useId();
+  const section = useRef<HTMLElement>(null);
+  useEffect(() => section.current?.scrollIntoView?.({ block: 'nearest' }), []);
   return (
-    <section className="ph5-panel" aria-labelledby={id} aria-busy={busy ?? false}>
+    <section ref={section} className="ph5-panel" aria-labelledby={id} aria-busy={busy ?? false}>
       <header className="ph5-panel-header">
         <h3 id={id}>{title}</h3>
         {controls}

@@ -1,4 +1,4 @@
-import type { ComponentType, ReactElement } from 'react';
+import type { ComponentType, ReactElement, ReactNode } from 'react';
 import { CompareIcon, HistogramIcon, PanIcon, PointIcon, ProfileIcon, RegionIcon, RingsIcon } from '../vis/icons';
 import type { Mode } from './Overlay';
 import type { ITools } from './useTools';
@@ -11,7 +11,8 @@ interface IButtonProps {
   onClick: () => void;
 }
 
-function ToolButton({ label, title, pressed, Icon, onClick }: IButtonProps): ReactElement {
+/** A button that is in or out. */
+export function ToolButton({ label, title, pressed, Icon, onClick }: IButtonProps): ReactElement {
   return (
     <button type="button" className="ph5-tool" aria-pressed={pressed} aria-label={label} title={title ?? label} onClick={onClick}>
       <Icon className="ph5-icon" />
@@ -27,7 +28,7 @@ const MODES: [Mode, string, ComponentType<{ className: string }>, string][] = [
 ];
 
 /** What a drag does, and which measurements are open. */
-export function ToolButtons({ tools, stack }: { tools: ITools; stack: boolean }): ReactElement {
+export function ToolButtons({ tools, stack, children }: { tools: ITools; stack: boolean; children?: ReactNode }): ReactElement {
   return (
     <div className="ph5-tools" role="toolbar" aria-label="Measure" aria-orientation="vertical">
       {MODES.filter(([mode]) => mode !== 'point' || stack).map(([mode, label, Icon, title]) => (
@@ -37,6 +38,8 @@ export function ToolButtons({ tools, stack }: { tools: ITools; stack: boolean })
       <ToolButton label="Statistics" title="Statistics and histogram" Icon={HistogramIcon} pressed={tools.statistics} onClick={tools.toggleStatistics} />
       <ToolButton label="Azimuthal integration" Icon={RingsIcon} pressed={tools.azimuthal} onClick={tools.toggleAzimuthal} />
       <ToolButton label="Compare" title="Compare with another image" Icon={CompareIcon} pressed={tools.comparing} onClick={tools.toggleComparing} />
+      <span className="ph5-tools-gap" />
+      {children}
     </div>
   );
 }

@@ -5,15 +5,13 @@ import {
   ScaleType,
   Selector,
   Separator,
-  ToggleBtn,
   Toolbar,
   type ColorMap
 } from '@h5web/lib';
-import type { ReactElement, ReactNode } from 'react';
+import type { ReactElement } from 'react';
 import type { IViewHeader, Reducer } from '../../api/types';
 import type { ChangeState, IViewState, ScaleName } from '../../state/viewState';
 import { domainOf, fullDomain } from '../domain';
-import { AspectIcon, GridIcon, MaskIcon } from '../icons';
 import { SCALES } from './Piece';
 
 const SCALE_OPTIONS = [ScaleType.Linear, ScaleType.Log, ScaleType.SymLog, ScaleType.Sqrt] as const;
@@ -25,15 +23,11 @@ interface IProps {
   change: ChangeState;
   scale: ScaleName;
   colorMap: ColorMap;
-  grid: boolean;
-  onGrid: () => void;
-  /** Tools, after the picture's own controls. */
-  children?: ReactNode;
 }
 
-/** How a picture is drawn: range, colours, scale, pooling, mask. */
+/** How a picture is drawn: range, colours, scale, pooling. */
 export function ImageToolbar(props: IProps): ReactElement {
-  const { header, state, change, scale, colorMap, grid, onGrid, children } = props;
+  const { header, state, change, scale, colorMap } = props;
   const suggested = domainOf(header, undefined, scale);
   const full = fullDomain(header?.stats, scale);
   return (
@@ -68,24 +62,6 @@ export function ImageToolbar(props: IProps): ReactElement {
         onScaleChange={value => change({ scale: value as ScaleName })}
       />
       <Separator />
-      <ToggleBtn
-        label="Mask"
-        iconOnly
-        Icon={MaskIcon}
-        value={state.mask !== 'none'}
-        onToggle={() => change({ mask: state.mask === 'none' ? undefined : 'none' })}
-        title="Leave out masked pixels and values that mean “no value”"
-      />
-      <ToggleBtn
-        label="Keep ratio"
-        iconOnly
-        Icon={AspectIcon}
-        value={state.keepAspect ?? true}
-        onToggle={() => change({ keepAspect: state.keepAspect === false ? undefined : false })}
-      />
-      <ToggleBtn label="Grid" iconOnly Icon={GridIcon} value={grid} onToggle={onGrid} />
-      <Separator />
-      {children}
       <Selector
         label="Pooling"
         value={state.reduce ?? header?.reduce ?? 'max'}

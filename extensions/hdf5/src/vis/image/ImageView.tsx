@@ -8,7 +8,7 @@ import { stackDimensions, type IMeasured } from '../../tools/context';
 import { ExportButton } from '../../tools/ExportButton';
 import { Overlay } from '../../tools/Overlay';
 import { Panels } from '../../tools/Panels';
-import { ToolButtons } from '../../tools/ToolButtons';
+import { ToolButton, ToolButtons } from '../../tools/ToolButtons';
 import { useTools } from '../../tools/useTools';
 import { axisScale, coordinateAt, pixelAt, type IRange, type IScale } from '../axes';
 import { CameraSync, type ISight } from '../Camera';
@@ -18,6 +18,7 @@ import { Problem } from '../errors';
 import { useAxisValues } from '../fetching';
 import { formatTick, withUnits } from '../format';
 import { transpose, type IPicture } from '../picture';
+import { AspectIcon, GridIcon, MaskIcon } from '../icons';
 import type { IVisProps } from '../props';
 import { chooseDimensions, formatSlice, rangeOf, sliceFor } from '../slices';
 import { difference, swiped, symmetricDomain } from './compare';
@@ -96,13 +97,22 @@ export function ImageView(props: IVisProps): ReactElement {
 
   return (
     <div className="ph5-vis ph5-image" aria-busy={pending} data-vis="heatmap" data-slice={frame?.slice} data-complete={header?.complete}>
-      <ImageToolbar header={header} state={state} change={change} scale={scale} colorMap={colorMap} grid={grid} onGrid={() => setGrid(!grid)}>
-        <ExportButton key="export" measured={measured} stage={element} />
-      </ImageToolbar>
+      <ImageToolbar header={header} state={state} change={change} scale={scale} colorMap={colorMap} />
       {problem && <Problem problem={problem} retry={retry} />}
       {other?.problem && <Problem problem={other.problem} />}
       <div className="ph5-stage">
-        <ToolButtons tools={tools} stack={stackDimensions(measured).length > 0} />
+        <ToolButtons tools={tools} stack={stackDimensions(measured).length > 0}>
+          <ToolButton
+            label="Mask"
+            title="Leave out masked pixels and values that mean “no value”"
+            Icon={MaskIcon}
+            pressed={state.mask !== 'none'}
+            onClick={() => change({ mask: state.mask === 'none' ? 'auto' : 'none' })}
+          />
+          <ToolButton label="Keep ratio" Icon={AspectIcon} pressed={keepAspect} onClick={() => change({ keepAspect: !keepAspect })} />
+          <ToolButton label="Grid" Icon={GridIcon} pressed={grid} onClick={() => setGrid(!grid)} />
+          <ExportButton measured={measured} stage={element} />
+        </ToolButtons>
         <div className="ph5-stage" ref={element}>
         {ready && (
           <figure className="ph5-figure" aria-label={describe(props, header)} data-keep-canvas-colors>

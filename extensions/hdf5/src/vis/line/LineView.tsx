@@ -96,7 +96,7 @@ export function LineView(props: IVisProps): ReactElement {
         <ExportButton
           measured={{ client, h5path: plot?.signal ?? entity.h5path, slice: sources?.[0]?.slice ?? '' }}
           stage={element}
-          formats={['csv', 'npy', 'nxdata']}
+          formats={['csv', 'npy', 'h5']}
           table={() => tableOf(plotted, xLabel)}
         />
       </Toolbar></div>
