@@ -14,11 +14,12 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 from running_lab import Lab, running_lab
 
 OUTPUT = Path(os.environ.get("PANOSC_TEST_OUTPUT", Path(__file__).resolve().parents[4] / ".test"))
 SCREENSHOTS = OUTPUT / "screenshots"
+expect.set_options(timeout=20_000)  # software WebGL on a busy machine
 CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
 
 
@@ -41,7 +42,9 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 def browser() -> Iterator[Browser]:
     """One Chromium for all tests."""
     with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-background-networking"])
+        running = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-background-networking"]
+        )
         yield running
         running.close()
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 EXTENSION = Path(__file__).resolve().parents[2]
-BUILT = EXTENSION / "panosc_hdf5" / "labextension"
+BUILT = Path(os.environ.get("PANOSC_HDF5_LABEXTENSION", EXTENSION / "panosc_hdf5" / "labextension"))
 TOKEN = "token-of-the-tests"  # noqa: S105 - of a server that lives as long as the tests
 START_SECONDS = 90
 
@@ -67,7 +67,13 @@ def environment(folder: Path) -> dict[str, str]:
     names = ("CONFIG", "DATA", "RUNTIME")
     own = {f"JUPYTER_{name}_DIR": str(folder / name.lower()) for name in names}
     own |= {f"JUPYTERLAB_{name}_DIR": str(folder / name.lower()) for name in ("SETTINGS", "WORKSPACES")}
-    return {**os.environ, **own, "JUPYTER_PATH": str(folder / "jupyter"), "HOME": str(folder), "PYTHONPATH": str(EXTENSION)}
+    return {
+        **os.environ,
+        **own,
+        "JUPYTER_PATH": str(folder / "jupyter"),
+        "HOME": str(folder),
+        "PYTHONPATH": str(EXTENSION),
+    }
 
 
 @contextlib.contextmanager
