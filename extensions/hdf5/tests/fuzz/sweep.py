@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import resource
 import sys
 import time
 import traceback
@@ -30,6 +31,7 @@ from panosc_hdf5.core.operations import TABLE, run
 from panosc_hdf5.core.wire import Reply, envelope_parts, read_envelope
 
 SLOW_SECONDS = 20.0
+MEMORY_BYTES = 6 * 1024**3  # of address space, as a worker has
 # What an operation's header is declared as; those that are not here have no declaration of their own.
 DECLARED = {
     "open": "IOpen",
@@ -181,6 +183,7 @@ def sweep(path: Path, root: Path, most: int, hidden: tuple[str, ...]) -> dict[st
     return {
         "outcomes": dict(sorted(found.outcomes.items())),
         "problems": found.problems,
+        "peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
         "slowest": [round(found.slowest[0], 2), found.slowest[1]],
     }
 
@@ -193,6 +196,7 @@ def main() -> None:
     parser.add_argument("--objects", type=int, default=60)
     parser.add_argument("--hidden", action="append", default=[])
     arguments = parser.parse_args()
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     answer = sweep(arguments.file, arguments.root, arguments.objects, tuple(arguments.hidden))
     print(f"\n{json.dumps(answer)}")  # HDF5's filters print, too
 

@@ -19,6 +19,7 @@ from corpus import Made, names, real_files
 SWEEP = Path(__file__).with_name("sweep.py")
 SLOW = os.environ.get("PANOSC_HDF5_FUZZ") == "slow"
 OBJECTS = 2000 if SLOW else 25
+PEAK_MB = 1200
 SECONDS = 3600 if SLOW else 300
 
 
@@ -38,13 +39,14 @@ def swept(path: Path, root: Path, objects: int = OBJECTS) -> dict[str, Any]:
     asked = done.stderr.strip().splitlines()[-1:]
     assert done.returncode == 0, f"the process ended with {done.returncode} at: {asked}\n{done.stderr[-2000:]}"
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    print(path.name, found["outcomes"], found["slowest"])
+    print(path.name, found["outcomes"], found["slowest"], found["peak_mb"])
     return found
 
 
 def judge(found: dict[str, Any]) -> None:
     assert not found["problems"], "\n".join(found["problems"][:40])
     assert found["slowest"][0] < 30, found["slowest"]
+    assert found["peak_mb"] < PEAK_MB, found["slowest"]
 
 
 @pytest.mark.parametrize("name", names(big=False))
