@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from panosc_hdf5.core.distribution import Distribution
+from panosc_hdf5.core.errors import TooLarge
 from panosc_hdf5.core.numeric import Array, DType, shown, shown_dtype
 from panosc_hdf5.core.reading import Reader, in_threads
 from panosc_hdf5.core.reduce import Pool
@@ -28,6 +29,9 @@ SAMPLED = 64_000_000
 """Pixels above which every fourth row stands for the distribution."""
 WHOLE = 64 * 1024**2
 """Bytes up to which what only HDF5 can read is read at once."""
+
+MOST = 2**37
+"""Pixels above which no picture is made: it would take an hour."""
 
 Window = tuple[int, int, int, int]
 _local = threading.local()
@@ -120,6 +124,12 @@ class Image:
 
     def units(self, factor: int = 1) -> list[Unit]:
         """The window in parts that suit its storage; the first stages are samples spread over it."""
+        if self.height * self.width > MOST:
+            raise TooLarge(
+                f"This image has {self.height} x {self.width} pixels, more than can be read for one picture.",
+                "Ask for a window of it.",
+                window=[0, min(self.height, 2**16), 0, min(self.width, 2**16)],
+            )
         rows, columns = self._grid(factor)
         found = [
             Unit(y0, y1, x0, x1, _stage(i, j, len(columns) > 1))
