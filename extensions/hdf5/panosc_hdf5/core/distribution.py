@@ -244,7 +244,7 @@ class Summary:
             a, b = self.values[low], self.values[high]
         else:
             a, b = self.values[np.searchsorted(self.cumulated, [low, high], side="right")]
-        return float(a) + (float(b) - float(a)) * part if part else float(a)
+        return float(a) * (1 - part) + float(b) * part if part else float(a)
 
     def percentile(self, percent: float) -> float:
         """As numpy's, linear between ranks."""
@@ -360,7 +360,7 @@ def _edges(low: Any, high: Any, bins: int, log: bool, dtype: DType) -> Array:
         if end - begin <= bins:
             return np.arange(begin, end + 1, dtype=np.float64)
         if log:
-            return np.unique(np.round(np.geomspace(begin, end, bins + 1)))
+            return np.unique(np.round(np.geomspace(float(begin), float(end), bins + 1)))
         width = -(-(end - begin) // bins)
         return begin + np.arange(-(-(end - begin) // width) + 1, dtype=np.float64) * width
     first, last = float(low), float(high)
@@ -368,4 +368,5 @@ def _edges(low: Any, high: Any, bins: int, log: bool, dtype: DType) -> Array:
         last = np.nextafter(first, np.inf) if log else first + 1.0
     if log:
         return np.geomspace(first, last, bins + 1)
-    return first + (last / bins - first / bins) * np.arange(bins + 1)
+    part = np.arange(bins + 1) / bins
+    return first * (1 - part) + last * part  # not by their difference, which may be beyond any number
