@@ -132,7 +132,9 @@ export function Attributes({ attributes }: { attributes: IAttribute[] }): ReactE
       <tbody>
         {attributes.map(attribute => (
           <tr key={attribute.name} className={attribute.error && 'ph5-mod-problem'}>
-            <th scope="row">{attribute.name}</th>
+            <th scope="row" title={attribute.name}>
+              {attribute.name}
+            </th>
             <td className="ph5-value">{valueText(attribute)}</td>
             <td>
               {typeText(attribute.type, attribute.dtype)}

@@ -4,7 +4,7 @@ import type { KeyboardEvent, ReactElement } from 'react';
 import type { IClient } from '../api/client';
 import { asProblem, isAbort } from '../api/problems';
 import type { IMatch, IProblem, SearchLine } from '../api/types';
-import { shapeText } from './format';
+import { dtypeText, shapeText } from './format';
 import { Icon, iconOf } from './icons';
 
 export type SearchKind = 'substring' | 'glob' | 'nx_class' | 'attribute';
@@ -136,7 +136,7 @@ function Match(props: { match: IMatch; path: string; current: boolean; onSelect(
   const { match, path, current, onSelect } = props;
   const { h5path, kind, nx_class, shape, dtype, attribute } = match;
   const at = h5path.lastIndexOf('/');
-  const detail = attribute ?? [nx_class, shapeText(shape), dtype].filter(Boolean).join(' · ');
+  const detail = attribute ?? [nx_class, shapeText(shape), dtypeText(dtype)].filter(Boolean).join(' · ');
   return (
     <button
       type="button"

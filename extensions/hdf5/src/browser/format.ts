@@ -20,6 +20,14 @@ export function shapeText(shape: readonly number[] | null | undefined): string {
   return shape === null ? 'empty' : shape.length === 0 ? 'scalar' : shape.join(' × ');
 }
 
+const KINDS: Record<string, string> = { i: 'int', u: 'uint', f: 'float', c: 'complex' };
+
+/** Numpy's short form of a number's type in words: "<f4" is float32. Anything else stays. */
+export function dtypeText(dtype: string | undefined): string {
+  const match = /^([<>|=])([iufc])(\d+)$/.exec(dtype ?? '');
+  return match ? `${KINDS[match[2]]}${8 * Number(match[3])}${match[1] === '>' ? ' big-endian' : ''}` : (dtype ?? '');
+}
+
 /** A type in a few words: "uint32", "string (utf-8)", "compound {x, y}". */
 export function typeText(type: IType | undefined, dtype?: string): string {
   switch (type?.class) {
@@ -46,7 +54,7 @@ export function typeText(type: IType | undefined, dtype?: string): string {
     case 'reference':
       return `${type.to} reference`;
     default:
-      return type?.class ?? dtype ?? '';
+      return type?.class ?? dtypeText(dtype);
   }
 }
 

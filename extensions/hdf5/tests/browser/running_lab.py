@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -36,9 +37,9 @@ class Lab:
     log: Path
 
     def forget_layout(self) -> None:
-        """Nothing is open when Lab starts next."""
-        for layout in (self.root.parent / "workspaces").glob("*"):
-            layout.unlink()
+        """Nothing is open, and all settings are the standard ones, when Lab starts next."""
+        for folder in ("workspaces", "settings"):
+            shutil.rmtree(self.root.parent / folder, ignore_errors=True)
 
     def address(self, path: str = "", **query: str) -> str:
         """Where a file, or Lab, opens."""

@@ -74,7 +74,9 @@ def test_the_menu_key_offers_what_can_be_done(lab: Lab, page: Page, stack: str) 
     assert page.evaluate("navigator.clipboard.readText()") == "/entry/soft"
 
 
-def test_the_sidebar_follows_selection_and_document(lab: Lab, page: Page, stack: str, shot: Callable[[str], None]) -> None:
+def test_the_sidebar_follows_selection_and_document(
+    lab: Lab, page: Page, stack: str, shot: Callable[[str], None]
+) -> None:
     page.goto(lab.address())
     page.get_by_role("listitem", name=stack).click()
     page.get_by_role("tab", name="HDF5", exact=True).click()
