@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -191,3 +192,10 @@ def test_a_group_is_its_signal(corpus: Callable[[str], Made]) -> None:
 
 def _signal(group: Any) -> str:
     return str(getattr(group, "attrs", {}).get("signal", "none")) if isinstance(group, h5py.Group) else "none"
+
+
+def test_kernel_and_browser_name_the_same_version() -> None:
+    extension = Path(panosc_hdf5.__file__).parents[1]
+    version = panosc_hdf5.__version__
+    assert json.loads((extension / "package.json").read_text())["version"] == version
+    assert f"const VERSION = '{version}';" in (extension / "src/widget/index.ts").read_text()
