@@ -23,8 +23,8 @@ from panosc_hdf5.core.validity import Validity
 
 UNIT = 1_000_000
 """Pixels that are read at a time, about."""
-STRIP = 256 * 1024
-"""Pixels that are reduced and counted at a time: they stay in a core's cache."""
+STRIP = 1024**2
+"""Bytes that are reduced and counted at a time: they stay in a core's cache."""
 SAMPLED = 64_000_000
 """Pixels above which every fourth row stands for the distribution."""
 WHOLE = 64 * 1024**2
@@ -75,7 +75,7 @@ class Image:
         """Read units, reduce and measure them; all rows of very large images count only if that is asked for."""
         reader = self.reader
         self._step = 1 if every_row else self.sampled
-        if len(units) == 1 and (units[0].y1 - units[0].y0) * self.width > 2 * STRIP:
+        if len(units) == 1 and (units[0].y1 - units[0].y0) * self.width > UNIT // 2:
             self._one(units[0], pool, distribution)
             return
 
@@ -112,7 +112,7 @@ class Image:
 
     def _take(self, block: Array, unit: Unit, pool: Pool | None, distribution: Distribution | None) -> None:
         factor = pool.factor if pool is not None else 1
-        for begin, end in _strips(unit.y0, block.shape, factor):
+        for begin, end in _strips(unit.y0, block, factor):
             strip = block[begin:end]
             y, x = unit.y0 + begin, unit.x0
             masked = self.validity.masked(y, x, *strip.shape)
@@ -172,15 +172,16 @@ def _cut(length: int, step: int, factor: int) -> list[tuple[int, int]]:
     return [(begin, min(length, begin + step)) for begin in range(0, length, step)]
 
 
-def _strips(y: int, shape: tuple[int, ...], factor: int) -> Iterator[tuple[int, int]]:
+def _strips(y: int, block: Array, factor: int) -> Iterator[tuple[int, int]]:
     """Parts of a block that begins at row ``y``, with edges at multiples of the factor where it is cut."""
-    rows = max(factor, STRIP // max(1, shape[1]))
+    height = block.shape[0]
+    rows = max(factor, STRIP // max(1, block.shape[1] * block.itemsize))
     rows -= rows % factor
-    if shape[0] <= 2 * rows:
-        rows = shape[0] + factor
+    if height <= 2 * rows:
+        rows = height + factor
     begin = 0
-    while begin < shape[0]:
-        end = min(shape[0], begin + rows - (y + begin) % factor)
+    while begin < height:
+        end = min(height, begin + rows - (y + begin) % factor)
         yield begin, end
         begin = end
 

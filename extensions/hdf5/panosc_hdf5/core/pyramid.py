@@ -25,11 +25,12 @@ from panosc_hdf5.core.selection import Selection
 from panosc_hdf5.core.validity import Validity
 from panosc_hdf5.core.wire import Reply, envelope_parts, read_envelope
 
-VERSION = 1
+VERSION = 2
 LARGE = 16_000_000
 """Pixels from which on an image has a pyramid."""
 BASE = 8
-"""Factor of its finest level, for images of up to 64 times :data:`LARGE`."""
+"""Factor of its finest level, doubled until that has not more than half of :data:`LARGE`."""
+ROWS = 32
 SMALLEST = 512
 BINS = 256
 SUFFIX = ".pyramid"
@@ -63,16 +64,27 @@ class Level:
             return self
         height, width = self.values.shape
         if self.weights is not None:
-            weights = pooled(self.weights.astype(np.float64), 0, 0, times, np.add, 0)
-            known = np.where(self.weights > 0, self.values, 0).astype(np.float64)
-            with np.errstate(invalid="ignore", divide="ignore"):
-                mean = pooled(known * self.weights, 0, 0, times, np.add, 0) / weights
-            valid = None if self.valid is None else weights > 0
-            return Level(self.factor * times, mean.astype(self.values.dtype), valid, weights.astype(np.uint32))
+            return self._mean(self.weights, times)
         pool = Pool(height, width, times, reducer, self.values.dtype)
         pool.add(self.values, None if self.valid is None else ~self.valid, 0, 0)
         values, found = pool.result()
         return Level(self.factor * times, values, None if self.valid is None else found, None)
+
+    def _mean(self, weights: Array, times: int) -> Level:
+        """Means of means by their weights, some rows at a time."""
+        height, width = (-(-n // times) for n in self.values.shape)
+        values = np.empty((height, width), self.values.dtype)
+        counts = np.empty((height, width), np.uint32)
+        for begin in range(0, height, ROWS):
+            rows = slice(begin * times, (begin + ROWS) * times)
+            some = weights[rows]
+            known = np.where(some > 0, self.values[rows], 0) * some
+            count = pooled(some, 0, 0, times, np.add, 0, np.dtype(np.uint32))
+            total = pooled(known, 0, 0, times, np.add, 0, np.dtype(np.float64))
+            with np.errstate(invalid="ignore", divide="ignore"):
+                values[begin : begin + ROWS] = total / count
+            counts[begin : begin + ROWS] = count
+        return Level(self.factor * times, values, None if self.valid is None else counts > 0, counts)
 
 
 @dataclass(frozen=True)
@@ -101,7 +113,7 @@ def base_factor(height: int, width: int) -> int | None:
     if height * width <= LARGE:
         return None
     factor = BASE
-    while height * width > LARGE * factor * factor:
+    while 2 * height * width > LARGE * factor * factor:
         factor *= 2
     return factor
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -33,8 +34,9 @@ class Pool:
         self._shift = _shift(self._sentinels, dtype) if reducer == "max" else 0
         self._lock = threading.Lock()
         if reducer == "mean":
-            self._sum = np.zeros(self.shape, np.float64)
-            self._count = np.zeros(self.shape, np.uint32)
+            # A cell is the sum of a few blocks' parts, each summed exactly or in double precision.
+            self._sum = np.zeros(self.shape, mean_dtype(dtype))
+            self._count = np.zeros(self.shape, np.min_scalar_type(factor * factor))
         else:
             self._identity = _identity(dtype, reducer)
             self._best = np.full(self.shape, self._identity, dtype)
@@ -99,12 +101,12 @@ class Pool:
             count = pooled(~invalid, y, x, f, np.add, 0, np.dtype(np.uint32))
         else:
             h, w = block.shape
-            count = np.outer(_counts(y, h, f), _counts(x, w, f)).astype(np.uint32)
+            count = np.multiply.outer(_counts(y, h, f), _counts(x, w, f), dtype=np.uint32)
         part = pooled(block, y, x, f, np.add, 0, _sum_dtype(block.dtype, f))
         cells = self._cells(part, y, x)
         with self._lock:
-            self._sum[cells] += part
-            self._count[cells] += count
+            np.add(self._sum[cells], part, out=self._sum[cells], casting="same_kind")
+            np.add(self._count[cells], count, out=self._count[cells], casting="same_kind")
 
     def _take_first(self, block: Array, invalid: Array | None, y: int, x: int) -> None:
         f = self.factor
@@ -122,8 +124,8 @@ class Pool:
             if self.reducer != "mean":
                 return self._best.copy(), self._valid.copy()
             with np.errstate(invalid="ignore", divide="ignore"):
-                mean = self._sum / self._count
-            return mean.astype(mean_dtype(self.dtype)), self._count > 0
+                mean = np.divide(self._sum, self._count, dtype=self._sum.dtype)
+            return mean, self._count > 0
 
     def weights(self) -> Array | None:
         """How many pixels each mean was made of; None for other reducers."""
@@ -158,10 +160,11 @@ def _sum_dtype(dtype: DType, factor: int) -> DType:
     return np.dtype(np.float64)
 
 
+@lru_cache(maxsize=1024)
 def _counts(begin: int, length: int, factor: int) -> Array:
     """How many of ``length`` indices from ``begin`` on fall into each cell."""
     edges = np.arange(begin // factor, (begin + length - 1) // factor + 2) * factor
-    return np.diff(np.clip(edges, begin, begin + length))
+    return np.diff(np.clip(edges, begin, begin + length)).astype(np.uint32)
 
 
 def pooled(
