@@ -117,8 +117,8 @@ def _encode(array: np.ndarray[Any, Any] | Stored, *, shuffle: bool) -> tuple[dic
     entry = {"dtype": array.dtype.str, "shape": list(array.shape), "encoding": "raw"}
     if shuffle and array.dtype.kind in "iu" and array.dtype.itemsize > 1 and array.size:
         planes = array.reshape(-1).view(np.uint8).reshape(-1, array.dtype.itemsize).T
-        return entry | {"encoding": "shuffle"}, memoryview(np.ascontiguousarray(planes)).cast("B")
-    return entry, memoryview(array.reshape(-1).view(np.uint8)).cast("B") if array.size else memoryview(b"")
+        return entry | {"encoding": "shuffle"}, np.ascontiguousarray(planes).data.cast("B")
+    return entry, array.reshape(-1).view(np.uint8).data if array.size else memoryview(b"")
 
 
 def read_envelope(data: bytes | memoryview) -> tuple[dict[str, Any], dict[str, Any], int]:
