@@ -77,6 +77,9 @@ export function Tree({ model, selected, onSelect, host, label }: ITreeProps): Re
     const at = model.find(selected);
     if (at >= 0) {
       shown.current = { model, selected };
+      if (box.current?.contains(document.activeElement)) {
+        return; // whoever walks the tree is not moved away
+      }
       setActive(at);
       virtual.scrollToIndex(at, { align: 'auto' });
     }
