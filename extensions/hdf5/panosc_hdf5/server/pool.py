@@ -12,7 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from panosc_hdf5.core.errors import Busy, DeadlineExceeded, HDF5Error
+from panosc_hdf5.core.errors import Busy, HDF5Error
+from panosc_hdf5.server.ends import ended, not_started, replaced, stuck
 from panosc_hdf5.server.parts import Question, Sink
 from panosc_hdf5.server.quarantine import Quarantine
 from panosc_hdf5.server.routing import Routes
@@ -23,7 +24,7 @@ log = logging.getLogger(__name__)
 
 MAX_ATTEMPTS = 3
 REAP_SECONDS = 2.0
-START_SECONDS = 30.0
+START_SECONDS = 60.0  # software on a shared disk that nobody has read yet is slow
 AGAIN_SECONDS = 1.0  # after one that did not start
 
 
@@ -130,7 +131,7 @@ class Pool:
             run.finish()
             return
         run.worker.send({"do": "cancel", "id": run.number})
-        self._set_timer(run, self.patience.grace)
+        self._set_timer(run, self._time_for(run))
 
     async def wake(self) -> WorkerProcess:
         """A worker that is ready, started if there is none.
@@ -141,7 +142,7 @@ class Pool:
         worker = next(iter(self.workers), None) or await self._start(0)
         if await worker.ready(START_SECONDS):
             return worker
-        raise _not_started()
+        raise not_started()
 
     async def close(self) -> None:
         """End all workers and wait until they have ended."""
@@ -186,7 +187,7 @@ class Pool:
 
     def _retry(self, run: Run) -> None:
         if run.cancelled or run.answered or run.attempts >= MAX_ATTEMPTS or self._closed:
-            run.finish(lambda: run.sink.fail(_replaced()))
+            run.finish(lambda: run.sink.fail(replaced()))
             return
         run.worker = None
         if run.suspect:
@@ -214,7 +215,7 @@ class Pool:
         if len(worker.runs) == 1:
             worker.heard = time.monotonic()
         worker.run(run.number, run.question)
-        self._set_timer(run, run.question.seconds + self.patience.grace)
+        self._set_timer(run, self._time_for(run))
         self._keep_watch()
 
     async def _start(self, index: int) -> WorkerProcess:
@@ -222,7 +223,7 @@ class Pool:
         if worker is not None:
             return worker
         if self._closed or time.monotonic() - self._failed < AGAIN_SECONDS:
-            raise _not_started()
+            raise not_started()
         task = self._starting.get(index)
         if task is None:
             task = self._starting[index] = asyncio.create_task(self._start_new(index))
@@ -234,7 +235,7 @@ class Pool:
             await worker.start(lambda message, body: self._hear(worker, message, body))
         except OSError as error:
             log.error("A reader of HDF5 files cannot be started: %s", error)
-            raise _not_started() from error
+            raise not_started() from error
         finally:
             del self._starting[index]
         if not worker.dead:
@@ -245,6 +246,10 @@ class Pool:
     # from a worker
 
     def _hear(self, worker: WorkerProcess, message: dict[str, Any], body: bytes) -> None:
+        if "hello" in message:  # from now on it works on what it was asked
+            for waiting in list(worker.runs.values()):
+                self._set_timer(waiting, self._time_for(waiting))
+            return
         run: Run | None = worker.runs.get(message["id"])
         if "pieces" in message:
             part = worker.part(message, body)
@@ -271,19 +276,26 @@ class Pool:
             run.timer.cancel()
         run.timer = asyncio.get_running_loop().call_later(seconds, self._too_late, run)
 
+    def _time_for(self, run: Run) -> float:
+        return self.patience.grace + (0 if run.cancelled else run.question.seconds)
+
     def _too_late(self, run: Run) -> None:
         """It neither answers nor lets go."""
         worker = run.worker
         if run.over or worker is None or worker.dead:
             return
-        if run.number not in worker.running() and worker.hello is not None:
+        if worker.hello is None:
+            # It still starts, perhaps from a slow disk. The watch ends one that never does.
+            self._set_timer(run, self._time_for(run))
+            return
+        if run.number not in worker.running():
             worker.send({"do": "cancel", "id": run.number})
             run.finish(lambda: run.sink.fail(Busy("Too many other requests were before this one.", "Try again.")))
             return
         log.warning("%s does not let go of a reader of HDF5 files; the reader is replaced.", run.question.operation)
         if not run.cancelled:
             self.quarantine.blame(run.question)
-        run.finish(lambda: run.sink.fail(_stuck()))
+        run.finish(lambda: run.sink.fail(stuck()))
         worker.kill()
 
     def _keep_watch(self) -> None:
@@ -298,7 +310,8 @@ class Pool:
         self._watch = None
         now = time.monotonic()
         for worker in self.workers:
-            if worker.runs and now - worker.heard > self.patience.silence:
+            silence = self.patience.silence if worker.hello is not None else START_SECONDS
+            if worker.runs and now - worker.heard > silence:
                 log.warning("A reader of HDF5 files does not answer; it is replaced.")
                 worker.kill()
             elif worker.runs:
@@ -340,7 +353,7 @@ class Pool:
             run.worker = None
             if run in culprits:
                 self.quarantine.blame(run.question)
-                run.finish(lambda run=run: run.sink.fail(_ended(code, worker.ended_by_us)))  # type: ignore[misc]
+                run.finish(lambda run=run: run.sink.fail(ended(code, worker.ended_by_us)))  # type: ignore[misc]
             else:
                 self._retry(run)
 
@@ -359,40 +372,3 @@ def find_culprits(runs: list[Run], running: set[int]) -> list[Run]:
     for run in ran:
         run.suspect = True
     return before
-
-
-def _not_started() -> HDF5Error:
-    return Busy("The reader of HDF5 files cannot be started.", "The server's log says why.", code="no_reader")
-
-
-def _replaced() -> HDF5Error:
-    return Busy("The reader of HDF5 files was replaced while it worked on this.", "Try again.", code="replaced")
-
-
-def _stuck() -> HDF5Error:
-    return DeadlineExceeded(
-        "Reading did not end in the time that it may take, and could not be interrupted; the reader was replaced.",
-        "The file system may hang. Ask for less, or try again later.",
-        code="stuck",
-    )
-
-
-def _ended(code: int | None, by_us: bool) -> HDF5Error:
-    if by_us:
-        return DeadlineExceeded(
-            "The reader did not answer any more while it worked on this, and was replaced.",
-            "The file system may hang. Try again later.",
-            code="stuck",
-        )
-    if code == -9:
-        return Busy(
-            "The reader was ended from outside while it worked on this, probably because memory is short.",
-            "Close what needs memory, or ask for less: a slice, a stride or a tile.",
-            code="reader_killed",
-        )
-    return Busy(
-        "The reader crashed while it worked on this. The file may be damaged.",
-        "Try again; if it happens again, check the file with h5check or h5dump.",
-        code="reader_crashed",
-        exit_code=code,
-    )

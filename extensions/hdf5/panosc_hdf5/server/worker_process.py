@@ -124,15 +124,20 @@ class WorkerProcess(asyncio.Protocol):
                 if "hello" in message:
                     self.hello = message
                     self.wake()
+                    self._tell(message, body)
                 elif "pong" in message:
                     self.figures = {str(name): int(value) for name, value in message["pong"].items()}
                     self.wake()
-                elif self._listener is not None and not self.dead:
-                    self._listener(message, body)
+                else:
+                    self._tell(message, body)
         except (ValueError, KeyError, TypeError) as error:
             # A corrupt file may have taken over what the worker says.
             log.warning("A reader of HDF5 files says what it should not (%s); it is replaced.", error)
             self.kill()
+
+    def _tell(self, message: dict[str, Any], body: bytes) -> None:
+        if self._listener is not None and not self.dead:
+            self._listener(message, body)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The process is gone, or about to be."""

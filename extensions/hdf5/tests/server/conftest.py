@@ -19,7 +19,7 @@ from tornado.httpclient import HTTPClientError, HTTPResponse
 SETTINGS: dict[str, Any] = {
     "workers": 1,
     "grace_seconds": 0.5,
-    "silence_seconds": 1.0,
+    "silence_seconds": 2.0,
     "preload": ["numpy", "isal.isal_zlib", "operations_preload"],
     "cache_dir": "none",
 }

@@ -68,8 +68,7 @@ def array(query: Query, context: Context) -> Reply:
 
 
 def sleepy(query: Query, context: Context) -> Reply:
-    begun = Path(query.text("path") + ".begun")
-    begun.write_text(begun.read_text() + "x" if begun.exists() else "x")
+    Path(query.text("path") + ".begun").touch()
     end = time.monotonic() + query.number("seconds", 1.0)
     while time.monotonic() < end:
         try:
