@@ -4,7 +4,7 @@ import type { IProblem } from '../api/types';
 import { Problem, problemOf } from '../vis/errors';
 import { ExportIcon } from '../vis/icons';
 import { fetchRaw } from '../vis/other/strided';
-import { download, fileName, follow, toCsv, toNpy } from './files';
+import { download, fileName, take, toCsv, toNpy } from './files';
 import { snapshot } from './snapshot';
 
 type Format = 'npy' | 'tiff' | 'csv' | 'h5';
@@ -59,7 +59,7 @@ export function ExportButton({ measured, stage, formats = ['npy', 'tiff', 'csv',
     const name = fileName(h5path, slice, EXTENSIONS[format]);
     const url = client.url('export', { h5path, slice, format });
     if (url !== null) {
-      follow(url, name);
+      await take(url, name);
       return;
     }
     const array = await fetchRaw(client, h5path, slice, new AbortController().signal);
@@ -104,6 +104,9 @@ export function ExportButton({ measured, stage, formats = ['npy', 'tiff', 'csv',
       {problem && (
         <div className="ph5-menu">
           <Problem problem={problem} />
+          <button type="button" onClick={() => setProblem(undefined)}>
+            Close
+          </button>
         </div>
       )}
     </div>

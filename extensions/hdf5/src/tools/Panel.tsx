@@ -14,12 +14,16 @@ interface IProps {
 export function Panel({ title, onClose, controls, problem, busy, children }: PropsWithChildren<IProps>): ReactElement {
   const id = useId();
   const section = useRef<HTMLElement>(null);
-  useEffect(() => section.current?.scrollIntoView?.({ block: 'nearest' }), []);
+  useEffect(() => {
+    // in braces: newer browsers return a promise, which is no clean-up
+    section.current?.scrollIntoView?.({ block: 'nearest' });
+  }, []);
   return (
     <section ref={section} className="ph5-panel" aria-labelledby={id} aria-busy={busy ?? false}>
       <header className="ph5-panel-header">
         <h3 id={id}>{title}</h3>
         {controls}
+        {busy && <span className="ph5-busy">measuring…</span>}
         <button type="button" className="ph5-close" aria-label={`Close ${title}`} onClick={onClose}>
           ×
         </button>

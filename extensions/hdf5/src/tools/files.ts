@@ -1,4 +1,5 @@
 import type { IArray, Values } from '../api/client';
+import { problemOf } from '../api/problems';
 
 /** Files made in the browser, where no server can be asked for them. */
 
@@ -43,8 +44,17 @@ export function download(content: Blob | string | Uint8Array, name: string, type
   setTimeout(() => URL.revokeObjectURL(url), 60_000);
 }
 
+/** Take a file from the server; what it refuses is an error in its words. */
+export async function take(url: string, name: string): Promise<void> {
+  const response = await fetch(url, { credentials: 'same-origin' });
+  if (!response.ok) {
+    throw await problemOf(response);
+  }
+  download(await response.blob(), name);
+}
+
 /** Follow a link as a click would. */
-export function follow(url: string, name: string): void {
+function follow(url: string, name: string): void {
   const link = document.createElement('a');
   link.href = url;
   link.download = name;

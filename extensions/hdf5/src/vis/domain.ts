@@ -42,8 +42,18 @@ export function domainOf(
   chosen: Domain | undefined,
   scale: ScaleName
 ): Domain {
-  const range = chosen ?? header?.suggested.domain ?? [0, 1];
-  return drawable(range, scale, header?.stats.positive_min ?? null);
+  return drawable(chosen ?? useful(header, scale), scale, header?.stats.positive_min ?? null);
+}
+
+/** What the server suggests is for its scale: a logarithm begins above zero, where another scale would leave out the lowest values. */
+function useful(header: Pick<IViewHeader, 'suggested' | 'stats'> | undefined, scale: ScaleName): Domain {
+  if (!header) {
+    return [0, 1];
+  }
+  const { suggested, stats } = header;
+  const [low, high] = suggested.domain;
+  const lowest = stats.percentiles?.['1'] ?? stats.min;
+  return suggested.scale === 'log' && scale !== 'log' && lowest !== null && lowest < low ? [lowest, high] : [low, high];
 }
 
 /** Everything that there is, for the ends of the range's slider. */

@@ -1,18 +1,8 @@
 import { Component, type PropsWithChildren, type ReactElement, type ReactNode } from 'react';
-import { ServerProblem } from '../api/client';
+import { asProblem } from '../api/problems';
 import type { IProblem } from '../api/types';
 
-export function problemOf(error: unknown): IProblem {
-  if (error instanceof ServerProblem) {
-    return error.problem;
-  }
-  const message = error instanceof Error ? error.message : String(error);
-  return { code: 'client', message };
-}
-
-export function aborted(error: unknown): boolean {
-  return error instanceof DOMException && error.name === 'AbortError';
-}
+export { asProblem as problemOf, isAbort as aborted } from '../api/problems';
 
 /** What happened and what to do, in words. */
 export function Problem({ problem, retry }: { problem: IProblem; retry?: () => void }): ReactElement {
@@ -51,6 +41,6 @@ export class ViewBoundary extends Component<PropsWithChildren<{ of: string }>, I
     if (this.state.error === undefined) {
       return this.props.children;
     }
-    return <Problem problem={problemOf(this.state.error)} retry={() => this.setState({ error: undefined })} />;
+    return <Problem problem={asProblem(this.state.error)} retry={() => this.setState({ error: undefined })} />;
   }
 }

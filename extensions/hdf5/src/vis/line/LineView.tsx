@@ -1,4 +1,4 @@
-import { CurveType, ScaleSelector, ScaleType, Selector, Separator, ToggleBtn, Toolbar, type AxisScaleType } from '@h5web/lib';
+import { CurveType, ScaleSelector, ScaleType, Selector, Separator, Toolbar, type AxisScaleType } from '@h5web/lib';
 import { useEffect, useMemo, useState, type ReactElement } from 'react';
 import type { IAnswer } from '../../api/client';
 import type { ILineHeader, IProblem } from '../../api/types';
@@ -6,6 +6,7 @@ import type { ISource } from '../../state/viewState';
 import type { ISight } from '../Camera';
 import { ExportButton } from '../../tools/ExportButton';
 import { columnsToCsv } from '../../tools/files';
+import { ToolButton } from '../../tools/ToolButtons';
 import { Problem, problemOf } from '../errors';
 import { useAxisValues } from '../fetching';
 import { withUnits } from '../format';
@@ -18,7 +19,7 @@ import type { ICurve, ICurveSource } from './curves';
 import { extent } from './curves';
 import { LinePlot, type IPlotted } from './LinePlot';
 import { curveColour } from './palette';
-import { curvesOf, furtherCurve } from './sources';
+import { curvesOf, furtherCurve, onCommonAxis } from './sources';
 import { useCurves } from './useCurves';
 
 const STYLES = { line: 'Line', points: 'Points', both: 'Line and points', steps: 'Steps' } as const;
@@ -88,19 +89,20 @@ export function LineView(props: IVisProps): ReactElement {
           renderOption={option => STYLES[option]}
           onChange={setStyle}
         />
-        {hasErrors ? (
-          <ToggleBtn label="Errors" Icon={ErrorsIcon} value={showErrors} onToggle={() => setShowErrors(!showErrors)} />
-        ) : null}
-        <ToggleBtn label="Grid" iconOnly Icon={GridIcon} value={grid} onToggle={() => setGrid(!grid)} />
-        <ToggleBtn label="Curves" Icon={LegendIcon} title="X axis and further curves" value={picking} onToggle={() => setPicking(!picking)} />
-        <ExportButton
-          measured={{ client, h5path: plot?.signal ?? entity.h5path, slice: sources?.[0]?.slice ?? '' }}
-          stage={element}
-          formats={['csv', 'npy', 'h5']}
-          table={() => tableOf(plotted, xLabel)}
-        />
       </Toolbar></div>
       {all.length > 0 && <Problem problem={all[0]} />}
+      <div className="ph5-stage">
+        <div className="ph5-tools" role="toolbar" aria-label="Plot" aria-orientation="vertical">
+          {hasErrors && <ToolButton label="Errors" Icon={ErrorsIcon} pressed={showErrors} onClick={() => setShowErrors(!showErrors)} />}
+          <ToolButton label="Grid" Icon={GridIcon} pressed={grid} onClick={() => setGrid(!grid)} />
+          <ToolButton label="Curves" title="X axis and further curves" Icon={LegendIcon} pressed={picking} onClick={() => setPicking(!picking)} />
+          <ExportButton
+            measured={{ client, h5path: plot?.signal ?? entity.h5path, slice: sources?.[0]?.slice ?? '' }}
+            stage={element}
+            formats={['csv', 'npy', 'h5']}
+            table={() => tableOf(plotted, xLabel)}
+          />
+        </div>
       <div className="ph5-stage" ref={element}>
         {plotted.length > 0 && (
           <figure className="ph5-figure" aria-label={`Plot of ${plot?.title ?? entity.h5path}`} data-keep-canvas-colors>
@@ -124,6 +126,7 @@ export function LineView(props: IVisProps): ReactElement {
         )}
         {!curves.pending && plotted.length === 0 && all.length === 0 && <p className="ph5-note">This data set is empty.</p>}
         {plotted.length > 1 && <Legend curves={plotted} state={state.curves} remove={curvesLeft => change({ curves: curvesLeft })} />}
+      </div>
       </div>
       {picking && (
         <div className="ph5-panels">
@@ -236,7 +239,7 @@ function useSources(
     if (!values || (key !== '[]' && further?.key !== key)) {
       return undefined;
     }
-    return [...curvesOf(client, entity, state, values), ...(key === '[]' ? [] : further!.sources)];
+    return onCommonAxis(curvesOf(client, entity, state, values), key === '[]' ? [] : further!.sources);
   }, [client, entity, state.slice, state.axes?.join(), state.x, values && Object.keys(values).join(), further, key]);
   return { sources, problems: key === '[]' ? [] : (further?.problems ?? []) };
 }

@@ -11,6 +11,8 @@ export interface ICurveSource {
   units?: string;
   /** Path of its standard deviations. */
   errors?: string;
+  /** Samples, where they are known beforehand. */
+  length?: number;
   /** Where its x values are; absent: sample numbers. */
   x?: IAbscissa;
 }

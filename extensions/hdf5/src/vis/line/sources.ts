@@ -22,7 +22,7 @@ export function curvesOf(
   const [dimension] = chooseDimensions(shape, 1, state.slice, axes);
   const x = abscissa(entity, state.x, dimension, axisValues);
   const label = plot?.title || h5path;
-  const base = { client, h5path, label, units: plot?.units, errors: plot?.errors, x };
+  const base = { client, h5path, label, units: plot?.units, errors: plot?.errors, length: shape[dimension], x };
   if (shape.length === 0) {
     return [];
   }
@@ -116,6 +116,16 @@ export async function furtherCurve(source: ISource, client: IClient, signal: Abo
     label: `${file}${plot?.title || h5path}${shape.length > 1 ? ` [${slice}]` : ''}`,
     units: plot?.units,
     errors: plot?.errors,
+    length: shape[dimension],
     x: axis?.h5path === undefined ? undefined : { h5path: axis.h5path }
   };
+}
+
+/** A further curve of equal length that says nothing of its x values lies on those of the first one. */
+export function onCommonAxis(curves: ICurveSource[], further: ICurveSource[]): ICurveSource[] {
+  const [first] = curves;
+  return [
+    ...curves,
+    ...further.map(curve => (curve.x || !first?.x || curve.length !== first.length || curve.client !== first.client ? curve : { ...curve, x: first.x }))
+  ];
 }
