@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import math
 from dataclasses import dataclass, replace
 from typing import Any
@@ -10,6 +11,7 @@ import h5py
 import numpy as np
 
 from panosc_hdf5.core.codecs import Filter, Pipeline
+from panosc_hdf5.core.native import native
 from panosc_hdf5.core.numeric import DType, stored_dtype
 
 MAX_INDEXED = 300_000
@@ -139,7 +141,7 @@ def layout_of(dataset: h5py.Dataset) -> Layout:
             for code, _, options, _ in (plist.get_filter(i) for i in range(plist.get_nfilters()))
         )
         pipeline = Pipeline(filters, stored.itemsize, math.prod(chunks) * stored.itemsize)
-        if pipeline.supported:
+        if pipeline.supported and not (filters and _leaves_edges_unfiltered(plist)):
             return Layout("chunked", stored, swapped, chunks, pipeline, ChunkIndex(chunks), fill=fill)
     if kind == h5py.h5d.CONTIGUOUS and not plist.get_external_count():
         written = (
@@ -155,6 +157,13 @@ def _is_plain(dataset: h5py.Dataset) -> bool:
         return bool(h5py.h5t.py_create(dataset.dtype, logical=True).equal(dataset.id.get_type()))
     except (TypeError, ValueError):
         return False
+
+
+def _leaves_edges_unfiltered(plist: Any) -> bool:
+    """Whether chunks that reach beyond the data set are stored as they are; h5py has no name for that option."""
+    ask, found = native().chunk_options, ctypes.c_uint(0)
+    with h5py._objects.phil:
+        return ask is not None and ask(plist.id, ctypes.byref(found)) >= 0 and bool(found.value & 2)
 
 
 def _fill(dataset: h5py.Dataset, stored: DType) -> Any:

@@ -33,6 +33,8 @@ class Native:
         zstd: ``(out, out_bytes, in, in_bytes)`` -> bytes made, or an error code above any size.
         unshuffle: ``(itemsize, bytes, in, out)`` -> bytes, or below 0.
         fletcher32: ``(in, bytes)`` -> checksum.
+        chunk_options: ``(property list, out)`` -> below 0 on failure; bit 1 of what it gives: chunks at an edge are not
+            filtered.
     """
 
     bslz4: Function | None = None
@@ -42,6 +44,7 @@ class Native:
     zstd: Function | None = None
     unshuffle: Function | None = None
     fletcher32: Function | None = None
+    chunk_options: Function | None = None
 
 
 _SIGNATURES: dict[str, tuple[str, str, Any, tuple[Any, ...]]] = {
@@ -66,9 +69,12 @@ def native() -> Native:
     for name, (library, symbol, result, arguments) in _SIGNATURES.items():
         if function := _function(_plugins() / library, symbol, result, arguments):
             found[name] = function
-    # A symbol of a library that h5py's extension module links to is found through that module.
-    if function := _function(Path(h5py.h5z.__file__), "H5_checksum_fletcher32", ctypes.c_uint32, (_POINTER, _SIZE)):
+    # Symbols of the library that h5py's extension module links to are found through that module.
+    hdf5 = Path(h5py.h5z.__file__)
+    if function := _function(hdf5, "H5_checksum_fletcher32", ctypes.c_uint32, (_POINTER, _SIZE)):
         found["fletcher32"] = function
+    if function := _function(hdf5, "H5Pget_chunk_opts", _INT, (ctypes.c_int64, ctypes.POINTER(ctypes.c_uint))):
+        found["chunk_options"] = function
     return Native(**found)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import dataclasses
 import subprocess
 import sys
@@ -244,6 +245,26 @@ def test_types_that_hdf5_must_convert(bench: Bench) -> None:
         parse_slice(None, reader.shape)
 
 
+def test_edges_that_are_not_filtered(bench: Bench) -> None:
+    """An option that h5py has no name for: it must not be taken for filtered data."""
+    options = ctypes.CDLL(h5py.h5z.__file__).H5Pset_chunk_opts
+    options.argtypes = [ctypes.c_int64, ctypes.c_uint]
+    data = np.arange(100, dtype="i4")
+
+    def write(h5: h5py.File) -> None:
+        plist = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+        plist.set_chunk((30,))
+        plist.set_shuffle()
+        assert options(plist.id, 2) >= 0
+        space = h5py.h5s.create_simple((100,), (h5py.h5s.UNLIMITED,))
+        created = h5py.h5d.create(h5.id, b"d", h5py.h5t.NATIVE_INT32, space, plist)
+        created.write(h5py.h5s.ALL, h5py.h5s.ALL, data)
+
+    path = bench.write(write, libver="latest")
+    with bench.reader(path) as reader:
+        assert np.array_equal(reader.read(parse_slice(None, data.shape)), data)
+
+
 def test_truncated(bench: Bench) -> None:
     path = bench.array(np.arange(100_000), chunks=(100_000,))
     with bench.reader(path) as reader:
@@ -330,4 +351,3 @@ def test_swmr_growth(bench: Bench) -> None:
                 assert reader.shape == (n, 4)
                 assert reader.read(parse_slice("-1, :", reader.shape)).tolist() == [n] * 4
                 assert reader.read(parse_slice(":, 0", reader.shape))[-1] == n
-            del reader  # HDF5 does not refresh a data set of which another handle is open
