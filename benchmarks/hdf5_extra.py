@@ -27,6 +27,12 @@ CLIENTS, EACH = 8, 12
 # 50 and 150 frames a second.
 RAW_SECONDS, STORED_SECONDS = 1 / 50, 1 / 150
 REFUSED_SECONDS, LIVE_SECONDS = 0.010, 0.5
+REFUSED: tuple[tuple[str, str, dict[str, str]], ...] = (
+    ("frame", "/image", {"slice": ":,:", "encoding": "raw"}),
+    ("export", "/contiguous", {"slice": "...", "format": "npy"}),
+    ("export", "/big_chunks", {"slice": "...", "format": "npy"}),
+    ("values", "/chunked", {"slice": "..."}),
+)
 DECODED_RATIO = 0.7
 LIVE_FRAMES, LIVE_RATE = 40, 8.0
 DECODER = Path(__file__).with_name("hdf5_decode.mjs")
@@ -90,9 +96,8 @@ def refused(bench: Bench) -> Iterator[Row]:
     bench.ours.forget_peak()
     before = bench.ours.peak_mb()
     for turn in range(20):
-        path = ("/contiguous", "/chunked", "/big_chunks", "/image")[turn % 4]
-        query = {"path": "huge/huge.h5", "h5path": path, "slice": "...", "encoding": "raw"}
-        got = bench.ours.get("/panosc-hdf5/frame", query)
+        operation, path, more = REFUSED[turn % len(REFUSED)]
+        got = bench.ours.get(f"/panosc-hdf5/{operation}", {"path": "huge/huge.h5", "h5path": path, **more})
         if got.status != 413 or not json.loads(got.plain).get("remedy"):
             raise SystemExit(f"200 GB: {got.status} {got.body[:300]!r}")
         waits.append(got.seconds)

@@ -153,7 +153,10 @@ class Server:
         response = at.getresponse()
         first = _first_envelope(response) if parts and response.status == 200 else b""
         first_seconds = time.perf_counter() - begin
-        rest = response.read()
+        try:
+            rest = response.read()
+        except http.client.HTTPException as error:
+            raise SystemExit(f"{url}: {error!r}\n{Path(self._log.name).read_text()[-2000:]}") from error
         seconds = time.perf_counter() - begin
         body = first + rest
         return Got(response.status, seconds, first_seconds, len(body), body, dict(response.headers.items()))
