@@ -63,8 +63,8 @@ def context(browser: Browser, lab: Lab) -> Iterator[BrowserContext]:
 def page(context: BrowserContext) -> Page:
     """Its first page; what goes wrong in it is printed when the test fails."""
     page = context.new_page()
-    page.on("pageerror", lambda error: print("page error:", error))  # noqa: T201 - shown for a failing test only
-    page.on("console", lambda message: message.type == "error" and print("console:", message.text))  # noqa: T201
+    page.on("pageerror", lambda error: print("page error:", error))
+    page.on("console", lambda message: message.type == "error" and print("console:", message.text))
     return page
 
 
