@@ -103,7 +103,11 @@ export function Tree({ model, selected, onSelect, host, label }: ITreeProps): Re
     const { child, expanded } = model.row(at);
     const onTwistie = (event.target as Element).closest('.ph5-twistie') !== null;
     if (expanded !== undefined && at > 0 && (onTwistie || !expanded || child?.h5path === selected)) {
-      expanded ? model.collapse(at) : model.expand(at);
+      if (expanded) {
+        model.collapse(at);
+      } else {
+        model.expand(at);
+      }
     }
     if (!onTwistie) {
       choose(at);

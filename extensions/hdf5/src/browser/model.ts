@@ -38,6 +38,8 @@ export class TreeModel {
   private _generation = 0;
   private _version = 0;
   private readonly _listeners = new Set<() => void>();
+  /** Answers on their way that bring the root's first page along. */
+  private _awaited = 0;
   /** Groups to open again as soon as they are here, after another order was chosen. */
   private _wanted = new Set<string>();
 
@@ -114,9 +116,12 @@ export class TreeModel {
       const row = this.row(at);
       const group = row.group as Group;
       if (group.total === null) {
-        if (!group.problem) {
-          void this._load(group, 0);
-        }
+        // an effect of the same moment may tell that the page comes with another answer
+        queueMicrotask(() => {
+          if (!this._awaited && group.total === null && !group.problem) {
+            void this._load(group, 0);
+          }
+        });
         continue;
       }
       const page = Math.floor(row.index / PAGE);
@@ -124,6 +129,16 @@ export class TreeModel {
         void this._load(group, page);
       }
     }
+  }
+
+  /** An answer is on its way that brings pages along: the root's is not asked for meanwhile. */
+  awaitPages(answer: Promise<unknown>): void {
+    this._awaited++;
+    const over = (): void => {
+      this._awaited--;
+      this._changed();
+    };
+    answer.then(over, over);
   }
 
   /** Pages that came with another answer. */

@@ -12,23 +12,23 @@ export const NAMESPACE = '@panosc/jupyterlab-hdf5';
 export const FACTORY = 'HDF5';
 export const FILE_TYPE = 'hdf5';
 
-export namespace CommandIDs {
-  export const open = 'hdf5:open';
-  export const openNewTab = 'hdf5:open-in-new-tab';
-  export const openTarget = 'hdf5:open-target';
-  export const openUrl = 'hdf5:open-url';
-  export const copyPath = 'hdf5:copy-path';
-  export const copyLink = 'hdf5:copy-link';
-  export const followLink = 'hdf5:follow-link';
-  export const addToPlot = 'hdf5:add-to-plot';
-  export const compareWith = 'hdf5:compare-with';
-  export const useAsX = 'hdf5:use-as-x';
-  export const reload = 'hdf5:reload';
-  export const followLast = 'hdf5:follow-last';
-  export const showBrowser = 'hdf5:show-browser';
+export const CommandIDs = {
+  open: 'hdf5:open',
+  openNewTab: 'hdf5:open-in-new-tab',
+  openTarget: 'hdf5:open-target',
+  openUrl: 'hdf5:open-url',
+  copyPath: 'hdf5:copy-path',
+  copyLink: 'hdf5:copy-link',
+  followLink: 'hdf5:follow-link',
+  addToPlot: 'hdf5:add-to-plot',
+  compareWith: 'hdf5:compare-with',
+  useAsX: 'hdf5:use-as-x',
+  reload: 'hdf5:reload',
+  followLast: 'hdf5:follow-last',
+  showBrowser: 'hdf5:show-browser',
   /** Of the plugin that writes code. */
-  export const insertCode = 'hdf5:insert-code';
-}
+  insertCode: 'hdf5:insert-code'
+} as const;
 
 /** What the viewers of a page share. */
 export interface IShared {
@@ -53,6 +53,6 @@ export const IShared = new Token<IShared>(
   'What the HDF5 viewers of a page share: the server, preferences, theme and trees.'
 );
 
-export interface IHDF5Tracker extends IWidgetTracker<HDF5Widget> {}
+export type IHDF5Tracker = IWidgetTracker<HDF5Widget>;
 
 export const IHDF5Tracker = new Token<IHDF5Tracker>(`${NAMESPACE}:IHDF5Tracker`, 'The open HDF5 files.');

@@ -51,7 +51,8 @@ export function useOpened(parameters: IParameters): IOpening {
     const again = has?.client === client && has.h5path === h5path;
     setOpening(before => (again ? { ...before, busy: true } : { opened: before.opened, problem: null, busy: true }));
     const parameters = { h5path: h5path || undefined, slice: store.get().slice, ...size(), limit: PAGE, sort: model.sort };
-    client.arrays<IOpen>('open', parameters, abort.signal).then(
+    const asked = client.arrays<IOpen>('open', parameters, abort.signal);
+    const taken = asked.then(
       answer => {
         if (abort.signal.aborted) {
           return;
@@ -72,6 +73,7 @@ export function useOpened(parameters: IParameters): IOpening {
         }
       }
     );
+    model.awaitPages(taken);
     return () => abort.abort();
   }, [client, store, model, memory, h5path, revision, size]);
   return opening;

@@ -11,7 +11,13 @@ interface IPart {
   stored?: string;
 }
 
-function make(header: object, parts: IPart[], change: (head: any) => void = () => undefined): Uint8Array {
+/** A header to be broken: anything may be put anywhere. */
+interface IHead {
+  arrays: Record<string, unknown>[] | null;
+  payload: unknown;
+}
+
+function make(header: object, parts: IPart[], change: (head: IHead) => unknown = () => undefined): Uint8Array {
   let offset = 0;
   const arrays = parts.map(({ data, ...part }) => {
     const entry = { encoding: 'raw', ...part, offset, nbytes: data.byteLength };
@@ -34,6 +40,8 @@ function make(header: object, parts: IPart[], change: (head: any) => void = () =
 }
 
 const u16 = { name: 'data', dtype: '<u2', shape: [3], data: Uint16Array.of(1, 515, 65535) };
+
+const entry = (head: IHead) => (head.arrays as Record<string, unknown>[])[0];
 
 describe('an envelope', () => {
   it('gives its header and its arrays', () => {
@@ -85,18 +93,18 @@ describe('an envelope', () => {
     expect(halfToFloat(0x0001)).toBeCloseTo(5.96e-8, 10);
   });
 
-  it.each<[string, (head: any) => void]>([
-    ['an offset beyond the payload', head => (head.arrays[0].offset = 2 ** 40)],
-    ['a negative offset', head => (head.arrays[0].offset = -8)],
-    ['a length beyond the payload', head => (head.arrays[0].nbytes = 4096)],
-    ['a shape that does not fit', head => (head.arrays[0].shape = [2 ** 30, 2 ** 30])],
-    ['a shape of fractions', head => (head.arrays[0].shape = [0.5])],
+  it.each<[string, (head: IHead) => unknown]>([
+    ['an offset beyond the payload', head => (entry(head).offset = 2 ** 40)],
+    ['a negative offset', head => (entry(head).offset = -8)],
+    ['a length beyond the payload', head => (entry(head).nbytes = 4096)],
+    ['a shape that does not fit', head => (entry(head).shape = [2 ** 30, 2 ** 30])],
+    ['a shape of fractions', head => (entry(head).shape = [0.5])],
     ['a payload without an end', head => (head.payload = 2 ** 50)],
     ['a payload that is text', head => (head.payload = '6')],
-    ['an unknown type', head => (head.arrays[0].dtype = '|O')],
-    ['an unknown encoding', head => (head.arrays[0].encoding = 'zip')],
+    ['an unknown type', head => (entry(head).dtype = '|O')],
+    ['an unknown encoding', head => (entry(head).encoding = 'zip')],
     ['no list of arrays', head => (head.arrays = null)],
-    ['an entry that is nothing', head => (head.arrays = [null])]
+    ['an entry that is nothing', head => (head.arrays = [null as never])]
   ])('refuses %s', (_, change) => {
     expect(() => readEnvelope(make({}, [u16], change))).toThrow(/is broken|unknown type/);
   });

@@ -177,12 +177,13 @@ describe('what is kept', () => {
 describe('following', () => {
   it('connects again, ever more slowly, until it is disposed', () => {
     vi.useFakeTimers();
-    const sockets: any[] = [];
+    type Socket = { close: () => void; onmessage: (event: object) => void; onclose: (event: object) => void };
+    const sockets: Socket[] = [];
     const states: unknown[] = [];
     const follower = new Follower(() => {
-      const socket = { close: vi.fn() };
+      const socket = { close: vi.fn() } as unknown as Socket;
       sockets.push(socket);
-      return socket as any;
+      return socket as never;
     }, state => states.push(state));
     sockets[0].onmessage({ data: '{"shape":[3]}' });
     sockets[0].onmessage({ data: 'nonsense' });

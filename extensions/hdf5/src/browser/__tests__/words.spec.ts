@@ -103,9 +103,9 @@ describe('a search', () => {
     }) as unknown as IClient;
   const match = (h5path: string): SearchLine => ({ match: { h5path, kind: 'dataset' } });
   const run = async (lines: (SearchLine | Error)[]) => {
-    let found: any;
+    let found: Parameters<Parameters<typeof collect>[3]>[0] | undefined;
     await collect(client(lines), { text: 'a', kind: 'substring' }, new AbortController().signal, now => (found = now));
-    return found;
+    return found as NonNullable<typeof found>;
   };
 
   it('collects what comes', async () => {
@@ -117,6 +117,6 @@ describe('a search', () => {
   it('keeps what it found when it fails', async () => {
     const found = await run([match('/a'), new Error('The reader was replaced.')]);
     expect(found.matches.length).toBe(1);
-    expect(found.problem.message).toBe('The reader was replaced.');
+    expect(found.problem?.message).toBe('The reader was replaced.');
   });
 });
