@@ -27,9 +27,9 @@ import type { ICanvasSize, IFrame } from './frames';
 import { ImageToolbar } from './ImageToolbar';
 import { Piece, SCALES, type IColours } from './Piece';
 import { TileLayers } from './TileLayers';
-import { makeTileStore, serverTiles } from './tiles';
 import { useFrame } from './useFrame';
 import { useOther, type IOther } from './useOther';
+import { useTiles } from './useTiles';
 
 const BAD = { light: '#c4c7cc', dark: '#4a4d52' };
 const SIZE_STEP = 64;
@@ -79,10 +79,7 @@ export function ImageView(props: IVisProps): ReactElement {
     }),
     [domain[0], domain[1], scale, colorMap, state.invertColorMap, theme, isDifference]
   );
-  const tiles = useMemo(
-    () => ({ store: makeTileStore(), load: serverTiles({ client, h5path, reduce: state.reduce, mask: state.mask, turned }) }),
-    [client, h5path, state.reduce, state.mask, turned, revision]
-  );
+  const tiles = useTiles(props, { h5path, slice, shape, yDimension, xDimension });
   const keepAspect = state.keepAspect ?? (xScale?.index && yScale?.index ? true : sameUnits(xScale, yScale));
   const units = plot?.units;
   const measured: IMeasured = {
