@@ -17,6 +17,7 @@ import socket
 import subprocess
 import sys
 import time
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -186,8 +187,10 @@ class Server:
             Path(f"/proc/{pid}/clear_refs").write_text("5")
 
     def peak_mb(self) -> float:
-        """Sum of the peaks of the tree's processes, in MB; memory that two of them share counts twice."""
-        return sum(_status_kb(pid, "VmHWM") for pid in self.tree()) * 1024 / 1e6
+        """Sum of the peaks of the tree's processes, in MB; what they share counts once."""
+        tree = self.tree()
+        shared = [_status_kb(pid, "RssShmem") for pid in tree]
+        return (sum(_status_kb(pid, "VmHWM") for pid in tree) - sum(shared) + max(shared)) * 1024 / 1e6
 
     def stop(self) -> None:
         """End it."""
@@ -202,9 +205,25 @@ class Server:
 
 
 def _first_envelope(response: http.client.HTTPResponse) -> bytes:
-    head = response.read(8)
-    head += response.read(int.from_bytes(head[4:], "little"))
-    return head + response.read(int(json.loads(head[8:])["payload"]))
+    """The body up to where the first envelope is whole, as it came."""
+    compressed = response.headers.get("Content-Encoding") == "gzip"
+    unpack = zlib.decompressobj(31)
+    came, plain = b"", b""
+    while not _whole(plain):
+        piece = response.read1(65_536)
+        if not piece:
+            break
+        came += piece
+        plain += unpack.decompress(piece) if compressed else piece
+    return came
+
+
+def _whole(plain: bytes) -> bool:
+    """Whether an envelope's header and arrays are there."""
+    if len(plain) < 8:
+        return False
+    end = 8 + int.from_bytes(plain[4:8], "little")
+    return len(plain) >= end and len(plain) >= end + int(json.loads(plain[8:end])["payload"])
 
 
 def _cpu_seconds(pid: int) -> float:
