@@ -79,7 +79,7 @@ def plot_of_group(session: Session, h5path: str, signal: str | None = None) -> d
     dataset = data.child(name)
     if dataset is None or dataset.shape is None:
         return None
-    style = _style(group)
+    style = _style(group) or _small_angle_style(data, dataset)
     axes, scatter = _axes(data, name, dataset, style)
     kind = type_json(dataset.id.get_type())
     found = {
@@ -356,11 +356,20 @@ def _auxiliary(data: _Data, names: list[str], signal: h5py.Dataset) -> list[dict
     return found
 
 
+def _small_angle_style(data: _Data, signal: h5py.Dataset) -> dict[str, Any]:
+    """A curve of small-angle scattering spans decades both ways: everybody draws it with logarithmic axes."""
+    if signal.ndim == 1 and data.texts("canSAS_class") == ["SASdata"]:
+        return {"axes": ["log"], "signal": "log"}
+    return {}
+
+
 def _style(group: h5py.Group) -> dict[str, Any]:
     """``SILX_style``: which scales the writer thinks useful."""
     said = attribute_texts(group, "SILX_style")
+    if not said:
+        return {}
     try:
-        style = json.loads(said[0]) if said else {}
+        style = json.loads(said[0])
     except ValueError:
         return {}
     if not isinstance(style, dict):

@@ -53,7 +53,7 @@ def legacy_axes(file: h5py.File) -> None:
 
 
 def cansas(file: h5py.File) -> None:
-    data = group(file, signal="I", I_axes="Q", Q_indices=0)
+    data = group(file, signal="I", I_axes="Q", Q_indices=0, canSAS_class="SASdata")
     data["I"], data["Q"], data["Idev"], data["Qdev"] = np.ones(X), np.arange(X), np.ones(X), np.ones(X)
     data["I"].attrs["uncertainties"], data["Q"].attrs["uncertainties"] = "Idev", "Qdev"
 
@@ -107,6 +107,14 @@ def test_everything_of_the_standard_form(ask: Any, tmp_path: Path) -> None:
         "h5path": "/entry/data/x", "label": "stage", "dimension": 1, "has_values": True, "scale": "log", "units": "mm",
         "errors": "/entry/data/x_errors",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(("make", "scales"), [(cansas, ("log", ["log"])), (grid, (None, ["linear", "linear"]))])
+def test_small_angle_curves_are_logarithmic(ask: Any, tmp_path: Path, make: Any, scales: Any) -> None:
+    with h5py.File(tmp_path / "f.h5", "w") as file:
+        make(file)
+    plot = ask("entity", tmp_path / "f.h5", h5path="/entry/data")["plot"]
+    assert (plot["scale"], [axis["scale"] for axis in plot["axes"]]) == scales
 
 
 def broken(file: h5py.File, **attrs: Any) -> h5py.Group:
