@@ -12,7 +12,7 @@ const SEARCHED_PAGES = 10;
 export interface IRow {
   /** `item`, a placeholder for one that is on its way, or the reason why a group's children are not shown. */
   kind: 'item' | 'loading' | 'problem';
-  /** Unique within the tree. */
+  /** Unique within the tree, and the same for a child that is on its way and when it is here: who has the focus keeps it. */
   key: string;
   level: number;
   /** 1 … setsize */
@@ -170,7 +170,7 @@ export class TreeModel {
     const row = this.row(at);
     if (row.group && row.expanded) {
       row.group.setOpen(row.index, null);
-      this._wanted.delete(row.key);
+      this._wanted.delete(row.child?.h5path ?? '');
       this._changed();
     }
   }
@@ -350,7 +350,7 @@ function pathOf(group: Group, name: string): string {
 function rowIn(group: Group, at: number): IRow {
   if (group.total === null || group.problem) {
     const kind = group.problem ? 'problem' : 'loading';
-    const key = `${group.h5path}\n${kind}`;
+    const key = `${group.h5path}\n0`;
     return { kind, key, level: group.level + 1, position: 1, setsize: 1, group, index: 0, problem: group.problem ?? undefined };
   }
   let index = at;
@@ -366,7 +366,7 @@ function rowIn(group: Group, at: number): IRow {
   const child = group.children.get(index);
   return {
     kind: child ? 'item' : 'loading',
-    key: child ? pathOf(group, child.name) : `${group.h5path}\n${index}`,
+    key: `${group.h5path}\n${index}`,
     level: group.level + 1,
     position: index + 1,
     setsize: group.total,
