@@ -5,7 +5,7 @@ import { domainOf, drawable, fullDomain, scaleOf } from '../domain';
 import { formatCount, formatTick, formatValue, withUnits } from '../format';
 import { difference, swiped, symmetricDomain } from '../image/compare';
 import { blockOf, scattering } from '../image/cursor';
-import { gridEdges, resample } from '../image/resample';
+import { gridEdges, pool, resample } from '../image/resample';
 import { dumpLine } from '../other/RawView';
 import { bounds, toFloats, transpose } from '../picture';
 import { chooseDimensions, formatSlice, parseSlice, rangeOf, shownDimensions, sliceFor } from '../slices';
@@ -159,6 +159,11 @@ describe('pictures', () => {
       const small = resample({ data, height, width }, rows, columns, 40, 33);
       expect(Math.max(...small.data)).toBe(9);
     }
+  });
+
+  it('are pooled in blocks of one size, the last ones beyond the edge', () => {
+    const picture = { data: Float32Array.from({ length: 35 }, (_, i) => i), height: 5, width: 7 };
+    expect(pool(picture, 2, 3)).toEqual({ data: Float32Array.from([9, 12, 13, 23, 26, 27, 30, 33, 34]), height: 3, width: 3 });
   });
 
   it('have no value only where nothing that a pixel covers has one', () => {

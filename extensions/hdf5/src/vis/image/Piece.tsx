@@ -6,7 +6,7 @@ import type { ScaleName } from '../../state/viewState';
 import { coordinateAt, type IScale } from '../axes';
 import type { Domain } from '../domain';
 import type { IPicture } from '../picture';
-import { gridEdges, resample } from './resample';
+import { gridEdges, pool, resample } from './resample';
 
 export interface IColours {
   domain: Domain;
@@ -52,10 +52,6 @@ function lastStep({ edges }: IScale): number {
   return edges[edges.length - 1] - edges[edges.length - 2];
 }
 
-function fits(picture: IPicture): boolean {
-  return picture.width <= MAX_TEXTURE && picture.height <= MAX_TEXTURE;
-}
-
 interface IPieceProps {
   picture: IPicture;
   /** Pixels of the whole image: where this piece begins, and how many of them one of its pixels is. */
@@ -75,12 +71,14 @@ export const Piece = memo(function Piece(props: IPieceProps): ReactElement {
   const { picture, y, x, factor, yScale, xScale, colours, z, screen } = props;
   const { dataToWorld } = useVisCanvasContext();
   const placed = useMemo(() => {
-    const yEdges = edgesFor(yScale, y, picture.height, factor);
-    const xEdges = edgesFor(xScale, x, picture.width, factor);
     const limit = { width: Math.min(screen?.width ?? MAX_TEXTURE, MAX_TEXTURE), height: Math.min(screen?.height ?? MAX_TEXTURE, MAX_TEXTURE) };
     const regular = yScale.regular && xScale.regular;
-    const small = picture.width <= limit.width && picture.height <= limit.height && fits(picture);
-    const shown = regular && small ? picture : onGrid(picture, yEdges, xEdges, yScale.log, xScale.log, regular, limit);
+    const rows = regular ? Math.ceil(picture.height / limit.height) : 1;
+    const columns = regular ? Math.ceil(picture.width / limit.width) : 1;
+    const pooled = rows * columns > 1 ? pool(picture, rows, columns) : picture;
+    const yEdges = edgesFor(yScale, y, pooled.height, factor * rows);
+    const xEdges = edgesFor(xScale, x, pooled.width, factor * columns);
+    const shown = regular ? pooled : onGrid(picture, yEdges, xEdges, yScale.log, xScale.log, limit);
     const from = new Vector3(xEdges[0], yEdges[0]);
     const to = new Vector3(xEdges[xEdges.length - 1], yEdges[yEdges.length - 1]);
     return { shown, from, to };
@@ -112,12 +110,9 @@ function onGrid(
   xEdges: Float64Array,
   yLog: boolean,
   xLog: boolean,
-  regular: boolean,
   limit: { width: number; height: number }
 ): IPicture {
-  const height = regular ? Math.min(picture.height, limit.height) : limit.height;
-  const width = regular ? Math.min(picture.width, limit.width) : limit.width;
-  const rows = gridEdges(yEdges, yLog, height);
-  const columns = gridEdges(xEdges, xLog, width);
-  return resample(picture, rows.positions, columns.positions, height, width);
+  const rows = gridEdges(yEdges, yLog, limit.height);
+  const columns = gridEdges(xEdges, xLog, limit.width);
+  return resample(picture, rows.positions, columns.positions, limit.height, limit.width);
 }

@@ -55,6 +55,18 @@ export function resample(
   return { data, height, width };
 }
 
+/**
+ * The picture with blocks of equal size as one pixel, each with its block's largest value. Blocks of equal size, since the largest
+ * of two beside the largest of one would draw a grid over noise. The last ones may reach beyond the picture.
+ */
+export function pool(picture: IPicture, rows: number, columns: number): IPicture {
+  const height = Math.ceil(picture.height / rows);
+  const width = Math.ceil(picture.width / columns);
+  const yEdges = Float64Array.from({ length: picture.height + 1 }, (_, i) => i / rows);
+  const xEdges = Float64Array.from({ length: picture.width + 1 }, (_, i) => i / columns);
+  return resample(picture, yEdges, xEdges, height, width);
+}
+
 /** `edges` as positions from 0 to `target`, rising; `flipped` if they fell. */
 export function gridEdges(edges: ArrayLike<number>, log: boolean, target: number): { positions: Float64Array; flipped: boolean } {
   const to = log ? Math.log10 : (v: number) => v;
