@@ -101,7 +101,7 @@ def _wanted(packages: str) -> dict[str, str]:
     node_files = (DEMO / name for name in _NODE_FILES)
     for file in (LOCKS[packages], ROOT / "pyproject.toml", *node_files, *sorted(_LAB_PAGE.iterdir()), Path(__file__)):
         digest.update(file.read_bytes())
-    digest.update((hdf5_extension.SOURCE / "pyproject.toml").read_bytes() + hdf5_extension.digest().encode())
+    digest.update(hdf5_extension.digest(hdf5_extension.package_sources()).encode())
     return {
         "packages": packages,
         "files": digest.hexdigest(),
@@ -205,8 +205,9 @@ def _install_packages(lock: Path) -> None:
 
 def _install_projects() -> None:
     command = (BIN / "uv", "pip", "install", "--no-deps", "--no-build-isolation", "--python", PYTHON)
-    for project in (ROOT, hdf5_extension.SOURCE):
-        run(*command, "--editable", project, env=uv_environment())
+    run(*command, "--editable", ROOT, env=uv_environment())
+    # A copy: local servers see the environment, and not where its packages were made.
+    run(*command, "--reinstall-package", "panosc-hdf5", hdf5_extension.SOURCE, env=uv_environment())
 
 
 def uv_environment() -> dict[str, str]:

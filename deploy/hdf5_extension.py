@@ -11,7 +11,7 @@ import hashlib
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from command import BootstrapError, run
@@ -23,26 +23,38 @@ _FRONT_END = ("src", "style", "schema", "scripts")
 _FILES = ("package.json", "package-lock.json", "tsconfig.json", "install.json")
 
 
-def sources() -> Iterator[Path]:
+def front_end_sources() -> Iterator[Path]:
     """What the front end is built from, in a fixed order."""
     yield from (SOURCE / name for name in _FILES)
     for name in _FRONT_END:
-        yield from sorted(
-            path for path in (SOURCE / name).rglob("*") if path.is_file() and "__tests__" not in path.parts
-        )
+        yield from _files_in(SOURCE / name)
 
 
-def digest() -> str:
-    """Of all sources, their names too."""
+def package_sources() -> Iterator[Path]:
+    """What the whole package is made from: the front end, the Python modules, and how they are put together."""
+    yield from front_end_sources()
+    yield from (SOURCE / name for name in ("README.md", "pyproject.toml"))
+    yield from (path for name in ("jupyter-config", "panosc_hdf5") for path in _files_in(SOURCE / name))
+
+
+def _files_in(directory: Path) -> Iterator[Path]:
+    for path in sorted(directory.rglob("*")):
+        made = BUILT in path.parents or path == _STAMP or path.suffix == ".pyc"
+        if path.is_file() and not made and "__tests__" not in path.parts:
+            yield path
+
+
+def digest(files: Iterable[Path]) -> str:
+    """Of the files' names and contents."""
     found = hashlib.sha256()
-    for path in sources():
+    for path in files:
         found.update(str(path.relative_to(SOURCE)).encode() + b"\0" + path.read_bytes() + b"\0")
     return found.hexdigest()
 
 
 def is_built() -> bool:
     """Whether the front end was built from the sources of now."""
-    return (BUILT / "package.json").exists() and _STAMP.exists() and _STAMP.read_text() == digest()
+    return (BUILT / "package.json").exists() and _STAMP.exists() and _STAMP.read_text() == digest(front_end_sources())
 
 
 def build(environment: Mapping[str, str]) -> None:
@@ -56,7 +68,7 @@ def build(environment: Mapping[str, str]) -> None:
     """
     if is_built():
         return
-    wanted = digest()
+    wanted = digest(front_end_sources())
     install(environment)
     run("npm", "run", "build:prod", env=environment, cwd=SOURCE)
     _STAMP.write_text(wanted)
