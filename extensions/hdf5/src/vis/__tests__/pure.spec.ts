@@ -3,7 +3,7 @@ import type { IAxis, IStats } from '../../api/types';
 import { axisScale, coordinateAt, indexScale, isRegular, pixelAt } from '../axes';
 import { domainOf, drawable, fullDomain, scaleOf } from '../domain';
 import { formatCount, formatTick, formatValue, withUnits } from '../format';
-import { difference, swiped, symmetricDomain } from '../image/compare';
+import { difference, matched, swiped, symmetricDomain } from '../image/compare';
 import { blockOf, scattering } from '../image/cursor';
 import { gridEdges, pool, resample } from '../image/resample';
 import { dumpLine } from '../other/RawView';
@@ -180,6 +180,14 @@ describe('pictures', () => {
 describe('comparison', () => {
   const one = { data: Float32Array.from([1, 2, 3, NaN]), height: 2, width: 2 };
   const other = { data: Float32Array.from([0, 5, 3, 1]), height: 2, width: 2 };
+  it('needs pixels of one size', () => {
+    const fine = { picture: { data: Float32Array.from([1, 2, 3, 4, 5, 6]), height: 2, width: 3 }, factor: 1 };
+    const coarse = { picture: { data: Float32Array.from([7, 8]), height: 1, width: 2 }, factor: 2 };
+    expect([...matched(fine, coarse)!.one.data]).toEqual([5, 6]);
+    expect(matched(fine, coarse)!.factor).toBe(2);
+    expect(matched(fine, { ...coarse, factor: 1 })).toBeUndefined();
+  });
+
   it('subtracts and swipes', () => {
     expect([...difference(one, other)!.data]).toEqual([1, -3, 0, NaN]);
     expect([...swiped(one, other, 0.5)!.data]).toEqual([1, 5, 3, 1]);

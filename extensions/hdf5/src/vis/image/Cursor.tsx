@@ -10,7 +10,7 @@ import { scattering, useExactValue, type IPixel, type IPlane } from './cursor';
 interface IProps {
   client: IClient;
   plane: IPlane;
-  frame: { picture: IPicture; header: IViewHeader; turned: boolean };
+  frame: { picture: IPicture; factor: number; header: IViewHeader; turned: boolean };
   xScale: IScale;
   yScale: IScale;
   geometry: IGeometry | undefined;
@@ -63,7 +63,7 @@ function Reading(props: IProps & { pixel: IPixel; exact: unknown }): ReactElemen
       <div className="ph5-reading-value" data-exact={exact !== undefined}>
         {exact !== undefined ? formatValue(exact, dtype) : Number.isNaN(near) ? 'no value' : `≈ ${formatValue(near, dtype)}`}
         {units ? ` ${units}` : ''}
-        {exact !== undefined && Number.isNaN(near) && frame.header.factor === 1 ? <em> (masked)</em> : null}
+        {exact !== undefined && Number.isNaN(near) && frame.factor === 1 ? <em> (masked)</em> : null}
       </div>
       {twoTheta !== undefined && (
         <div>
@@ -75,8 +75,8 @@ function Reading(props: IProps & { pixel: IPixel; exact: unknown }): ReactElemen
 }
 
 /** What is drawn at a pixel: the largest (or mean …) value around it. */
-function overviewValue({ picture, header, turned }: IProps['frame'], pixel: IPixel): number {
-  const { window, factor } = header;
+function overviewValue({ picture, factor, header, turned }: IProps['frame'], pixel: IPixel): number {
+  const { window } = header;
   const row = Math.floor((pixel.row - window[turned ? 2 : 0]) / factor);
   const column = Math.floor((pixel.column - window[turned ? 0 : 2]) / factor);
   return picture.data[row * picture.width + column] ?? NaN;

@@ -21,7 +21,7 @@ import { transpose, type IPicture } from '../picture';
 import { AspectIcon, GridIcon, MaskIcon } from '../icons';
 import type { IVisProps } from '../props';
 import { chooseDimensions, formatSlice, rangeOf, sliceFor } from '../slices';
-import { difference, swiped, symmetricDomain } from './compare';
+import { difference, matched, swiped, symmetricDomain, type IReduced } from './compare';
 import { Cursor } from './Cursor';
 import type { ICanvasSize, IFrame } from './frames';
 import { ImageToolbar } from './ImageToolbar';
@@ -63,10 +63,11 @@ export function ImageView(props: IVisProps): ReactElement {
   const upright = (shown: IFrame | undefined) => shown && (turned ? transpose(shown.picture) : shown.picture);
   const mine = useMemo(() => upright(frame), [frame, turned]);
   const theirs = useMemo(() => upright(other?.frame), [other?.frame, turned]);
-  const compared = useMemo(
-    () => mine && combine(mine, theirs, state.compare && (state.compareMode ?? 'side'), swipe),
-    [mine, theirs, state.compare, state.compareMode, swipe]
-  );
+  const compared = useMemo(() => {
+    const one = mine && frame && { picture: mine, factor: frame.header.factor };
+    const two = theirs && other?.frame && { picture: theirs, factor: other.frame.header.factor };
+    return one && combine(one, two || undefined, state.compare && (state.compareMode ?? 'side'), swipe);
+  }, [mine, theirs, state.compare, state.compareMode, swipe]);
   const isDifference = compared !== undefined && compared.mode === 'difference';
   const domain = isDifference && !state.range ? symmetricDomain(compared.picture) : domainOf(header, state.range, isDifference ? 'linear' : scale);
   const colours = useMemo<IColours>(
@@ -114,14 +115,14 @@ export function ImageView(props: IVisProps): ReactElement {
         {ready && (
           <figure className="ph5-figure" aria-label={describe(props, header)} data-keep-canvas-colors>
             <ImageCanvas {...canvasProps} title={titleOf(props, other, compared.mode)} pan={tools.mode === 'pan' && !tools.over}>
-              <Piece picture={compared.picture} {...placeOf(header, turned)} yScale={canvasProps.yScale} xScale={canvasProps.xScale} colours={colours} z={0} screen={canvas} />
+              <Piece picture={compared.picture} {...placeOf(header, turned)} factor={compared.factor} yScale={canvasProps.yScale} xScale={canvasProps.xScale} colours={colours} z={0} screen={canvas} />
               {compared.mode === undefined || compared.mode === 'side' ? (
                 <TileLayers {...tiles} slice={frame.slice} overviewFactor={header.factor} yScale={canvasProps.yScale} xScale={canvasProps.xScale} colours={colours} />
               ) : null}
               <Cursor
                 client={client}
                 plane={{ h5path, slice, ndim: shape.length, yDimension, xDimension, rows, columns }}
-                frame={{ picture: compared.picture, header, turned }}
+                frame={{ picture: compared.picture, factor: compared.factor, header, turned }}
                 xScale={canvasProps.xScale}
                 yScale={canvasProps.yScale}
                 geometry={measured.geometry}
@@ -169,13 +170,22 @@ export function ImageView(props: IVisProps): ReactElement {
 
 type CompareMode = IVisProps['state']['compareMode'];
 
-/** What the main canvas draws. The mode is undefined where there is nothing to compare with, or the two don't fit. */
-function combine(mine: IPicture, theirs: IPicture | undefined, mode: CompareMode, share: number): { picture: IPicture; mode?: CompareMode } {
-  if (!theirs || !mode || mode === 'side') {
-    return { picture: mine, mode: theirs && mode };
+interface ICombined {
+  picture: IPicture;
+  factor: number;
+  /** Undefined where there is nothing to compare with. */
+  mode?: CompareMode;
+}
+
+/** What the main canvas draws. Images of different sizes can only be put side by side. */
+function combine(mine: IReduced, theirs: IReduced | undefined, mode: CompareMode, share: number): ICombined {
+  const pair = theirs && mode && mode !== 'side' ? matched(mine, theirs) : undefined;
+  if (!pair) {
+    return { ...mine, mode: theirs && mode && 'side' };
   }
-  const picture = mode === 'difference' ? difference(mine, theirs) : swiped(mine, theirs, share);
-  return picture ? { picture, mode } : { picture: mine, mode: 'side' };
+  const { one, other, factor } = pair;
+  const picture = mode === 'difference' ? difference(one, other) : swiped(one, other, share);
+  return { picture: picture ?? one, factor, mode };
 }
 
 function titleOf({ entity }: IVisProps, other: IOther | undefined, mode: CompareMode): string {

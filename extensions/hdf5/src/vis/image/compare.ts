@@ -1,4 +1,28 @@
 import type { IPicture } from '../picture';
+import { resample } from './resample';
+
+/** A picture, and how many pixels of the image one of its pixels is. */
+export interface IReduced {
+  picture: IPicture;
+  factor: number;
+}
+
+/** Two pictures of equally large images on the coarser one's pixels. Undefined where the images differ in size. */
+export function matched(one: IReduced, other: IReduced): { one: IPicture; other: IPicture; factor: number } | undefined {
+  const factor = Math.max(one.factor, other.factor);
+  const [a, b] = [one, other].map(reduced => onPixels(reduced, factor));
+  return a.height === b.height && a.width === b.width ? { one: a, other: b, factor } : undefined;
+}
+
+function onPixels({ picture, factor }: IReduced, target: number): IPicture {
+  if (factor === target) {
+    return picture;
+  }
+  const share = factor / target;
+  const edges = (count: number) => Float64Array.from({ length: count + 1 }, (_, i) => i * share);
+  const { height, width } = picture;
+  return resample(picture, edges(height), edges(width), Math.ceil(height * share - 1e-9), Math.ceil(width * share - 1e-9));
+}
 
 /** One minus the other, pixel by pixel; no value where either has none. Undefined where they are of different sizes. */
 export function difference(one: IPicture, other: IPicture): IPicture | undefined {
