@@ -50,6 +50,7 @@ class Visit:
     last: float = 0.0
     requests: int = 0
     nbytes: int = 0
+    failed: bool = False
 
 
 @dataclass
@@ -76,7 +77,17 @@ class Tab:
 
     def visit(self, what: str, limit: float) -> Visit:
         """What was painted since the last click or key."""
-        self.page.wait_for_function(f"window.__paints.since('{what}').length > 0", timeout=1000 * limit, polling=50)
+        from playwright.sync_api import TimeoutError as TooLate
+
+        painted = f"window.__paints.since('{what}').length > 0"
+        try:
+            self.page.wait_for_function(painted, timeout=1000 * limit, polling=50)
+        except TooLate as error:
+            SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+            self.page.screenshot(path=SCREENSHOTS / "benchmark-hdf5-nothing.png")
+            if self.kind == "ours":
+                raise SystemExit(f"nothing was painted within {limit} s of a {what}") from error
+            return Visit(limit, limit, len(self.asked), failed=True)
         self.settle(limit)
         times = self.page.evaluate(f"window.__paints.since('{what}')")
         return Visit(times[0] / 1e3, times[-1] / 1e3, len(self.asked), sum(_size(request) for request in self.asked))
@@ -156,6 +167,8 @@ def _median(visits: list[Visit], what: str = "first") -> float:
 def _words(visits: list[Visit]) -> str | None:
     if not visits:
         return None
+    if visits[-1].failed:
+        return f"peer: nothing within {visits[-1].first:.0f} s and {visits[-1].requests} requests"
     return f"peer {_median(visits):.2f} s, {visits[-1].requests} requests, {visits[-1].nbytes / 1e6:.2f} MB"
 
 
@@ -186,7 +199,7 @@ def step(tab: Tab) -> float:
 
 def scans(bench: Bench) -> Iterator[Row]:
     """A plot among 2,000 scans."""
-    found, tabs = bench.visits("bliss/bliss.h5", 120)
+    found, tabs = bench.visits("bliss/bliss.h5", 60)
     for tab in tabs.values():
         shoot(tab, "scans")
         tab.page.context.close()

@@ -98,7 +98,10 @@ class Server:
             "allow_root": True,
             "jpserver_extensions": {extension: True},
         }
-        config = {"ServerApp": server, "IdentityProvider": {"token": self.token}, "LabApp": {"news_url": None}}
+        lab: dict[str, object] = {"news_url": None}
+        if command == "lab" and extension == "panosc_hdf5":
+            lab["extra_labextensions_path"] = [str(_labextensions(state))]
+        config = {"ServerApp": server, "IdentityProvider": {"token": self.token}, "LabApp": lab}
         (state / "config.json").write_text(json.dumps(config))
         self.process = subprocess.Popen(
             [python, "-m", module, f"--config={state / 'config.json'}"],
@@ -202,6 +205,17 @@ class Server:
             self.process.kill()
             self.process.wait()
         self._log.close()
+
+
+def _labextensions(state: Path) -> Path:
+    """Where Lab finds our built front end, installed or not."""
+    built = Path(os.environ.get("PANOSC_HDF5_LABEXTENSION", ROOT / "extensions/hdf5/panosc_hdf5/labextension"))
+    if not (built / "package.json").is_file():
+        raise SystemExit("the extension's front end is not built: python3 deploy/bootstrap.py")
+    place = state / "labextensions" / "@panosc"
+    place.mkdir(parents=True)
+    (place / "jupyterlab-hdf5").symlink_to(built)
+    return place.parent
 
 
 def _first_envelope(response: http.client.HTTPResponse) -> bytes:
