@@ -4,6 +4,7 @@
   const acted = {};
   const painted = [];
   window.__paints = {
+    acted,
     painted,
     since: what => painted.filter(time => time > (acted[what] ?? Infinity)).map(time => time - acted[what])
   };
