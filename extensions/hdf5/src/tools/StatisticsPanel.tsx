@@ -49,7 +49,7 @@ export function StatisticsPanel({ measured, onClose }: { measured: IMeasured; on
               title=""
               xLabel={withUnits(plot?.title ?? 'value', units)}
               yLabel="pixels"
-              yScale={ScaleType.SymLog}
+              yScale={ScaleType.Log}
               curves={curves}
             />
           </figure>

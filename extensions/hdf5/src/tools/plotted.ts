@@ -15,7 +15,10 @@ export function plottedFrom(
   return { key, label, colour, abscissas, ordinates, errors: sigma, read: { x: abscissas, y: ordinates, errors: sigma } };
 }
 
-/** A histogram as steps. */
+/** Of an empty bin, on a logarithm: below one. */
+const EMPTY = 0.5;
+
+/** A histogram as steps, for a logarithmic axis. */
 export function plottedHistogram(counts: ArrayLike<number>, edges: ArrayLike<number>, colour: string): IPlotted {
   const ordinates = new Float64Array(counts.length * 2);
   const abscissas = new Float64Array(counts.length * 2);
@@ -23,8 +26,8 @@ export function plottedHistogram(counts: ArrayLike<number>, edges: ArrayLike<num
   for (let i = 0; i < counts.length; i++) {
     abscissas[2 * i] = edges[i];
     abscissas[2 * i + 1] = edges[i + 1];
-    ordinates[2 * i] = counts[i];
-    ordinates[2 * i + 1] = counts[i];
+    ordinates[2 * i] = Math.max(counts[i], EMPTY);
+    ordinates[2 * i + 1] = ordinates[2 * i];
     middle[i] = (edges[i] + edges[i + 1]) / 2;
   }
   return { key: 'histogram', label: 'pixels', colour, abscissas, ordinates, read: { x: middle, y: counts } };

@@ -80,9 +80,9 @@ describe('traces', () => {
   });
 
   it('histograms are steps', () => {
-    const { abscissas, ordinates, read } = plottedHistogram([5, 7], [0, 1, 2], 'red');
+    const { abscissas, ordinates, read } = plottedHistogram([5, 0], [0, 1, 2], 'red');
     expect([...abscissas]).toEqual([0, 1, 1, 2]);
-    expect([...ordinates]).toEqual([5, 5, 7, 7]);
+    expect([...ordinates]).toEqual([5, 5, 0.5, 0.5]);
     expect([...(read.x as Float64Array)]).toEqual([0.5, 1.5]);
   });
 });

@@ -1,5 +1,5 @@
 import { DefaultInteractions, ResetZoomButton, VisCanvas, INTERPOLATORS, type ColorMap } from '@h5web/lib';
-import { useCallback, useEffect, useMemo, useRef, useState, type ReactElement, type ReactNode } from 'react';
+import { useCallback, useEffect, useMemo, useRef, useState, type KeyboardEvent, type ReactElement, type ReactNode } from 'react';
 import type { IAnswer } from '../../api/client';
 import type { IViewHeader } from '../../api/types';
 import type { Window } from '../../state/viewState';
@@ -19,6 +19,7 @@ import { useAxisValues } from '../fetching';
 import { formatTick, withUnits } from '../format';
 import { transpose, type IPicture } from '../picture';
 import { AspectIcon, GridIcon, MaskIcon } from '../icons';
+import { afterKey } from '../keys';
 import type { IVisProps } from '../props';
 import { chooseDimensions, formatSlice, rangeOf, sliceFor } from '../slices';
 import { difference, matched, swiped, symmetricDomain, type IReduced } from './compare';
@@ -31,7 +32,8 @@ import { useFrame } from './useFrame';
 import { useOther, type IOther } from './useOther';
 import { useTiles } from './useTiles';
 
-const BAD = { light: '#c4c7cc', dark: '#4a4d52' };
+/** Where there is no value: grey, which no colour map has. */
+export const BAD = { light: '#c4c7cc', dark: '#4a4d52' };
 const SIZE_STEP = 64;
 
 /** The image of a data set or NXdata: which slice of what, how it lies on the axes, and what is measured on it. */
@@ -90,6 +92,13 @@ export function ImageView(props: IVisProps): ReactElement {
     geometry: turned ? undefined : plot?.geometry
   };
   const onZoom = useCallback((zoom: Window | undefined) => change({ zoom }), [change]);
+  const onKeyDown = (event: KeyboardEvent) => {
+    const zoom = event.ctrlKey || event.metaKey || event.altKey ? undefined : afterKey(event.key, state.zoom, [0, rows.count, 0, columns.count], yScale?.index ?? true);
+    if (zoom !== undefined) {
+      event.preventDefault();
+      change({ zoom: zoom ?? undefined });
+    }
+  };
   const canvasProps = xScale && yScale && { xScale, yScale, keepAspect, grid, zoom: state.zoom, onZoom };
   const ready = compared && header && canvas && canvasProps;
 
@@ -113,7 +122,14 @@ export function ImageView(props: IVisProps): ReactElement {
         </ToolButtons>
         <div className="ph5-stage" ref={element}>
         {ready && (
-          <figure className="ph5-figure" aria-label={describe(props, header)} data-keep-canvas-colors>
+          <figure
+            className="ph5-figure"
+            aria-label={describe(props, header)}
+            aria-keyshortcuts="+ - 0 ArrowUp ArrowDown ArrowLeft ArrowRight"
+            tabIndex={0}
+            onKeyDown={onKeyDown}
+            data-keep-canvas-colors
+          >
             <ImageCanvas {...canvasProps} title={titleOf(props, other, compared.mode)} pan={tools.mode === 'pan' && !tools.over}>
               <Piece picture={compared.picture} {...placeOf(header, turned)} factor={compared.factor} yScale={canvasProps.yScale} xScale={canvasProps.xScale} colours={colours} z={0} screen={canvas} />
               {compared.mode === undefined || compared.mode === 'side' ? (

@@ -65,7 +65,7 @@ export function LinePlot(props: IProps): ReactElement {
       scaleType: (xLog ? ScaleType.Log : ScaleType.Linear) as AxisScaleType,
       showGrid: grid,
       label: xLabel,
-      formatTick
+      formatTick: tickFormat(xLog ? ScaleType.Log : ScaleType.Linear, xDomain)
     }),
     [xDomain?.[0], xDomain?.[1], xLog, grid, xLabel]
   );
@@ -75,7 +75,7 @@ export function LinePlot(props: IProps): ReactElement {
       scaleType: yScale,
       showGrid: grid,
       label: yLabel,
-      formatTick
+      formatTick: tickFormat(yScale, yDomain)
     }),
     [yDomain?.[0], yDomain?.[1], yScale, grid, yLabel]
   );
@@ -100,6 +100,20 @@ export function LinePlot(props: IProps): ReactElement {
       {children}
     </VisCanvas>
   );
+}
+
+const SOME = 30;
+const MANY = 1000;
+
+/** On a logarithm over more than a few tens there is no room for every tick's number. */
+function tickFormat(scale: AxisScaleType, domain: [number, number] | undefined): (value: number) => string {
+  const ratio = domain && scale !== ScaleType.Linear ? (scale === ScaleType.SymLog ? Infinity : domain[1] / domain[0]) : 1;
+  const written = ratio > MANY ? [1] : ratio > SOME ? [1, 2, 5] : undefined;
+  return value => {
+    const size = Math.abs(value);
+    const mantissa = size / 10 ** Math.floor(Math.log10(size) + 1e-9);
+    return !written || value === 0 || written.some(round => Math.abs(mantissa - round) < 1e-6) ? formatTick(value) : '';
+  };
 }
 
 function Readings({ x, xLabel, curves }: { x: number; xLabel: string; curves: IPlotted[] }): ReactElement {

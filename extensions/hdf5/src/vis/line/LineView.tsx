@@ -1,8 +1,8 @@
 import { CurveType, ScaleSelector, ScaleType, Selector, Separator, Toolbar, type AxisScaleType } from '@h5web/lib';
-import { useEffect, useMemo, useState, type ReactElement } from 'react';
+import { useEffect, useMemo, useState, type KeyboardEvent, type ReactElement } from 'react';
 import type { IAnswer } from '../../api/client';
 import type { ILineHeader, IProblem } from '../../api/types';
-import type { ISource } from '../../state/viewState';
+import type { ISource, Window } from '../../state/viewState';
 import type { ISight } from '../Camera';
 import { ExportButton } from '../../tools/ExportButton';
 import { columnsToCsv } from '../../tools/files';
@@ -12,6 +12,7 @@ import { useAxisValues } from '../fetching';
 import { withUnits } from '../format';
 import { ErrorsIcon, GridIcon, LegendIcon } from '../icons';
 import { useCanvasSize, axisArrays } from '../image/ImageView';
+import { afterKey } from '../keys';
 import type { IVisProps } from '../props';
 import { chooseDimensions } from '../slices';
 import { CurvePicker } from './CurvePicker';
@@ -57,6 +58,14 @@ export function LineView(props: IVisProps): ReactElement {
   const xLabel = state.x !== undefined ? state.x.split('/').pop()! : axis ? withUnits(axis.label, axis.units) : 'index';
   const hasErrors = (sources ?? []).some(source => source.errors !== undefined);
   const all = [...problems, ...curves.problems];
+  const onKeyDown = (event: KeyboardEvent) => {
+    const full = xDomain && yDomain && ([...yDomain, ...xDomain] as Window);
+    const zoom = !full || event.ctrlKey || event.metaKey || event.altKey ? undefined : afterKey(event.key, state.zoom, full, false);
+    if (zoom !== undefined) {
+      event.preventDefault();
+      change({ zoom: zoom ?? undefined });
+    }
+  };
 
   return (
     <div className="ph5-vis ph5-line" aria-busy={curves.pending} data-vis="line" data-curves={plotted.length} data-bucket={curves.shown[0]?.samples.header.bucket}>
@@ -105,7 +114,14 @@ export function LineView(props: IVisProps): ReactElement {
         </div>
       <div className="ph5-stage" ref={element}>
         {plotted.length > 0 && (
-          <figure className="ph5-figure" aria-label={`Plot of ${plot?.title ?? entity.h5path}`} data-keep-canvas-colors>
+          <figure
+            className="ph5-figure"
+            aria-label={`Plot of ${plot?.title ?? entity.h5path}`}
+            aria-keyshortcuts="+ - 0 ArrowUp ArrowDown ArrowLeft ArrowRight"
+            tabIndex={0}
+            onKeyDown={onKeyDown}
+            data-keep-canvas-colors
+          >
             <LinePlot
               title={plot?.title || entity.h5path}
               xLabel={xLabel}

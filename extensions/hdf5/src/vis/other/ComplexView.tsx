@@ -1,11 +1,13 @@
-import { HeatmapVis, Selector, Toolbar } from '@h5web/lib';
-import ndarray from 'ndarray';
+import { Selector, Toolbar } from '@h5web/lib';
 import { useMemo, useState, type ReactElement } from 'react';
 import type { IClient } from '../../api/client';
 import type { IValues } from '../../api/types';
+import { indexScale } from '../axes';
+import { ColourBar } from '../ColourBar';
 import { Problem } from '../errors';
 import { useFetched } from '../fetching';
-import { colorMapOf, ImageView } from '../image/ImageView';
+import { BAD, colorMapOf, ImageCanvas, ImageView } from '../image/ImageView';
+import { Piece, type IColours } from '../image/Piece';
 import { bounds } from '../picture';
 import { LinePlot } from '../line/LinePlot';
 import { LineView } from '../line/LineView';
@@ -60,15 +62,7 @@ function OnePart(props: IVisProps & { part: Part; image: boolean }): ReactElemen
       {problem && <Problem problem={problem} />}
       <div className="ph5-stage">
         {value && numbers && image && (
-          <HeatmapVis
-            className="ph5-figure"
-            dataArray={ndarray(Float32Array.from(numbers), value.shape)}
-            domain={domainFor(numbers, part)}
-            colorMap={part === 'phase' ? 'Sinebow' : colorMapOf(state.colorMap)}
-            title={title}
-            aspect={(state.keepAspect ?? true) ? 'equal' : 'auto'}
-            flipYAxis
-          />
+          <PartImage title={title} numbers={numbers} shape={value.shape} part={part} props={props} />
         )}
         {value && numbers && !image && (
           <figure className="ph5-figure" aria-label={title} data-keep-canvas-colors>
@@ -77,6 +71,45 @@ function OnePart(props: IVisProps & { part: Part; image: boolean }): ReactElemen
         )}
       </div>
     </div>
+  );
+}
+
+interface IPartImageProps {
+  title: string;
+  numbers: Float64Array;
+  shape: number[];
+  part: Part;
+  props: IVisProps;
+}
+
+function PartImage({ title, numbers, shape: [height, width], part, props }: IPartImageProps): ReactElement {
+  const { state, change, theme } = props;
+  const picture = useMemo(() => ({ data: Float32Array.from(numbers), height, width }), [numbers, height, width]);
+  const colours: IColours = {
+    domain: domainFor(numbers, part),
+    scale: 'linear',
+    // a circle of colours for angles: the two ends are the same
+    colorMap: part === 'phase' ? 'Sinebow' : colorMapOf(state.colorMap),
+    invert: state.invertColorMap ?? false,
+    bad: BAD[theme]
+  };
+  const [yScale, xScale] = useMemo(() => [height, width].map(count => indexScale({ start: 0, step: 1, count }, '')), [height, width]);
+  return (
+    <figure className="ph5-figure" aria-label={title} data-keep-canvas-colors>
+      <ImageCanvas
+        title={title}
+        xScale={xScale}
+        yScale={yScale}
+        keepAspect={state.keepAspect ?? true}
+        grid={false}
+        zoom={state.zoom}
+        onZoom={zoom => change({ zoom })}
+        pan
+      >
+        <Piece picture={picture} y={0} x={0} factor={1} yScale={yScale} xScale={xScale} colours={colours} z={0} />
+      </ImageCanvas>
+      <ColourBar {...colours} />
+    </figure>
   );
 }
 

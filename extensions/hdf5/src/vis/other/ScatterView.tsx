@@ -1,11 +1,25 @@
-import { ColorMapSelector, DomainWidget, ScaleSelector, ScaleType, ScatterVis, Separator, Toolbar } from '@h5web/lib';
-import ndarray from 'ndarray';
-import { useMemo, type ReactElement } from 'react';
+import {
+  ColorMapSelector,
+  DefaultInteractions,
+  DomainWidget,
+  extendDomain,
+  ResetZoomButton,
+  ScaleSelector,
+  ScaleType,
+  ScatterPoints,
+  Separator,
+  Toolbar,
+  Tooltip,
+  VisCanvas,
+  type ColorMap
+} from '@h5web/lib';
+import { useMemo, useState, type ReactElement } from 'react';
 import type { ScaleName } from '../../state/viewState';
+import { ColourBar } from '../ColourBar';
 import { drawable } from '../domain';
 import { Problem } from '../errors';
 import { fetchNumbers, MOST_SAMPLES, useFetched } from '../fetching';
-import { withUnits } from '../format';
+import { formatTick, formatValue, withUnits } from '../format';
 import { colorMapOf } from '../image/ImageView';
 import { SCALES } from '../image/Piece';
 import { extent } from '../line/curves';
@@ -27,7 +41,6 @@ export function ScatterView({ client, entity, state, change, revision }: IVisPro
   const scale: ScaleName = state.scale ?? plot?.scale ?? 'linear';
   const full = useMemo<[number, number]>(() => extent(value ? [value[2]] : []) ?? [0, 1], [value]);
   const positive = useMemo(() => extent(value ? [value[2]] : [], true)?.[0] ?? null, [value]);
-  const data = useMemo(() => value && ndarray(value[2], [value[2].length]), [value]);
   const auto = drawable(full, scale, positive);
   const domain = drawable(state.range ?? full, scale, positive);
   const colorMap = colorMapOf(state.colorMap);
@@ -60,20 +73,76 @@ export function ScatterView({ client, entity, state, change, revision }: IVisPro
       </Toolbar></div>
       {problem && <Problem problem={problem} />}
       <div className="ph5-stage">
-        {value && data && (
-          <ScatterVis
-            className="ph5-figure"
-            title={`${plot!.title}${stride > 1 ? ` (each ${stride}th point)` : ''}`}
-            abscissaParams={{ value: value[0], label: withUnits(xAxis.label, xAxis.units) }}
-            ordinateParams={{ value: value[1], label: withUnits(yAxis.label, yAxis.units) }}
-            dataArray={data}
-            domain={domain}
-            colorMap={colorMap}
-            invertColorMap={state.invertColorMap}
-            scaleType={SCALES[scale]}
-          />
+        {value && (
+          <figure className="ph5-figure" aria-label={`Scatter plot of ${plot!.title}`} data-keep-canvas-colors>
+            <Points
+              title={`${plot!.title}${stride > 1 ? ` (each ${stride}th point)` : ''}`}
+              labels={[withUnits(xAxis.label, xAxis.units), withUnits(yAxis.label, yAxis.units), withUnits(plot!.title, plot!.units)]}
+              values={value}
+              domain={domain}
+              scale={scale}
+              colorMap={colorMap}
+              invert={state.invertColorMap ?? false}
+            />
+            <ColourBar domain={domain} scale={scale} colorMap={colorMap} invert={state.invertColorMap ?? false} label={plot!.units} />
+          </figure>
         )}
       </div>
     </div>
+  );
+}
+
+interface IPointsProps {
+  title: string;
+  /** Of x, y and the colour. */
+  labels: [string, string, string];
+  values: Float64Array[];
+  domain: [number, number];
+  scale: ScaleName;
+  colorMap: ColorMap;
+  invert: boolean;
+}
+
+const POINT = 10;
+
+function Points({ title, labels, values, domain, scale, colorMap, invert }: IPointsProps): ReactElement {
+  const [x, y, colour] = values;
+  const [hovered, setHovered] = useState<{ index: number; left: number; top: number }>();
+  const axis = (numbers: Float64Array, label: string) => ({
+    visDomain: extendDomain(extent([numbers]) ?? [0, 1], 0.02),
+    label,
+    showGrid: true,
+    formatTick
+  });
+  const abscissa = useMemo(() => axis(x, labels[0]), [x, labels[0]]);
+  const ordinate = useMemo(() => axis(y, labels[1]), [y, labels[1]]);
+  return (
+    <VisCanvas title={title} abscissaConfig={abscissa} ordinateConfig={ordinate} raycasterThreshold={POINT}>
+      <DefaultInteractions />
+      <ResetZoomButton />
+      <ScatterPoints
+        abscissas={x}
+        ordinates={y}
+        data={colour}
+        domain={domain}
+        scaleType={SCALES[scale]}
+        colorMap={colorMap}
+        invertColorMap={invert}
+        size={POINT}
+        onPointerEnter={(index, { nativeEvent }) => setHovered({ index, left: nativeEvent.offsetX, top: nativeEvent.offsetY })}
+        onPointerOut={() => setHovered(undefined)}
+      />
+      <Tooltip show={hovered !== undefined} left={hovered?.left} top={hovered?.top}>
+        {hovered && (
+          <div className="ph5-reading" data-testid="cursor">
+            {values.map((numbers, i) => (
+              <div key={labels[i]}>
+                {labels[i]} <b>{formatValue(numbers[hovered.index])}</b>
+              </div>
+            ))}
+          </div>
+        )}
+      </Tooltip>
+    </VisCanvas>
   );
 }

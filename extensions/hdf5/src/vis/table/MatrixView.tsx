@@ -49,7 +49,13 @@ function sliceOf({ start, step, count }: ILayout['rows'], first: number, length:
   return `${start + first * step}:${start + (last - 1) * step + 1}${step === 1 ? '' : `:${step}`}`;
 }
 
-async function loadBlock(client: IClient, layout: ILayout, row: number, column: number, signal: AbortSignal): Promise<unknown[][]> {
+/** Cells, and the type of their data set: an NXdata does not say that of its signal. */
+interface ICells {
+  rows: unknown[][];
+  type: IType;
+}
+
+async function loadBlock(client: IClient, layout: ILayout, row: number, column: number, signal: AbortSignal): Promise<ICells> {
   const { h5path, rowDimension, columnDimension, rows, columns, fields } = layout;
   let entries = layout.entries;
   if (rowDimension !== undefined) {
@@ -60,14 +66,15 @@ async function loadBlock(client: IClient, layout: ILayout, row: number, column: 
   }
   const answer = await client.json<IValues>('values', { h5path, slice: formatSlice(entries) }, signal);
   const values = rowDimension === undefined ? [answer.values] : (answer.values as unknown[]);
+  const { type } = answer;
   if (fields) {
-    return values as unknown[][];
+    return { rows: values as unknown[][], type };
   }
   if (columnDimension === undefined) {
-    return values.map(value => [value]);
+    return { rows: values.map(value => [value]), type };
   }
   const table = values as unknown[][];
-  return rowDimension! < columnDimension ? table : (table[0] ?? []).map((_, c) => table.map(line => line[c]));
+  return { rows: rowDimension! < columnDimension ? table : (table[0] ?? []).map((_, c) => table.map(line => line[c])), type };
 }
 
 /** Exact values of two dimensions. */
@@ -89,7 +96,7 @@ function Table(props: IVisProps & { fields: string[] | undefined }): ReactElemen
     [entity, state.slice, state.axes?.join(), fields?.join('\0')]
   );
   const store = useMemo(
-    () => new SightStore<unknown[][]>(BUDGET, block => block.length * (block[0]?.length ?? 0) * CELL_BYTES),
+    () => new SightStore<ICells>(BUDGET, ({ rows }) => rows.length * (rows[0]?.length ?? 0) * CELL_BYTES),
     [client, layout, revision]
   );
   const [sight, setSight] = useState<[ISpan, ISpan]>();
@@ -112,8 +119,8 @@ function Table(props: IVisProps & { fields: string[] | undefined }): ReactElemen
   const cell = (row: number, column: number) => {
     const blockColumn = fields ? 0 : Math.floor(column / BLOCK_COLUMNS);
     const block = store.get(`${Math.floor(row / BLOCK_ROWS)}/${blockColumn}`);
-    const value = block?.[row % BLOCK_ROWS]?.[fields ? column : column % BLOCK_COLUMNS];
-    return block && formatCell(value, entity.type);
+    const value = block?.rows[row % BLOCK_ROWS]?.[fields ? column : column % BLOCK_COLUMNS];
+    return block && formatCell(value, block.type);
   };
   const failure = blocks.map(({ row, column }) => store.failure(`${row}/${fields ? 0 : column}`)).find(error => error !== undefined);
   const { rows, columns } = layout;
