@@ -9,7 +9,7 @@ interface ISourcesProps {
 
 /** What else is on the plot, each with a way to take it off. */
 export function Sources({ state, change }: ISourcesProps): ReactElement | null {
-  const { curves = [], compare, compareMode, x } = state;
+  const { curves = [], compare, x } = state;
   if (!curves.length && !compare && !x) {
     return null;
   }
@@ -24,21 +24,7 @@ export function Sources({ state, change }: ISourcesProps): ReactElement | null {
         <Chip key={`${source.path} ${source.h5path} ${source.slice}`} label="and" source={source} onRemove={() => change({ curves: without(i) })} />
       ))}
       {compare && (
-        <>
-          <Chip label="compared with" source={compare} onRemove={() => change({ compare: undefined, compareMode: undefined })} />
-          <li>
-            <select
-              className="ph5-select"
-              aria-label="How to compare"
-              value={compareMode ?? 'side'}
-              onChange={event => change({ compareMode: event.target.value as IViewState['compareMode'] })}
-            >
-              <option value="side">Side by side</option>
-              <option value="difference">Difference</option>
-              <option value="swipe">Swipe</option>
-            </select>
-          </li>
-        </>
+        <Chip label="compared with" source={compare} onRemove={() => change({ compare: undefined, compareMode: undefined })} />
       )}
     </ul>
   );

@@ -55,7 +55,7 @@ def test_two_images_are_compared(lab: Lab, page: Page, scans: str, shot: Callabl
     page.goto(lab.address(scans, h5path="/1.1/image"))
     row(page, "/2.1").locator(".ph5-twistie").click()
     choose(page, "/2.1/image", "Compare with What Is Shown")
-    page.get_by_role("combobox", name="How to compare").select_option("Difference")
+    page.get_by_role("combobox", name="Show").select_option("difference")
     expect(page.get_by_role("list", name="Also shown")).to_contain_text("/2.1/image")
     page.wait_for_timeout(1500)
     shot("compare")
