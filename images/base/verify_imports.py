@@ -13,6 +13,7 @@ PACKAGES = (
     "jupyterlab",
     "matplotlib.pyplot",
     "nexusformat.nexus",
+    "panosc_hdf5.widget",
     "silx.io",
 )
 
