@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 FRAMES = 200
 SIDE = 20_000
@@ -265,3 +265,12 @@ COMPARISONS: dict[str, Comparison] = {
 def _window(turn: int) -> str:
     y, x = _corner(turn)
     return f"{y}:{y + 1024},{x}:{x + 1024}"
+
+
+def _again(key: str) -> Comparison:
+    """The same of a file that did not change since: it is open, and what was asked before may be kept."""
+    first = COMPARISONS[key]
+    return replace(first, name=f"{first.name}, again", cold=False, before=first.ours, peer=None)
+
+
+COMPARISONS |= {f"{key}-again": _again(key) for key in ("scans", "counters", "contiguous", "line", "search")}
