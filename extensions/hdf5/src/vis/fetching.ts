@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from 'react';
+import { useEffect, useMemo, useRef, useState } from 'react';
 import type { IClient } from '../api/client';
 import type { IAxis, ILineHeader, IProblem } from '../api/types';
 import { aborted, problemOf } from './errors';
@@ -75,7 +75,10 @@ export async function fetchNumbers(
   return found;
 }
 
-/** Values of the axes by dimension: from `given` if they came along, else asked for. An axis that fails is an index axis. */
+/**
+ * Values of the axes by dimension: from `given` if they came along, else asked for. An axis that fails is an index axis. The same
+ * object as long as they are the same.
+ */
 export function useAxisValues(
   client: IClient,
   axes: readonly IAxis[],
@@ -100,11 +103,6 @@ export function useAxisValues(
       missing.flatMap((axis, i) => (lists[i] ? [[axis.dimension, lists[i] as ArrayLike<number>]] : []))
     ) as Record<number, ArrayLike<number>>;
   });
-  if (key === null) {
-    return given ?? {};
-  }
-  if (fetched.pending && !fetched.value) {
-    return undefined;
-  }
-  return { ...given, ...fetched.value };
+  const all = useMemo(() => ({ ...given, ...(key === null ? undefined : fetched.value) }), [given, key === null, fetched.value]);
+  return key !== null && fetched.pending && !fetched.value ? undefined : all;
 }

@@ -284,14 +284,14 @@ function useScales(
   const axes = (plot?.axes ?? []).filter(axis => shown.some(([dimension]) => dimension === axis.dimension));
   const given = useMemo(() => (answer?.header.h5path === plot?.signal ? axisArrays(answer) : undefined), [answer, plot?.signal]);
   const values = useAxisValues(client, axes, given, revision);
-  const key = JSON.stringify([shown, shape, values && Object.keys(values)]);
+  const key = JSON.stringify([shown, shape]);
   return useMemo(
     () =>
       shown.map(
         ([dimension, range]) =>
           values && axisScale(axes.find(axis => axis.dimension === dimension), values[dimension], shape[dimension], range)
       ),
-    [key, given, plot]
+    [key, values, plot]
   );
 }
 

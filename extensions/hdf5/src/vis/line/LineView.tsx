@@ -108,7 +108,7 @@ export function LineView(props: IVisProps): ReactElement {
           <ExportButton
             measured={{ client, h5path: plot?.signal ?? entity.h5path, slice: sources?.[0]?.slice ?? '' }}
             stage={element}
-            formats={['csv', 'npy', 'h5']}
+            formats={client.url('export') === null ? [] : ['csv', 'npy', 'h5']}
             table={() => tableOf(plotted, xLabel)}
           />
         </div>
@@ -256,6 +256,6 @@ function useSources(
       return undefined;
     }
     return onCommonAxis(curvesOf(client, entity, state, values), key === '[]' ? [] : further!.sources);
-  }, [client, entity, state.slice, state.axes?.join(), state.x, values && Object.keys(values).join(), further, key]);
+  }, [client, entity, state.slice, state.axes?.join(), state.x, values, further, key]);
   return { sources, problems: key === '[]' ? [] : (further?.problems ?? []) };
 }
