@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 from typing import Any
 
 import pytest
+from PIL import Image
 from playwright.sync_api import BrowserContext, Page, expect
 from support import RunningDemo, log_in, reload_if_requests_were_dropped, screenshot, visit
 
 START_SECONDS = 90
 RUN_SECONDS = 120
+RAW_FILE = "proposals/esrf/ma1234/raw/id31-20250915/ceria/ceria_insitu/ceria_insitu.h5"
+ENOUGH_COLOURS = 50  # a page without a picture has fewer, a colour map 256
 
 # Run in the person's own server: what may they write, what do they see, who are they?
 LOOK_AROUND = """
@@ -64,6 +68,9 @@ def test_log_in_pick_a_proposal_plot_its_data(hub: RunningDemo, context: Browser
     expect(page.locator(".jp-OutputArea-output[data-mime-type='application/vnd.jupyter.stderr']")).to_have_count(0)
     screenshot(page, f"{kind}-3-plotted")
 
+    view_frames(page)
+    screenshot(page, f"{kind}-4-viewed")
+
     seen = look_around(page, context, hub)
     assert seen["raw"] == "EROFS"
     assert (seen["processed"], seen["home"]) == ("written", "written")
@@ -73,7 +80,7 @@ def test_log_in_pick_a_proposal_plot_its_data(hub: RunningDemo, context: Browser
     assert seen["secrets"] == []
 
     stop_server(page, hub)
-    screenshot(page, f"{kind}-4-stopped")
+    screenshot(page, f"{kind}-5-stopped")
 
 
 @pytest.mark.browser
@@ -100,6 +107,21 @@ def run_all(page: Page) -> None:
     expect(page.locator("#jp-main-statusbar").get_by_text("| Idle")).to_be_visible(timeout=60_000)
     page.get_by_role("menuitem", name="Run", exact=True).click()
     page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+
+
+def view_frames(page: Page) -> None:
+    """The raw file opens as a picture, not as an even surface."""
+    visit(page, page.url.split("/lab/")[0] + f"/lab/tree/{RAW_FILE}")
+    reload_if_requests_were_dropped(page)
+    picture = page.locator(".ph5-viewer canvas >> visible=true").first
+    expect(picture).to_be_visible(timeout=60_000)
+    expect(page.get_by_role("treeitem", name=re.compile("^plot"))).to_be_visible()
+    for _ in range(40):
+        shown = Image.open(io.BytesIO(picture.screenshot())).convert("RGB")
+        if (colours := len(shown.getcolors(shown.width * shown.height))) > ENOUGH_COLOURS:
+            return
+        page.wait_for_timeout(250)
+    raise AssertionError(f"only {colours} colours")
 
 
 def look_around(page: Page, context: BrowserContext, hub: RunningDemo) -> dict[str, Any]:
