@@ -18,7 +18,7 @@ from pathlib import Path
 
 EXTENSION = Path(__file__).resolve().parents[2]
 BUILT = Path(os.environ.get("PANOSC_HDF5_LABEXTENSION", EXTENSION / "panosc_hdf5" / "labextension"))
-TOKEN = "token-of-the-tests"  # noqa: S105 - of a server that lives as long as the tests
+TOKEN = "token-of-the-tests"
 START_SECONDS = 90
 
 
@@ -102,7 +102,7 @@ def _wait(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
     end = time.monotonic() + START_SECONDS
     while time.monotonic() < end:
         with contextlib.suppress(OSError):
-            urllib.request.urlopen(url)  # noqa: S310 - our own server
+            urllib.request.urlopen(url)
             return
         if process.poll() is not None:
             break
