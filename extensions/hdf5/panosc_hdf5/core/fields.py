@@ -9,6 +9,7 @@ import numpy as np
 from h5py import h5a, h5d, h5g, h5l, h5s, h5t
 
 MAX_BYTES = 65_536
+VARIABLE_BYTES = 16  # of a string of variable length where it is referred to, with addresses of 8 bytes
 # How HDF5 hands strings of variable length to Python, by character set.
 _VARIABLE = {
     h5t.CSET_ASCII: h5t.py_create(h5py.string_dtype("ascii")),
@@ -28,19 +29,25 @@ def _string(holder: Any) -> str | None:
     tid = holder.get_type()
     if not isinstance(tid, h5t.TypeStringID):
         return None
-    shape = holder.shape  # None for a null dataspace
-    if shape is None or any(n != 1 for n in shape):
-        return None
     variable = tid.is_variable_str()
-    if not variable and tid.get_size() > MAX_BYTES:
+    # As many bytes as one element has: asking for the shape takes longer than all the rest. A rank is then found by trying.
+    size = tid.get_size()
+    attribute = isinstance(holder, h5a.AttrID)
+    single = holder.get_storage_size() == (VARIABLE_BYTES if variable else size) and (attribute or holder.get_offset() is not None)
+    shape = () if single else holder.shape  # None for a null dataspace
+    if shape is None or any(n != 1 for n in shape) or (not variable and size > MAX_BYTES):
         return None
-    value = np.empty(shape, object if variable else f"S{tid.get_size()}")
     memory = _VARIABLE[tid.get_cset()] if variable else tid
-    if isinstance(holder, h5a.AttrID):
-        holder.read(value, mtype=memory)
-    else:
+    value = np.empty(shape, object if variable else f"S{size}")
+    if not attribute:
         holder.read(h5s.ALL, h5s.ALL, value, mtype=memory)
-    return as_text(value.reshape(-1)[0])
+    else:
+        try:
+            holder.read(value, mtype=memory)
+        except (TypeError, ValueError):  # one element, but not of rank 0
+            value = np.empty(holder.shape, value.dtype)
+            holder.read(value, mtype=memory)
+    return as_text(value.item()) if value.size == 1 else None
 
 
 def attribute_text(obj: Any, name: bytes) -> str | None:
@@ -54,7 +61,7 @@ def attribute_text(obj: Any, name: bytes) -> str | None:
 def field_text(group: Any, name: bytes) -> str | None:
     """A string field of a low-level group, hard-linked; None if there is none."""
     try:
-        if not group.links.exists(name) or group.links.get_info(name).type != h5l.TYPE_HARD:
+        if group.links.get_info(name).type != h5l.TYPE_HARD:  # raises where there is none
             return None
         found = h5d.open(group, name)
         # Only what lies in this file at a known place; else its data may lie in another file.
