@@ -32,7 +32,7 @@ FREEZE_SECONDS, FREEZE_TURNS = (
     0.06,
     2,
 )  # 30 ms, and 60 ms where all processors are at work; here they are two, and shared
-EXTRA = ("clients", "refused", "live", "decode")
+EXTRA = ("bare", "clients", "refused", "live", "decode")
 KINDS = ("ours", "peer", "floor")
 
 

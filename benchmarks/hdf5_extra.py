@@ -90,6 +90,18 @@ def _together(server: Server, ask: Callable[[int], Ask]) -> float:
         return (time.perf_counter() - begin) / (CLIENTS * EACH)
 
 
+def bare(bench: Bench) -> Iterator[Row]:
+    """What any request takes: the least that small answers can be."""
+    waits = {
+        kind: [server.get("/api/status").seconds for _ in range(40)]
+        for kind, server in (("ours", bench.ours), ("peer", bench.peer))
+    }
+    best = {kind: 1e3 * min(values) for kind, values in waits.items()}
+    yield row(
+        "a request that asks for nothing", best["ours"], "ms", peer=f"peer {best['peer']:.1f} ms; both the least of 40"
+    )
+
+
 def refused(bench: Bench) -> Iterator[Row]:
     """200 GB at once: a refusal, before anything is read."""
     waits = []

@@ -98,7 +98,10 @@ class Server:
             "allow_root": True,
             "jpserver_extensions": {extension: True},
         }
-        lab: dict[str, object] = {"news_url": None}
+        lab: dict[str, object] = {}
+        quiet = state / "jupyterlab_settings_dir" / "@jupyterlab" / "apputils-extension"
+        quiet.mkdir(parents=True)
+        (quiet / "notification.jupyterlab-settings").write_text('{"fetchNews": "false", "checkForUpdates": false}')
         if command == "lab" and extension == "panosc_hdf5":
             lab["extra_labextensions_path"] = [str(_labextensions(state))]
         config = {"ServerApp": server, "IdentityProvider": {"token": self.token}, "LabApp": lab}
