@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
+import signal
 import time
 from collections import deque
 from collections.abc import Callable
@@ -26,6 +27,8 @@ MAX_ATTEMPTS = 3
 REAP_SECONDS = 2.0
 START_SECONDS = 60.0  # software on a shared disk that nobody has read yet is slow
 AGAIN_SECONDS = 1.0  # after one that did not start
+# Ended by the system, which is short of memory, or by a person: that says nothing about the file.
+FROM_OUTSIDE = (-signal.SIGKILL, -signal.SIGTERM)
 
 
 @dataclass(frozen=True)
@@ -92,7 +95,9 @@ class Pool:
         self.quarantine = Quarantine(self.patience.quarantine)
         self.restarts = 0
         self._settings = settings
-        self._workers: list[WorkerProcess | None] = [None] * workers
+        # One more than there are: who may have ended a worker is asked again there, alone.
+        self._workers: list[WorkerProcess | None] = [None] * (workers + 1)
+        self._bench = workers
         self._starting: dict[int, asyncio.Task[WorkerProcess]] = {}
         self._routes = Routes(workers)
         self._suspects: deque[Run] = deque()
@@ -161,13 +166,16 @@ class Pool:
 
     def _dispatch(self, run: Run) -> None:
         run.attempts += 1
-        loads = [len(worker.runs) if worker is not None else 0 for worker in self._workers]
-        index = self._routes.choose(run.question.file[0], loads, self._settings_jobs())
+        index = self._bench if run is self._on_trial else self._choose(run)
         worker = self._workers[index]
         if worker is not None:
             self._run_on(worker, run)
         else:
             self._spawn(self._start_and_run(index, run))
+
+    def _choose(self, run: Run) -> int:
+        loads = [len(worker.runs) if worker is not None else 0 for worker in self._workers[: self._bench]]
+        return self._routes.choose(run.question.file[0], loads, self._settings_jobs())
 
     def _settings_jobs(self) -> int:
         return next((worker.settings.jobs for worker in self.workers), 4)
@@ -190,14 +198,14 @@ class Pool:
             run.finish(lambda: run.sink.fail(replaced()))
             return
         run.worker = None
-        if run.suspect:
+        if run.suspect and run is not self._on_trial:
             self._suspects.append(run)
             self._try_suspects()
         else:
             self._dispatch(run)
 
     def _try_suspects(self) -> None:
-        """One at a time, so that the next end of a worker tells which one it was."""
+        """One at a time and by a worker of their own, so that its end tells who it was, whatever others do meanwhile."""
         if self._on_trial is not None and not self._on_trial.over:
             return
         while self._suspects:
@@ -207,6 +215,9 @@ class Pool:
                 run.when_over = self._try_suspects
                 self._dispatch(run)
                 return
+        self._on_trial = None
+        if (worker := self._workers[self._bench]) is not None:
+            worker.stop()
 
     def _run_on(self, worker: WorkerProcess, run: Run) -> None:
         run.worker = worker
@@ -296,6 +307,7 @@ class Pool:
         if not run.cancelled:
             self.quarantine.blame(run.question)
         run.finish(lambda: run.sink.fail(stuck()))
+        worker.culprit_known = True
         worker.kill()
 
     def _keep_watch(self) -> None:
@@ -345,14 +357,15 @@ class Pool:
     def _judge(self, runs: list[Run], worker: WorkerProcess, code: int | None) -> None:
         """Who ended a worker is told so; the others are asked again."""
         self.restarts += bool(runs)
-        culprits = find_culprits(runs, worker.running())
+        culprits = [] if worker.culprit_known else find_culprits(runs, worker.running())
         if culprits:
             names = ", ".join(sorted({run.question.operation for run in culprits}))
             log.warning("A reader of HDF5 files ended (%s) during %s.", code, names)
         for run in runs:
             run.worker = None
             if run in culprits:
-                self.quarantine.blame(run.question)
+                if code not in FROM_OUTSIDE:
+                    self.quarantine.blame(run.question)
                 run.finish(lambda run=run: run.sink.fail(ended(code, worker.ended_by_us)))  # type: ignore[misc]
             else:
                 self._retry(run)
@@ -364,11 +377,10 @@ class Pool:
 
 
 def find_culprits(runs: list[Run], running: set[int]) -> list[Run]:
-    """Who ended a worker: the only one that ran, or the one that ran at an earlier such end. Others become suspects."""
+    """Who ended a worker: the only one that ran. Where several ran nobody can know: they become suspects."""
     ran = [run for run in runs if run.number in running]
-    if len(ran) == 1:
+    if len(running) == 1:
         return ran
-    before = [run for run in ran if run.suspect]
     for run in ran:
         run.suspect = True
-    return before
+    return []

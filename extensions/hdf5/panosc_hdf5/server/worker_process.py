@@ -53,6 +53,7 @@ class WorkerProcess(asyncio.Protocol):
         self.figures: dict[str, int] = {}
         self.dead = False
         self.ended_by_us = False
+        self.culprit_known = False  # whose fault its end is was found out before
         self._died = died
         self._listener: Listener | None = None
         self._unpacker = Unpacker()

@@ -72,6 +72,38 @@ async def test_what_crashes_twice_is_not_tried_again_until_the_file_changes(ask:
     assert (await ask("crash", h5path="/bad")).code == 503
 
 
+async def test_who_is_ended_from_outside_twice_is_tried_again(ask: Ask) -> None:
+    """Memory was short, perhaps for a kernel's sake: the file is a good one."""
+    for _ in range(3):
+        response = await ask("crash", how="kill")
+        assert response.code == 503
+        assert words(response)["code"] == "reader_killed"
+
+
+async def test_the_neighbour_of_a_stuck_request_is_not_blamed(ask: Ask, extension: Extension, file: Path) -> None:
+    await ask("echo")
+    stuck = asyncio.ensure_future(ask("deaf", seconds=10))
+    await until(lambda: begun(file))
+    neighbour = await ask("sleepy", seconds=3)
+    assert neighbour.code == 200
+    assert (await stuck).code == 504
+    assert [count for count, _ in extension.pool.quarantine._found.values()] == [1]
+
+
+async def test_a_suspect_is_tried_where_nobody_else_can_end_it(ask: Ask, extension: Extension, file: Path) -> None:
+    await ask("echo")
+    innocent = asyncio.ensure_future(ask("sleepy", seconds=2))
+    await until(lambda: begun(file))
+    first = asyncio.ensure_future(ask("crash", h5path="/a"))
+    await until(lambda: extension.pool._on_trial is not None and extension.pool._on_trial.worker is not None)
+    assert (await ask("crash", h5path="/b")).code == 503
+    assert (await innocent).code == 200
+    assert (await first).code == 503
+    blamed = {key[:2] for key in extension.pool.quarantine._found}
+    assert blamed == {("crash", "/a"), ("crash", "/b")}
+    await until(lambda: extension.pool._workers[extension.pool._bench] is None)
+
+
 def test_quarantine_ends() -> None:
     now = 0.0
     quarantine = Quarantine(60, lambda: now)
