@@ -33,7 +33,9 @@ def _string(holder: Any) -> str | None:
     # As many bytes as one element has: asking for the shape takes longer than all the rest. A rank is then found by trying.
     size = tid.get_size()
     attribute = isinstance(holder, h5a.AttrID)
-    single = holder.get_storage_size() == (VARIABLE_BYTES if variable else size) and (attribute or holder.get_offset() is not None)
+    single = holder.get_storage_size() == (VARIABLE_BYTES if variable else size) and (
+        attribute or holder.get_offset() is not None
+    )
     shape = () if single else holder.shape  # None for a null dataspace
     if shape is None or any(n != 1 for n in shape) or (not variable and size > MAX_BYTES):
         return None

@@ -10,12 +10,15 @@ import re
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from fnmatch import translate
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from h5py import h5a, h5d, h5g, h5l, h5o
 
+from panosc_hdf5.core import headers
 from panosc_hdf5.core.attributes import read_attribute
 from panosc_hdf5.core.context import Context
 from panosc_hdf5.core.errors import BadRequest, HDF5Error
@@ -36,20 +39,25 @@ PROGRESS_SECONDS = 0.25
 MAX_INDEXED = 3_000_000
 MAX_VISITED = 500_000
 VISIT_AFTER_SECONDS = 0.15
+GROUPS, LINKS = 64, 1000  # that are read before anybody looks at what was found
+MAX_WALKED = 32
 MAX_ATTRIBUTE_BYTES = 4096
 
 
 class _Index:
     """The names of everything below one group, as far as they have been read.
 
-    First the groups' names level by level, so that the first ones come at once; when that has taken a while, everything that
-    is left in one go inside of HDF5, which is several times quicker; level by level again if that is too much to hold.
+    The groups' names level by level, so that the first ones come at once. Which objects are groups is seen in the file itself
+    where it can be. Where it cannot, and when that has taken a while, everything that is left in one go inside of HDF5, which
+    is quicker than object by object; level by level again if that is too much to hold.
 
     Args:
         root: low-level group.
+        file: that holds it; None leaves all to HDF5.
     """
 
-    def __init__(self, root: Any) -> None:
+    def __init__(self, root: Any, file: OpenFile | None = None) -> None:
+        self._descriptor, self._base = (file.descriptor, file.superblock) if file is not None else (None, 0)
         self.paths: list[str] = []
         self.classes: dict[str, str | None] = {}
         self._unread: deque[str] = deque([""])
@@ -66,11 +74,12 @@ class _Index:
     def grow(self, root: Any, check: Callable[[], None]) -> None:
         """Read some more."""
         begin = time.monotonic()
-        if self._unread:
-            self._read_group(root, self._unread.popleft())
-        elif self._spent > VISIT_AFTER_SECONDS and self._visit:
+        deep = bool(self._unread) and self._unread[0].count("/") > MAX_WALKED  # each path is walked from the root
+        if self._visit and (deep or (self._entering and not self._unread and self._spent > VISIT_AFTER_SECONDS)):
             self._visit = False
             self._visit_all(root, check)
+        elif self._unread:
+            self._read_groups(root)
         else:
             for _ in range(min(500, len(self._entering))):
                 self._enter(root, self._entering.popleft())
@@ -79,22 +88,38 @@ class _Index:
             self._unread.clear()
             self._entering.clear()
 
-    def _read_group(self, root: Any, prefix: str) -> None:
-        found: list[str] = []
+    def _read_groups(self, root: Any) -> None:
+        """Some groups, and of what lies in them which are groups again."""
+        paths: list[str] = []
+        addresses: list[int] = []
+        for _ in range(min(GROUPS, len(self._unread))):
+            self._read_group(root, self._unread.popleft(), paths, addresses)
+            if len(paths) > LINKS:
+                break
+        if self._descriptor is None:
+            self._entering.extend(paths)
+            return
+        kinds = headers.kinds(self._descriptor, self._base, addresses)
+        for i in np.flatnonzero(kinds != headers.OTHER).tolist():
+            if kinds[i] == headers.UNKNOWN:
+                self._entering.append(paths[i])
+            elif addresses[i] not in self._seen:
+                self._seen.add(addresses[i])
+                self._unread.append(paths[i])
+
+    def _read_group(self, root: Any, prefix: str, paths: list[str], addresses: list[int]) -> None:
         lead = f"{prefix}/" if prefix else ""
 
         def gather(name: bytes, info: Any) -> None:
             path = lead + name.decode("utf-8", "surrogateescape")
             self.paths.append(path)
             if info.type == h5l.TYPE_HARD:
-                found.append(path)
+                paths.append(path)
+                addresses.append(info.u)
 
-        try:
+        with suppress(Exception):  # a damaged group has no names; the tree says why
             group = h5g.open(root, _raw(prefix)) if prefix else root
             group.links.iterate(gather, info=True)
-        except Exception:
-            return  # a damaged group has no names; the tree says why
-        self._entering.extend(found)
 
     def _enter(self, root: Any, path: str) -> None:
         try:
@@ -183,6 +208,7 @@ class _Search:
         self._kind = kind
         self._matcher = matcher
         self._whole = kind == "path" or whole
+        self._contained = kind in ("substring", "path")
         self._limit = limit
         self._context = context
         self._found: list[dict[str, Any]] = []
@@ -194,7 +220,7 @@ class _Search:
         file: OpenFile = self._located.file
         index: _Index | None = file.memo.get(("index", self._located.name))
         if index is None:
-            index = file.memo["index", self._located.name] = _Index(self._root)
+            index = file.memo["index", self._located.name] = _Index(self._root, file)
         self._classes = index.classes
         if self._kind == "attribute":
             self._object("", self._root)
@@ -203,12 +229,10 @@ class _Search:
         done = 0
         while self._matches < self._limit:
             end = len(index.paths)
-            for position in range(done, end):
-                if position % 256 == 0:
-                    self._context.check()
-                    yield from self._report()
-                self._visited += 1
-                self._look(index.paths[position])
+            for begin in range(done, end, 256):
+                self._context.check()
+                yield from self._report()
+                self._look_at(index.paths[begin : min(end, begin + 256)])
                 if self._matches >= self._limit:
                     break
             done = end
@@ -232,6 +256,17 @@ class _Search:
         if late:
             self._told = now
             yield Reply({"progress": {"visited": self._visited}}, cacheable=False)
+
+    def _look_at(self, paths: list[str]) -> None:
+        # A part of a name is a part of all names together: most of the time one look tells that there is none.
+        if self._contained and not self._matcher("\n".join(paths)):
+            self._visited += len(paths)
+            return
+        for path in paths:
+            self._visited += 1
+            self._look(path)
+            if self._matches >= self._limit:
+                return
 
     def _look(self, path: str) -> None:
         if self._kind == "nx_class":
