@@ -34,6 +34,7 @@ from panosc_hdf5.core.wire import Reply, envelope_parts
 from panosc_hdf5.worker_answer import (
     INLINE_BYTES,
     Compressor,
+    listed,
     media_type,
     pack_bytes,
     plain_parts,
@@ -190,6 +191,9 @@ class Worker:
                 self._answer(job)
             except OSError:
                 return  # the server is gone
+            except Exception:
+                # Not even the failure could be told. The thread goes on, or soon there would be none.
+                log.exception("%s failed, and so did saying so", job.operation)
             finally:
                 self._arena.started(slot, 0)
                 self._last, self._shrunk = time.monotonic(), False
@@ -301,6 +305,7 @@ class Worker:
     def _part(self, job: Job, reply: Reply, parts: list[bytes | memoryview], gzip: bool, *, last: bool) -> None:
         packed = pack_bytes(parts, self._arena, self._limits.reply_bytes + INLINE_BYTES, job.ticket.check)
         number = job.parts
+        depends = listed(reply.depends)
         with job.room:
             job.held[number] = packed.held
             job.parts += 1
@@ -312,8 +317,8 @@ class Worker:
             "type": media_type(reply, not last),
             "gzip": gzip,
             "filename": reply.filename,
-            "cacheable": reply.cacheable,
-            "depends": [[file.path, file.inode, file.mtime_ns, file.size] for file in reply.depends],
+            "cacheable": reply.cacheable and len(depends) == len(reply.depends),
+            "depends": depends,
         }
         self._send(message, packed.body)
 

@@ -11,9 +11,9 @@ import numpy as np
 from isal import isal_zlib
 
 from panosc_hdf5.core.errors import TooLarge
-from panosc_hdf5.core.wire import MEDIA_TYPE, Reply, Stored, envelope_parts
+from panosc_hdf5.core.wire import MEDIA_TYPE, Depends, Reply, Stored, envelope_parts
 from panosc_hdf5.worker_arena import Arena
-from panosc_hdf5.worker_protocol import INLINE
+from panosc_hdf5.worker_protocol import INLINE, MAX_HEADER
 
 Bytes = bytes | memoryview
 
@@ -88,6 +88,19 @@ def _place(view: memoryview, packed: Packed, arena: Arena, check: Callable[[], N
         arena.retain(begin)
         packed.held.append(begin)
         packed.pieces.append([begin, view.nbytes])
+
+
+def listed(depends: Iterable[Depends]) -> list[list[str | int]]:
+    """Files for a message's header: the first ones, where there are more than it may hold (a virtual data set's sources)."""
+    found: list[list[str | int]] = []
+    left = MAX_HEADER // 2
+    for file in depends:
+        entry: list[str | int] = [*file.key]
+        left -= len(json.dumps(entry)) + 1
+        if left < 0:
+            break
+        found.append(entry)
+    return found
 
 
 def media_type(reply: Reply, in_parts: bool) -> str:

@@ -91,7 +91,7 @@ class Chunks:
         self.pipeline = layout.pipeline
         self._layout, self._index = layout, layout.index
         self._dataset, self._descriptor, self._cache = dataset, descriptor, cache
-        self._key = (stamp.path, stamp.inode, stamp.mtime_ns, stamp.size)
+        self._key = stamp.key
 
     def find(self, place: tuple[int, ...]) -> ChunkInfo | None:
         """Where a chunk lies; None if it was never written."""

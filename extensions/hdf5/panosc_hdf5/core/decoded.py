@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
+CHECK_SECONDS = 0.1
 ENTRY_BYTES = 200
 """What an entry costs beside its arrays."""
 
@@ -54,11 +55,17 @@ class DecodedCache:
             while self._bytes > self.budget:
                 self._bytes -= self._entries.popitem(last=False)[1][1]
 
-    def get(self, key: Hashable, make: Callable[[], T], size: Callable[[T], int]) -> T:
+    def get(
+        self,
+        key: Hashable,
+        make: Callable[[], T],
+        size: Callable[[T], int],
+        check: Callable[[], None] = lambda: None,
+    ) -> T:
         """What is kept under a key, or made now.
 
-        Whoever asks for a value that is being made waits for it. If making fails, each waiting one tries itself, so that a
-        cancelled request does not fail others.
+        Whoever asks for a value that is being made waits for it, and calls ``check`` meanwhile, which may raise. If making
+        fails, each waiting one tries itself, so that a cancelled request does not fail others.
         """
         while True:
             with self._lock:
@@ -70,7 +77,8 @@ class DecodedCache:
                 if event is None:
                     event = self._making[key] = threading.Event()
                     break
-            event.wait(30.0)
+            while not event.wait(CHECK_SECONDS):
+                check()
             if self.peek(key) is None:
                 return make()  # it failed, or is too large to be kept
         try:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from panosc_hdf5.core.fields import attribute_value
 from panosc_hdf5.core.links import join
 from panosc_hdf5.core.session import Session, basename, parent
 from panosc_hdf5.core.units import angstrom_of_energy, electronvolts, is_pixels, metres
+from panosc_hdf5.core.wire import Depends
 
 if TYPE_CHECKING:
     from panosc_hdf5.core.files import Located
@@ -36,22 +37,30 @@ class Detector:
         mask: path of its pixel mask; there, 0 is a good pixel.
         sentinels: raw values that mean "no value".
         geometry: ``IGeometry``.
+        depends: further files that say so.
     """
 
     group: str | None = None
     mask: str | None = None
     sentinels: tuple[int, ...] = ()
     geometry: dict[str, Any] | None = None
+    depends: tuple[Depends, ...] = ()
 
 
 def describe(located: Located) -> Detector:
-    """The detector behind a data set. Never raises for what a file lacks."""
-    key = ("detector", located.asked)
-    found: Detector | None = located.origin.memo.get(key)
-    if found is None:
-        with Session(located.cache, located.origin.path) as session:
+    """The detector behind a data set; what depends on the data set depends on its files, too.
+
+    Never raises for what a file lacks.
+    """
+    key, origin = ("detector", located.asked), located.origin
+    found: Detector | None = origin.memo.get(key)
+    if found is None or not all(origin.remote or Depends.now(stamp.path) == stamp for stamp in found.depends):
+        with Session(located.cache, origin.path) as session:
             found = _describe(session, located)
-        located.origin.memo[key] = found
+            further = tuple(stamp for stamp in session.stamps().values() if stamp.path != origin.path)
+            found = replace(found, depends=further)
+        origin.memo[key] = found
+    located.depends = tuple({stamp.path: stamp for stamp in (*found.depends, *located.depends)}.values())
     return found
 
 

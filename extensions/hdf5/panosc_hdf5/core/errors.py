@@ -14,6 +14,7 @@ HDF5Error
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 
@@ -43,8 +44,22 @@ class HDF5Error(Exception):
         if self.remedy:
             found["remedy"] = self.remedy
         if self.details:
-            found["details"] = self.details
+            found["details"] = _plain(self.details)
         return found
+
+
+def _plain(value: Any) -> Any:
+    """What JSON can carry: numpy's numbers as Python's, what is not finite as text."""
+    if isinstance(value, dict):
+        return {str(name): _plain(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else str(value)
+    item = getattr(value, "item", None)
+    return _plain(item()) if callable(item) else str(value)
 
 
 class BadRequest(HDF5Error):

@@ -3,88 +3,20 @@
 from __future__ import annotations
 
 import os
-import stat
 import threading
-import time
 from collections import OrderedDict
-from collections.abc import Hashable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import h5py
-import hdf5plugin  # noqa: F401  # registers the filters
 
 from panosc_hdf5.core import sources
-from panosc_hdf5.core.errors import Forbidden, HDF5Error, NotFound, Unreadable, Unsupported
-from panosc_hdf5.core.failures import in_words
+from panosc_hdf5.core.errors import Unsupported
 from panosc_hdf5.core.links import Place, Walk, components, high_level, outside
+from panosc_hdf5.core.open_file import REMOTE, OpenFile, open_file
 from panosc_hdf5.core.wire import Depends
-
-SIGNATURE = b"\x89HDF\r\n\x1a\n"
-WRITING, SWMR_WRITING = 0x1, 0x4
-RECENT_SECONDS = 5.0
-RACY_NS = 20_000_000  # a file system's clock ticks every few milliseconds
-REMOTE = ("http://", "https://")
-
-
-@dataclass(eq=False)
-class OpenFile:
-    """One file as it is now.
-
-    Attributes:
-        path: real path, or URL.
-        h5: h5py's file, read only, without locks.
-        descriptor: for ``os.pread``; None for a remote file.
-        stamp: what tells this state of the file from another one.
-        memo: derived data of this state (chunk indices, names…); a new one when the stamp changes.
-        driver: HDF5's file driver.
-        swmr: whether it is read while its writer writes.
-        superblock: where HDF5's own header begins.
-    """
-
-    path: str
-    h5: h5py.File
-    descriptor: int | None
-    stamp: Depends
-    driver: str = "sec2"
-    swmr: bool = False
-    superblock: int = 0
-    reader: Any = None
-    memo: dict[Hashable, Any] = field(default_factory=dict)
-    opened_ns: int = field(default_factory=time.time_ns)
-    leases: int = 0
-    retired: bool = False
-
-    @property
-    def remote(self) -> bool:
-        """Whether it is read over HTTP."""
-        return self.descriptor is None
-
-    @property
-    def name(self) -> str:
-        """The file's own name."""
-        return self.path.split("?")[0].rstrip("/").rsplit("/", 1)[-1]
-
-    @property
-    def being_written(self) -> bool:
-        """Whether a writer has it open, as far as can be told: HDF5's own mark, or a change in the last seconds."""
-        if self.descriptor is None:
-            return False
-        if flags(self.descriptor, self.superblock) & (WRITING | SWMR_WRITING):
-            return True
-        return abs(time.time() - self.stamp.mtime_ns / 1e9) < RECENT_SECONDS
-
-    def close(self) -> None:
-        """Close it, and every object of it that is still around."""
-        with suppress(Exception):
-            self.h5.close()
-        if self.descriptor is not None:
-            with suppress(OSError):
-                os.close(self.descriptor)
-        if self.reader is not None:
-            self.reader.close()
 
 
 @dataclass(eq=False)
@@ -234,7 +166,7 @@ class FileCache:
         if slot is None:
             return
         with slot.lock:
-            if slot.file is not None and not slot.file.leases and not _is_current(slot.file):
+            if slot.file is not None and not slot.file.leases and not slot.file.current:
                 slot.file.close()
                 slot.file = None
 
@@ -254,7 +186,7 @@ class FileCache:
             self._slots.move_to_end(path)
         try:
             with slot.lock:
-                if slot.file is None or not _is_current(slot.file):
+                if slot.file is None or not slot.file.current:
                     self._renew(slot, path)
                 file = slot.file
                 assert file is not None  # noqa: S101
@@ -272,13 +204,21 @@ class FileCache:
         """Open the file, or bring what is open to how the file is now. Holds the slot's lock."""
         old = slot.file
         if old is None:
-            slot.file = open_file(path, self._drivers[0])
+            slot.file = self._open(path, self._drivers[0])
         elif not old.leases:
             slot.file = None
             old.close()
-            slot.file = open_file(path, self._drivers[0])
+            slot.file = self._open(path, self._drivers[0], old)
         else:
             self._open_beside(slot, old, path)
+
+    def _open(self, path: str, driver: str, old: OpenFile | None = None) -> OpenFile:
+        file = open_file(path, driver)
+        if self.roots and not file.remote and os.path.realpath(path) != path:
+            file.close()  # a link took the place of a folder after it was confined
+            raise outside("The path")
+        file.changed = old is not None and old.stamp.inode == file.stamp.inode and old.stamp != file.stamp
+        return file
 
     def _open_beside(self, slot: _Slot, old: OpenFile, path: str) -> None:
         """Somebody still reads the old state. HDF5 shares it with whoever opens the same file by the same driver.
@@ -290,7 +230,7 @@ class FileCache:
         driver = next((name for name in self._drivers if name not in used), None)
         if driver is None or old.swmr or old.remote:
             return  # the old state is a consistent one, too
-        slot.file = open_file(path, driver)
+        slot.file = self._open(path, driver, old)
         old.retired = True
         slot.retired.append(old)
 
@@ -310,105 +250,8 @@ class FileCache:
             other.close()
 
 
-def open_file(path: str, driver: str = "sec2") -> OpenFile:
-    """Open a file, or a URL.
-
-    Raises:
-        HDF5Error: what is wrong with it, in words.
-    """
-    if path.startswith(REMOTE):
-        return _open_remote(path)
-    what = f"The file {Path(path).name}"
-    descriptor = -1
-    try:
-        descriptor, stamp = _open_descriptor(path, what)
-        begin = superblock(descriptor, stamp.size, what)
-        swmr = bool(flags(descriptor, begin) & SWMR_WRITING)
-        try:
-            h5 = _open_h5(path, swmr, driver)
-        except OSError:
-            # The writer has begun or ended its SWMR mode in between.
-            swmr = bool(flags(descriptor, begin) & SWMR_WRITING)
-            h5 = _open_h5(path, swmr, driver)
-        return OpenFile(path, h5, descriptor, stamp, driver, swmr, begin)
-    except Exception as error:
-        if descriptor >= 0:
-            os.close(descriptor)
-        raise in_words(error, what) from error
-
-
-def _open_h5(path: str, swmr: bool, driver: str) -> h5py.File:
-    return h5py.File(path, "r", locking=False, swmr=swmr, driver=None if swmr or driver == "sec2" else driver)
-
-
-def _open_remote(url: str) -> OpenFile:
-    from panosc_hdf5.core.remote import RemoteFile
-
-    reader = RemoteFile(url)
-    try:
-        return OpenFile(url, h5py.File(reader, "r"), None, reader.stamp, "fileobj", reader=reader)
-    except Exception as error:
-        reader.close()
-        # What the reader says is better than what HDF5 makes of it.
-        raise reader.failure or in_words(error, f"The file at {reader.host}") from error
-
-
-def _open_descriptor(path: str, what: str) -> tuple[int, Depends]:
-    mode = Path(path).stat().st_mode
-    if stat.S_ISDIR(mode):
-        raise Unsupported(f"{what} is a directory.", code="directory")
-    if not stat.S_ISREG(mode):
-        raise Unsupported(f"{what} is a device or a pipe, not a file.", code="not_a_file")
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    return descriptor, _stamp(path, os.fstat(descriptor))
-
-
-def _stamp(path: str, found: os.stat_result) -> Depends:
-    return Depends(path, found.st_ino, found.st_mtime_ns, found.st_size)
-
-
-def superblock(descriptor: int, size: int, what: str) -> int:
-    """Where HDF5's header begins: at 0, or after a user block of 512 bytes or more.
-
-    Raises:
-        Unreadable: the file is empty.
-        Unsupported: it is no HDF5 file.
-    """
-    if not size:
-        raise Unreadable(f"{what} is empty.", "Its writer has not begun, or died at once.", code="empty_file")
-    offset = 0
-    while offset + len(SIGNATURE) <= size:
-        if os.pread(descriptor, len(SIGNATURE), offset) == SIGNATURE:
-            return offset
-        offset = max(512, 2 * offset)
-    remedy = ""
-    if os.pread(descriptor, 4, 0) in (b"CDF\x01", b"CDF\x02", b"CDF\x05", b"\x0e\x03\x13\x01"):
-        remedy = "It is NetCDF 3 or HDF4; convert it (nccopy, h4toh5)."
-    raise Unsupported(f"{what} is not an HDF5 file.", remedy, code="not_hdf5")
-
-
-def flags(descriptor: int, begin: int) -> int:
-    """HDF5's consistency flags: whether the file is marked as open for writing. 0 in formats that have no such mark."""
-    try:
-        header = os.pread(descriptor, 12, begin)
-    except OSError:
-        return 0
-    return header[11] if len(header) == 12 and header[8] == 3 else 0
-
-
-def _is_current(file: OpenFile) -> bool:
-    if file.reader is not None:
-        return bool(file.reader.is_current())
-    try:
-        now = _stamp(file.path, Path(file.path).stat())
-    except OSError:
-        return False
-    racy = file.opened_ns - file.stamp.mtime_ns < RACY_NS and time.time_ns() - file.stamp.mtime_ns > RACY_NS
-    return now == file.stamp and not racy
-
-
 def _beneath(path: str, root: str) -> bool:
     return path == root or path.startswith(root.rstrip("/") + "/")
 
 
-__all__ = ["FileCache", "Forbidden", "HDF5Error", "Located", "NotFound", "OpenFile", "open_file"]
+__all__ = ["FileCache", "Located", "OpenFile"]

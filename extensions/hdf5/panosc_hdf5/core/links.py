@@ -19,7 +19,7 @@ from panosc_hdf5.core.errors import BadRequest, Forbidden, HDF5Error, NotFound, 
 from panosc_hdf5.core.failures import in_words
 
 if TYPE_CHECKING:
-    from panosc_hdf5.core.files import OpenFile
+    from panosc_hdf5.core.open_file import OpenFile
 
 MAX_HOPS = 64
 MAX_DEPTH = 1024

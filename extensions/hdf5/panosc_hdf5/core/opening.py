@@ -32,7 +32,8 @@ from panosc_hdf5.core.tree import DEFAULT_LIMIT, describe, page_of
 from panosc_hdf5.core.wire import Depends, Reply
 
 if TYPE_CHECKING:
-    from panosc_hdf5.core.files import Located, OpenFile
+    from panosc_hdf5.core.files import Located
+    from panosc_hdf5.core.open_file import OpenFile
 
 MAX_ANCESTORS = 12
 MAX_FIRST = 2**33  # elements; even a sixteenth of more takes longer than anybody waits
@@ -68,7 +69,8 @@ def open_file(query: Query, context: Context) -> Reply:
         if first is not None:
             header[first[0]] = first[1].header
             arrays |= first[1].arrays
-        return Reply(header, arrays, depends=_depends(session, root.file))
+        settled = not header["file"]["being_written"] and (first is None or first[1].cacheable)
+        return Reply(header, arrays, depends=_depends(session, root.file), cacheable=settled)
 
 
 def entity(query: Query, context: Context) -> Reply:

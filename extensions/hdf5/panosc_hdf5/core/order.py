@@ -13,7 +13,7 @@ from panosc_hdf5.core.fields import field_text
 from panosc_hdf5.core.links import open_object, text
 
 if TYPE_CHECKING:
-    from panosc_hdf5.core.files import OpenFile
+    from panosc_hdf5.core.open_file import OpenFile
 
 SORTS = ("natural", "name", "creation", "start_time", "native")
 MAX_SORTED = 1_000_000

@@ -153,7 +153,7 @@ def key_of(reader: Reader, selection: Selection, reducer: str, validity: Validit
     located = reader.located
     stamps = [located.file.stamp, *located.depends]
     parts = [VERSION, located.name, selection.text, reducer, validity.key, base_factor(*selection.result_shape)]
-    parts += [(s.path, s.inode, s.mtime_ns, s.size) for s in stamps]
+    parts += [stamp.key for stamp in stamps]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:40]
 
 
@@ -166,10 +166,9 @@ def kept(context: Context, key: str) -> Pyramid | None:
     path = directory / (key + SUFFIX)
     try:
         pyramid = _read(path)
-        os.utime(path)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
         with suppress(OSError):
             path.unlink()
         return None
@@ -205,7 +204,7 @@ def once(context: Context, key: str, make: Callable[[], Pyramid]) -> Pyramid:
             keep(context, key, pyramid)
         return pyramid
 
-    made: Pyramid = context.services.decoded.get(("making", key), fresh, lambda _: 1 << 62)
+    made: Pyramid = context.services.decoded.get(("making", key), fresh, lambda _: 1 << 62, context.check)
     return made
 
 
@@ -232,9 +231,14 @@ def _write(path: Path, pyramid: Pyramid) -> None:
 
 
 def _read(path: Path) -> Pyramid:
-    with path.open("rb") as file:
-        size = os.fstat(file.fileno()).st_size
+    # In a folder that several people share, only what is really one's own is believed.
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW), "rb") as file:
+        found = os.fstat(file.fileno())
+        if found.st_uid != os.geteuid():
+            raise PermissionError("somebody else's")
+        size = found.st_size
         mapped = mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ)
+        os.utime(file.fileno())  # it was used
     header, arrays, end = read_envelope(memoryview(mapped))
     if end != size:
         raise ValueError("cut short")

@@ -31,7 +31,8 @@ from panosc_hdf5.core.types import dtype_text, type_json
 from panosc_hdf5.core.wire import Reply
 
 if TYPE_CHECKING:
-    from panosc_hdf5.core.files import Located, OpenFile
+    from panosc_hdf5.core.files import Located
+    from panosc_hdf5.core.open_file import OpenFile
 
 KINDS = ("substring", "glob", "path", "nx_class", "attribute")
 BATCH = 200

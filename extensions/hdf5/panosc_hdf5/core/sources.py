@@ -17,7 +17,8 @@ from panosc_hdf5.core.links import Walk, candidates, is_there, outside, text
 from panosc_hdf5.core.wire import Depends
 
 if TYPE_CHECKING:
-    from panosc_hdf5.core.files import FileCache, OpenFile
+    from panosc_hdf5.core.files import FileCache
+    from panosc_hdf5.core.open_file import OpenFile
 
 MAX_NESTING = 8
 MAX_BLOCKS = 100_000
@@ -150,11 +151,7 @@ class _Ascertained:
             return True
         for path, stamp in self.stamps.items():
             cache.drop_stale(path)
-            try:
-                now = Path(path).stat()
-            except OSError:
-                return False
-            if (now.st_ino, now.st_mtime_ns, now.st_size) != (stamp.inode, stamp.mtime_ns, stamp.size):
+            if Depends.now(path) != stamp:
                 return False
         self.looked = time.monotonic()
         return not any(is_there(place) for place in self.missing)
@@ -175,9 +172,8 @@ def external_storage(plist: Any, name: str, file: OpenFile, cache: FileCache) ->
                 cache.confined(str(directory / named))
         except Forbidden as error:
             raise outside(f"The data of {name}") from error
-        if is_there(Path(real)):
-            status = Path(real).stat()
-            found.append(Depends(real, status.st_ino, status.st_mtime_ns, status.st_size))
+        if (stamp := Depends.now(real)) is not None:
+            found.append(stamp)
     return tuple(found)
 
 

@@ -12,7 +12,8 @@ from panosc_hdf5.core.links import text
 from panosc_hdf5.core.sources import virtual_sources
 
 if TYPE_CHECKING:
-    from panosc_hdf5.core.files import FileCache, OpenFile
+    from panosc_hdf5.core.files import FileCache
+    from panosc_hdf5.core.open_file import OpenFile
 
 MANY_CHUNKS = 20_000
 SHOWN_SOURCES = 100

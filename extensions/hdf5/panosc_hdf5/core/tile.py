@@ -74,7 +74,8 @@ def _data(reader: Reader, shown: Shown, validity: Validity, factor: int, reducer
         image.collect(pool, None, image.units(factor))
         return _packed(narrowed(*pool.result()))
 
-    found: tuple[Array, int | None] = reader.context.services.decoded.get(key, make, _size)
+    context = reader.context
+    found: tuple[Array, int | None] = context.services.decoded.get(key, make, _size, context.check)
     return found
 
 

@@ -21,7 +21,8 @@ from panosc_hdf5.core.types import dtype_text, type_json
 from panosc_hdf5.core.wire import Depends, Reply
 
 if TYPE_CHECKING:
-    from panosc_hdf5.core.files import FileCache, Located, OpenFile
+    from panosc_hdf5.core.files import FileCache, Located
+    from panosc_hdf5.core.open_file import OpenFile
 
 DEFAULT_LIMIT = 200
 KEPT_PAGES = 64

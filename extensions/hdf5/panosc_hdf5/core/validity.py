@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from panosc_hdf5.core.context import Context
-from panosc_hdf5.core.detector import describe
+from panosc_hdf5.core.detector import Detector, describe
 from panosc_hdf5.core.errors import Cancelled, DeadlineExceeded, HDF5Error
 from panosc_hdf5.core.numeric import Array, either, marks
 from panosc_hdf5.core.query import Query
@@ -75,35 +76,34 @@ def automatic(located: Located, context: Context, selection: Selection) -> Valid
     n = len(selection.shape)
     if detector.mask is None or shown != (n - 2, n - 1):
         return Validity(None, detector.sentinels, None, f"{detector.sentinels}")
-    whole = _mask(located, context, detector.mask, selection.shape[-2:])
-    if whole is None:
+    found = _mask(located, context, detector, detector.mask, selection.shape[-2:])
+    if found is None:
         return Validity(None, detector.sentinels, None, f"{detector.sentinels}")
+    whole, digest = found
     mask = whole[selection.index[-2:]]
-    key = f"{detector.sentinels} {detector.mask} {context.services.decoded.peek(_key(located, detector.mask))[1]}"
+    key = f"{detector.sentinels} {detector.mask} {digest}"
     return Validity(mask if mask.any() else None, detector.sentinels, detector.mask, key)
 
 
-def _key(located: Located, path: str) -> tuple[Any, ...]:
-    stamp = located.origin.stamp
-    return ("mask", stamp.path, stamp.inode, stamp.mtime_ns, stamp.size, path)
-
-
-def _mask(located: Located, context: Context, path: str, shape: tuple[int, ...]) -> Array | None:
-    """The whole mask; None if it can't be read or does not fit."""
+def _mask(
+    located: Located, context: Context, detector: Detector, path: str, shape: tuple[int, ...]
+) -> tuple[Array, str] | None:
+    """The whole mask, and a digest of it that is the same in every process; None if it can't be read or does not fit."""
     from panosc_hdf5.core.reading import Reader
 
-    def read() -> tuple[Array, int]:
+    def read() -> tuple[Array, str]:
         with context.services.files.locate(located.origin.path, path) as found:
             reader = Reader(found, context)
             if reader.shape is None or reader.shape[-2:] != shape or any(n != 1 for n in reader.shape[:-2]):
                 raise HDF5Error("The mask does not fit.")
             mask = reader.read(parse_slice(None, reader.shape)).reshape(shape) != 0
-            return mask, int(np.count_nonzero(mask)) ^ hash(mask.tobytes())
+            return mask, hashlib.blake2b(np.packbits(mask).tobytes(), digest_size=12).hexdigest()
 
     try:
-        mask: Array = context.services.decoded.get(_key(located, path), read, lambda made: made[0].nbytes)[0]
+        key = ("mask", path, located.origin.stamp.key, *(stamp.key for stamp in detector.depends))
+        found: tuple[Array, str] = context.services.decoded.get(key, read, lambda made: made[0].nbytes, context.check)
     except (Cancelled, DeadlineExceeded):
         raise
     except HDF5Error:
         return None
-    return mask
+    return found

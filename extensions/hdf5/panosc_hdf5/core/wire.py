@@ -13,6 +13,7 @@ filter does: it compresses better), or ``stored`` (the chunk as it lies in the f
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -43,12 +44,34 @@ class Stored:
 
 @dataclass(frozen=True)
 class Depends:
-    """A file that an answer was made from, as it was then. Two answers with equal stamps are equal."""
+    """A file that an answer was made from, as it was then. Two answers with equal stamps are equal.
+
+    ``ctime_ns`` tells of what was written anew with its old time and size (``cp -p``, ``rsync -t``).
+    """
 
     path: str
     inode: int
     mtime_ns: int
     size: int
+    ctime_ns: int = 0
+
+    @classmethod
+    def of(cls, path: str, found: os.stat_result) -> Depends:
+        """By what the system says of a file."""
+        return cls(path, found.st_ino, found.st_mtime_ns, found.st_size, found.st_ctime_ns)
+
+    @classmethod
+    def now(cls, path: str) -> Depends | None:
+        """A file as it is now; None if it is not there."""
+        try:
+            return cls.of(path, os.stat(path))  # noqa: PTH116 - as text all the way: names that are no UTF-8 too
+        except (OSError, ValueError):
+            return None
+
+    @property
+    def key(self) -> tuple[str, int, int, int, int]:
+        """Equal for equal states."""
+        return (self.path, self.inode, self.mtime_ns, self.size, self.ctime_ns)
 
 
 @dataclass

@@ -63,7 +63,7 @@ class HDF5Handler(APIHandler):
         self.set_header("Cache-Control", "no-store")
         if "retry_after" in error.details:
             self.set_header("Retry-After", str(int(error.details["retry_after"]) + 1))
-        self.finish(json.dumps(error.as_json(), default=str))
+        self.finish(json.dumps(error.as_json()))
 
     def parameters(self) -> dict[str, str]:
         """The query, as it came: one value a name.
@@ -240,6 +240,7 @@ class OperationHandler(HDF5Handler):
         for view in views:
             for begin in range(0, view.nbytes, PIECE):
                 if self._aborted is not None or connection is None:
+                    self._hang_up()  # what was promised will not come
                     raise StreamClosedError
                 written = connection.write(view[begin : begin + PIECE])  # type: ignore[arg-type]  # any buffer will do
                 await self._written(written)

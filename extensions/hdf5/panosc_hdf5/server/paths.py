@@ -42,7 +42,7 @@ class Target:
         """Equal as long as the file does not change."""
         if self.stamp is None:
             return (self.path,)
-        return (self.path, self.stamp.inode, self.stamp.mtime_ns, self.stamp.size)
+        return self.stamp.key
 
 
 class Paths:
@@ -88,7 +88,7 @@ class Paths:
 
     async def stamps(self, paths: Sequence[str]) -> list[Depends | None]:
         """Files as they are now; None for those that are not there."""
-        return await self.run(lambda: [_stamp_or_none(path) for path in paths])
+        return await self.run(lambda: [Depends.now(path) for path in paths])
 
     async def run(self, work: Callable[..., Result], *arguments: object) -> Result:
         """Do something with the file system in a thread.
@@ -144,7 +144,7 @@ class Paths:
             raise Unsupported("This is no regular file.", code="not_a_file")
         if not os.access(real, os.R_OK):
             raise Forbidden("This file may not be read.", "Ask its owner for access.")
-        return Target(real, Depends(real, found.st_ino, found.st_mtime_ns, found.st_size), seen)
+        return Target(real, Depends.of(real, found), seen)
 
     def _allowed_url(self, text: str) -> str:
         parts = _split(text)
@@ -206,11 +206,3 @@ def _beneath(path: str, root: str) -> bool:
 
 def _missing() -> HDF5Error:
     return NotFound("There is no such file.", "It may have been moved or renamed: refresh the list of files.")
-
-
-def _stamp_or_none(path: str) -> Depends | None:
-    try:
-        found = os.stat(path)  # noqa: PTH116
-    except OSError:
-        return None
-    return Depends(path, found.st_ino, found.st_mtime_ns, found.st_size)

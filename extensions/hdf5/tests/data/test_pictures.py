@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -15,6 +18,7 @@ from databench import Bench
 from panosc_hdf5.core import image, pyramid
 from panosc_hdf5.core.bitshuffle import BlockFormat, decode_blocks
 from panosc_hdf5.core.context import Context, Ticket
+from panosc_hdf5.core.decoded import DecodedCache
 from panosc_hdf5.core.errors import BadRequest, Cancelled, TooLarge, Unsupported
 from panosc_hdf5.core.operations import run
 from panosc_hdf5.core.selection import parse_slice
@@ -334,3 +338,98 @@ def test_cancelled(bench: Bench, rng: np.random.Generator, monkeypatch: pytest.M
     with pytest.raises(Cancelled):
         list(run("view", {"path": path, "h5path": "/d"}, context))
     assert not Path(bench.directory / "cache").exists()
+
+
+def test_a_pyramid_that_somebody_else_made_is_not_believed(
+    bench: Bench, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    path, data = large(bench, rng, monkeypatch)
+    expected = reduced(data, 8)
+    bench.one("view", path, width=30, height=30)
+    (kept,) = (bench.directory / "cache").iterdir()
+    assert kept.stat().st_mode & 0o077 == 0
+    assert kept.parent.stat().st_mode & 0o077 == 0
+    other = tmp_path / "other"
+    kept.rename(other)
+    kept.symlink_to(other)
+    bench.services.__dict__.pop("decoded")
+    monkeypatch.setattr(
+        pyramid, "envelope_parts", None
+    )  # it would be found out by the picture only if it were another one
+    monkeypatch.setattr(pyramid, "_write", lambda *_: None)
+    assert np.array_equal(bench.one("view", path, width=30, height=30).arrays["data"], expected)
+    assert not kept.exists()
+    other.rename(kept)
+    bench.services.__dict__.pop("decoded")
+    monkeypatch.setattr("os.geteuid", lambda: 12345)
+    assert np.array_equal(bench.one("view", path, width=30, height=30).arrays["data"], expected)
+    assert not kept.exists()
+
+
+def test_a_mask_in_another_file(bench: Bench, rng: np.random.Generator) -> None:
+    """When it changes, so do the picture and what the answer depends on."""
+    data = rng.integers(1, 100, (40, 50)).astype("u2")
+
+    def mask(bad: int) -> None:
+        new = bench.write(lambda h5: h5.create_dataset("m", data=np.arange(2000).reshape(40, 50) < bad))
+        Path(new).replace(bench.directory / "mask.h5")
+
+    def fill(h5: h5py.File) -> None:
+        detector = h5.create_group("detector")
+        detector.attrs["NX_class"] = "NXdetector"
+        detector["d"] = data
+        detector["pixel_mask"] = h5py.ExternalLink("mask.h5", "/m")
+
+    path = bench.write(fill)
+    for bad in (7, 450):
+        mask(bad)
+        reply = bench.one("view", path, "/detector/d", width=64, height=64)
+        assert reply.header["stats"]["n_masked"] == bad
+        assert [Path(stamp.path).name for stamp in reply.depends] == ["mask.h5"]
+
+
+def test_a_masked_image_has_the_same_pyramid_in_every_process(
+    bench: Bench, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pyramid, "LARGE", 20_000)
+    path, _, _ = eiger(bench, rng)
+    code = (
+        "import sys; from pathlib import Path; from panosc_hdf5.core import pyramid; from panosc_hdf5.core.operations import run\n"
+        "from panosc_hdf5.core.context import Context, Services\n"
+        "pyramid.LARGE = 20_000; path, cache = sys.argv[1:]\n"
+        "given = dict(path=path, h5path='/entry/data', slice='0', width='30', height='30')\n"
+        "list(run('view', given, Context(Services(cache_dir=Path(cache)))))\n"
+    )
+    for seed in ("1", "2"):
+        arguments = [sys.executable, "-c", code, path, str(bench.directory / "cache")]
+        subprocess.run(arguments, check=True, env=os.environ | {"PYTHONHASHSEED": seed})
+    assert len(list((bench.directory / "cache").iterdir())) == 1
+
+
+def test_a_mask_without_a_cache(tmp_path: Path, rng: np.random.Generator) -> None:
+    bench = Bench(tmp_path, decoded_cache_bytes=0)
+    path, _, mask = eiger(bench, rng)
+    reply = bench.one("view", path, "/entry/data", slice="0", width=400, height=400)
+    assert reply.header["mask"] is not None
+    assert (np.asarray(reply.arrays["data"])[mask != 0] == reply.header["fill"]).all()
+    bench.close()
+
+
+def test_who_waits_for_another_one_lets_go_when_nobody_waits_for_him() -> None:
+    cache, begun, go = DecodedCache(1000), threading.Event(), threading.Event()
+
+    def slow() -> int:
+        begun.set()
+        go.wait(10)
+        return 1
+
+    maker = threading.Thread(target=cache.get, args=("key", slow, lambda _: 1))
+    maker.start()
+    begun.wait(10)
+    ticket = Ticket()
+    ticket.cancel()
+    with pytest.raises(Cancelled):
+        cache.get("key", slow, lambda _: 1, ticket.check)
+    go.set()
+    maker.join()
+    assert cache.peek("key") == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
+from panosc_hdf5.core import open_file
 from panosc_hdf5.core.errors import Busy, Forbidden, HDF5Error, NotFound, Unreadable, Unsupported
 from panosc_hdf5.core.files import FileCache
 
@@ -253,10 +255,67 @@ def test_a_file_is_followed_while_swmr_writes_it(tmp_path: Path) -> None:
 
 
 def test_being_written(tmp_path: Path) -> None:
+    """A writer's mark or lock, or a change between two looks; not that it was written a moment ago."""
     cache, path = FileCache([tmp_path]), write(tmp_path / "file.h5", 1)
-    with cache.locate(str(path)) as located:
-        assert located.file.being_written
+
+    def being_written() -> bool:
+        with cache.locate(str(path)) as located:
+            return located.file.being_written
+
+    assert not being_written()
+    with path.open("rb+") as writer:
+        fcntl.flock(writer, fcntl.LOCK_EX)
+        assert being_written()
+    assert not being_written()
+    write(path, 2)
+    assert being_written()  # no mark and no lock, but it has changed since the last look
     os.utime(path, (time.time() - 100, time.time() - 100))
+    assert not being_written()
+    write(tmp_path / "new.h5", 3).replace(path)
+    assert not being_written()  # another file
+    cache.close()
+
+
+def test_a_file_that_is_written_with_its_old_time_is_read_again(tmp_path: Path) -> None:
+    cache, path = FileCache([tmp_path]), write(tmp_path / "file.h5", 1)
+    os.utime(path, (time.time() - 100, time.time() - 100))
+    stamp = path.stat()
+    assert first(cache, path) == 1
+    write(path, 2)
+    os.utime(path, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
+    assert first(cache, path) == 2
+    cache.close()
+
+
+def test_a_file_that_is_replaced_while_it_is_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What HDF5 knows of one file must not be read from another one."""
+    path, opened = write(tmp_path / "file.h5", 1), []
+
+    def late(*arguments: Any) -> h5py.File:
+        if not opened:
+            write(tmp_path / "new.h5", 2).replace(path)
+        opened.append(1)
+        return real(*arguments)
+
+    real = open_file._open_h5
+    monkeypatch.setattr(open_file, "_open_h5", late)
+    cache = FileCache([tmp_path])
     with cache.locate(str(path)) as located:
-        assert not located.file.being_written
+        assert len(opened) == 2
+        assert os.fstat(located.file.descriptor or 0).st_ino == path.stat().st_ino
+    cache.close()
+
+
+def test_a_link_that_takes_a_folders_place_after_the_path_was_confined(tmp_path: Path) -> None:
+    inside, outside = tmp_path / "root" / "folder", tmp_path / "outside"
+    inside.mkdir(parents=True)
+    outside.mkdir()
+    write(inside / "file.h5", 1)
+    write(outside / "file.h5", 2)
+    cache = FileCache([tmp_path / "root"])
+    confined = cache.confined(str(inside / "file.h5"))
+    inside.rename(tmp_path / "moved")
+    inside.symlink_to(outside)
+    with pytest.raises(Forbidden), cache.lease(confined):
+        pass
     cache.close()

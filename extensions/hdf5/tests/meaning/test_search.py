@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from panosc_hdf5.core import headers
 from panosc_hdf5.core.context import Context, Ticket
 from panosc_hdf5.core.errors import Cancelled
-from panosc_hdf5.core.files import open_file
+from panosc_hdf5.core.open_file import open_file
 from panosc_hdf5.core.operations import run
 from panosc_hdf5.core.search import _Index
 

@@ -140,7 +140,7 @@ def maybe(query: Query, context: Context) -> Iterator[Reply]:
 def linked(query: Query, context: Context) -> Reply:
     target = Path(query.text("path")).with_name(query.text("target"))
     found = target.stat()
-    depends = (Depends(str(target), found.st_ino, found.st_mtime_ns, found.st_size),)
+    depends = (Depends.of(str(target), found),)
     return Reply({"text": target.read_text(), "count": _count(query, "linked")}, depends=depends)
 
 

@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 import gc
+import json
 import os
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from panosc_hdf5.core.errors import Cancelled, TooLarge
+from panosc_hdf5.core.wire import Depends
 from panosc_hdf5.server.worker_process import shared_memory
-from panosc_hdf5.worker_answer import pack_bytes
+from panosc_hdf5.worker_answer import listed, pack_bytes
 from panosc_hdf5.worker_arena import PAGE, Arena
-from panosc_hdf5.worker_protocol import INLINE, TABLE_BYTES, Unpacker, WorkerSettings, answers_in_parts, pack
+from panosc_hdf5.worker_protocol import (
+    INLINE,
+    MAX_HEADER,
+    TABLE_BYTES,
+    Unpacker,
+    WorkerSettings,
+    answers_in_parts,
+    pack,
+)
 
 SIZE = 1024**2
 
@@ -177,3 +188,20 @@ def test_what_answers_in_parts() -> None:
     assert not answers_in_parts(True, ("path", "progressive"), {"progressive": "0"})
     assert answers_in_parts(True, ("path", "progressive"), {"progressive": "true"})
     assert not answers_in_parts(False, ("path",), {})
+
+
+def test_more_files_than_a_message_holds() -> None:
+    """A virtual data set of 100,000 files must not make the server end its reader."""
+    many = [Depends(f"/data/{number:0100d}.h5", number, 1, 2, 3) for number in range(100_000)]
+    found = listed(many)
+    assert 10_000 < len(found) < len(many)
+    assert [Depends(*entry) for entry in found] == many[: len(found)]  # type: ignore[arg-type]
+    assert len(pack({"depends": found})) < MAX_HEADER
+
+
+def test_details_of_any_kind_can_be_said() -> None:
+    several = [np.float32(0.5), float("nan"), {"a": (1, None, True)}]
+    error = TooLarge("Much.", nbytes=np.int64(3), of=several, path=Path("x"))
+    assert json.loads(json.dumps(error.as_json(), allow_nan=False))["details"] == {
+        "nbytes": 3, "of": [0.5, "nan", {"a": [1, None, True]}], "path": "x",
+    }  # fmt: skip

@@ -75,3 +75,11 @@ async def test_errors_are_not_kept(ask: Ask) -> None:
     response = await ask("refused")
     assert "Etag" not in response.headers
     assert response.headers["Cache-Control"] == "no-store"
+
+
+async def test_a_file_written_anew_with_its_old_size_and_time_is_read_again(ask: Ask, file: Path) -> None:
+    tag = (await ask("echo")).headers["Etag"]
+    times = file.stat()
+    file.write_bytes(b"x" * times.st_size)
+    os.utime(file, ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert (await ask("echo", headers={"If-None-Match": tag})).code == 200
