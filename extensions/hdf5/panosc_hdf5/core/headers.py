@@ -74,7 +74,7 @@ def _new(heads: Array) -> Array:
     """By the flags it follows where the first message begins."""
     flags = heads[:, 5].astype(np.intp)
     first = 6 + 16 * (flags >> 5 & 1) + 4 * (flags >> 4 & 1) + (1 << (flags & 3))
-    found: Array = np.where(plain, _KINDS[heads[:, 16]], np.uint8(UNKNOWN))
+    found: Array = _KINDS[heads[np.arange(len(heads)), first]]
     return found
 
 

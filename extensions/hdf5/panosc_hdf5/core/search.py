@@ -7,6 +7,7 @@ external links are found by name but not crossed.
 from __future__ import annotations
 
 import re
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -66,14 +67,24 @@ class _Index:
         self._seen = {int(h5o.get_info(root).addr)}
         self._spent = 0.0
         self._visit = True
+        self._growing = threading.Lock()
 
     @property
     def complete(self) -> bool:
-        """Whether everything has been read."""
-        return not self._unread and not self._entering
+        """Whether everything has been read, and nobody is reading."""
+        return not self._unread and not self._entering and not self._growing.locked()
 
     def grow(self, root: Any, check: Callable[[], None]) -> None:
-        """Read some more."""
+        """Read some more, or wait for who does."""
+        while not self._growing.acquire(timeout=0.1):
+            check()
+        try:
+            if self._unread or self._entering:
+                self._grow(root, check)
+        finally:
+            self._growing.release()
+
+    def _grow(self, root: Any, check: Callable[[], None]) -> None:
         begin = time.monotonic()
         deep = bool(self._unread) and self._unread[0].count("/") > MAX_WALKED  # each path is walked from the root
         if self._visit and (deep or (self._entering and not self._unread and self._spent > VISIT_AFTER_SECONDS)):
@@ -228,7 +239,8 @@ class _Search:
         elif self._kind == "nx_class" and self._matcher(nx_class(self._root) or ""):
             self._match("", self._root)
         done = 0
-        while self._matches < self._limit:
+        while True:
+            complete = index.complete  # before the names are counted: others read, too
             end = len(index.paths)
             for begin in range(done, end, 256):
                 self._context.check()
@@ -237,13 +249,13 @@ class _Search:
                 if self._matches >= self._limit:
                     break
             done = end
-            if self._matches >= self._limit or index.complete:
+            if self._matches >= self._limit or complete:
                 break
             self._context.check()
             yield from self._report(last=True)
             index.grow(self._root, self._context.check)
         yield from self._report(last=True)
-        finished = index.complete and len(index.paths) < MAX_INDEXED and self._matches < self._limit
+        finished = complete and len(index.paths) < MAX_INDEXED and self._matches < self._limit
         summary = {"visited": self._visited, "matches": self._matches, "truncated": not finished}
         yield Reply({"done": summary}, cacheable=False)
 

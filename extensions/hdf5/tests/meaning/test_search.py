@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
@@ -143,3 +144,33 @@ def test_it_stops_when_nobody_waits(ask: Any, path: Path) -> None:
     with pytest.raises(Cancelled):
         list(lines)
     assert found(ask, path, "needle")[1]["matches"] == 6
+
+
+def test_two_searches_of_one_file_at_a_time(ask: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who finds nothing left to read, since another one is just reading it, has not seen everything."""
+    with h5py.File(tmp_path / "file.h5", "w") as h5:
+        for i in range(20):
+            h5.create_group(f"needle{i}")
+    begun, go, found = threading.Event(), threading.Event(), []
+    real = _Index._read_group
+
+    def slow(self: _Index, *arguments: Any) -> None:
+        begun.set()
+        go.wait(10)
+        real(self, *arguments)
+
+    monkeypatch.setattr(_Index, "_read_group", slow)
+
+    def search() -> None:
+        replies = [reply.header for reply in ask.replies("search", tmp_path / "file.h5", q="needle")]
+        found.append(replies[-1]["done"])
+
+    threads = [threading.Thread(target=search) for _ in range(2)]
+    threads[0].start()
+    assert begun.wait(10)
+    threads[1].start()
+    threads[1].join(0.3)
+    go.set()
+    for thread in threads:
+        thread.join()
+    assert found == [{"visited": 20, "matches": 20, "truncated": False}] * 2
