@@ -214,9 +214,8 @@ def needed_blocks(blocks: BlockFormat, starts: np.ndarray[Any, Any], length: int
     high = np.minimum((starts + length - 1) // blocks.block, last)
     if low.size == 1:
         return [(int(low[0]), int(high[0] - low[0] + 1))]
-    marks = np.zeros(blocks.count + 3, np.int64)
-    np.add.at(marks, low, 1)
-    np.add.at(marks, high + 2, -1)  # one more than is needed: it closes gaps of one
-    edges = np.flatnonzero(np.diff(np.cumsum(marks) > 0, prepend=False))
-    begins, ends = edges[::2], np.minimum(edges[1::2] - 1, last + 1)
-    return [(int(b), int(e - b)) for b, e in zip(begins, ends, strict=True)]
+    # Pieces ascend. A gap of one block is closed: it is decoded along.
+    apart = np.flatnonzero(low[1:] > high[:-1] + 2)
+    begins = low[np.concatenate(([0], apart + 1))].tolist()
+    ends = high[np.concatenate((apart, [low.size - 1]))].tolist()
+    return [(begin, end + 1 - begin) for begin, end in zip(begins, ends, strict=True)]

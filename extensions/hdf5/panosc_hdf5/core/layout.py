@@ -130,7 +130,7 @@ def layout_of(dataset: h5py.Dataset) -> Layout:
     kind = plist.get_layout()
     chunks = tuple(int(n) for n in plist.get_chunk()) if kind == h5py.h5d.CHUNKED else None
     if kind == h5py.h5d.VIRTUAL:
-        return Layout("virtual", stored)
+        return Layout("virtual", stored, fill=_fill(dataset, stored))
     swapped = dataset.dtype.byteorder == (">" if np.little_endian else "<")
     if dataset.shape is None or not _is_plain(dataset):
         return Layout("library", stored, swapped, chunks)

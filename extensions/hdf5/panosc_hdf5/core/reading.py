@@ -77,7 +77,8 @@ class Reader:
 
         Args:
             selection: what; its size was checked by the caller.
-            out: where to; C-contiguous, of the result's shape and :attr:`stored` type. A new array if None.
+            out: where to; of the result's shape and :attr:`stored` type, C-contiguous except for chunked storage. A new array
+                if None.
             keep: whether decoded chunks are kept for the next request.
             threads: whether others may help; False within a helper.
 
@@ -214,7 +215,7 @@ class Reader:
 
     def _read_virtual(self, selection: Selection, out: Array, keep: bool, threads: bool) -> None:
         for part, place, found in virtual.parts(self, selection):
-            target = out if place is None else out[place]
+            target = out[place] if place else out
             if found is None or not virtual.read_source(self, found, target, keep=keep, threads=threads):
                 self._read_library(part, target)
 

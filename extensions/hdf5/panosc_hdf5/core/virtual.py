@@ -55,6 +55,10 @@ class Found:
     items: tuple[int | range, ...]
 
 
+UNMAPPED = Found("", "", ())
+"""Where no source is: the fill value."""
+
+
 class Mappings:
     """All boxes, in arrays so that thousands are searched at once."""
 
@@ -68,12 +72,14 @@ class Mappings:
         return bool(self.mappings)
 
     def find(self, selection: Selection) -> Found | None:
-        """Where a selection lies, if one box holds all of it and no other one touches it."""
+        """Where a selection lies, if one box holds all of it and no other one touches it; ``UNMAPPED`` if none does."""
         if not self.simple or not selection.size:
             return None
         low = [item if isinstance(item, int) else item.start for item in selection.items]
         high = [item + 1 if isinstance(item, int) else item[-1] + 1 for item in selection.items]
         touched = np.flatnonzero(np.all((self.begins < high) & (self.ends > low), axis=1))
+        if not touched.size:
+            return UNMAPPED
         if touched.size != 1:
             return None
         i = int(touched[0])
@@ -95,27 +101,51 @@ def _shifted(item: int | range, by: int) -> int | range:
 NOTHING = Mappings([], [], [])
 
 
-def parts(reader: Reader, selection: Selection) -> Iterator[tuple[Selection, slice | None, Found | None]]:
-    """A selection cut where sources meet along its first kept dimension.
+Part = tuple[Selection, tuple[slice, ...], Found | None]
+
+
+def parts(reader: Reader, selection: Selection) -> Iterator[Part]:
+    """A selection cut where sources meet.
 
     Yields:
-        A part of the selection, where it goes in the result along that dimension (None: it is all of it), and in which source
-        it lies; None leaves it to HDF5.
+        A part of the selection, where it goes in the result, and in which source it lies; None leaves it to HDF5.
     """
     mappings = _known(reader)
-    kept = selection.dimensions
-    if not kept or not mappings.simple:
-        yield selection, None, mappings.find(selection)
+    if not selection.dimensions or not mappings.simple:
+        yield selection, (), mappings.find(selection)
         return
-    dimension, item = kept[0], selection.kept(kept[0])
+    for part in _cut(selection, mappings, 0, ()):
+        # Modules lie side by side, too; but HDF5 is asked once rather than for each of many parts.
+        finer = _finer(part, mappings)
+        yield from finer if all(found is not None for _, _, found in finer) else [part]
+
+
+def _finer(part: Part, mappings: Mappings) -> list[Part]:
+    """A part cut along the further dimensions, where it does not lie within one source."""
+    finer = [part]
+    for along in range(1, len(part[0].dimensions)):
+        finer = [
+            smaller
+            for piece in finer
+            for smaller in (_cut(piece[0], mappings, along, piece[1]) if piece[2] is None else (piece,))
+        ]
+        if len(finer) > MAX_PARTS:
+            return [part]
+    return finer
+
+
+def _cut(selection: Selection, mappings: Mappings, along: int, place: tuple[slice, ...]) -> Iterator[Part]:
+    """Cut along the kept dimension of a number; ``place`` says where the selection lies along those before."""
+    dimension = selection.dimensions[along]
+    item = selection.kept(dimension)
     edges = np.unique(np.concatenate([mappings.begins[:, dimension], mappings.ends[:, dimension]]))
     cuts = sorted({0, len(item), *(_index_of(item, int(edge)) for edge in edges)})
     if len(cuts) > MAX_PARTS:
-        yield selection, None, None
+        yield selection, (*place, slice(0, len(item))), None
         return
     for begin, end in itertools.pairwise(cuts):
         part = selection.within(dimension, begin, end)
-        yield part, slice(begin, end), mappings.find(part)
+        yield part, (*place, slice(begin, end)), mappings.find(part)
 
 
 def _index_of(item: range, value: int) -> int:
@@ -127,6 +157,9 @@ def read_source(reader: Reader, found: Found, out: Array, *, keep: bool, threads
     """Read from a source by its own storage; False if HDF5 must do it (it fills in for what is missing)."""
     from panosc_hdf5.core.reading import Reader as OfSource
 
+    if found is UNMAPPED:
+        out[...] = reader.layout.fill
+        return True
     located = reader.located
     try:
         with located.cache.locate(found.real, found.path) as source:
@@ -135,7 +168,11 @@ def read_source(reader: Reader, found: Found, out: Array, *, keep: bool, threads
                 return False
             if any((i if isinstance(i, int) else i[-1]) >= n for i, n in zip(found.items, inner.shape, strict=True)):
                 return False
-            inner.read(Selection(inner.shape, found.items), out, keep=keep, threads=threads)
+            selection = Selection(inner.shape, found.items)
+            if out.flags.c_contiguous or inner.layout.kind == "chunked":
+                inner.read(selection, out, keep=keep, threads=threads)
+            else:
+                np.copyto(out, inner.read(selection, keep=keep, threads=threads))
     except (NotFound, Unsupported):
         return False
     return True

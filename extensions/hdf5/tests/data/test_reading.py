@@ -314,6 +314,46 @@ def test_virtual(bench: Bench, rng: np.random.Generator) -> None:
                     assert np.array_equal(reader.read(selection), h5[name][selection.index]), (name, text)
 
 
+def test_virtual_modules_side_by_side(bench: Bench, rng: np.random.Generator) -> None:
+    frames = rng.poisson(4, (2, 2, 5, 16, 20)).astype("u2")
+    storages: list[dict[str, Any]] = [
+        {"chunks": (1, 16, 20), **hdf5plugin.Bitshuffle(cname="lz4")},
+        {},
+        {"chunks": (1, 7, 9), "compression": "gzip"},
+    ]
+
+    def write(h5: h5py.File) -> None:
+        for name, gap, holes in (("touching", 0, 0), ("gaps", 3, 0), ("one is not there", 2, 1)):
+            layout = h5py.VirtualLayout((5, 32 + gap, 40 + gap), "u2")
+            for n, (i, j) in enumerate(np.ndindex(2, 2)):
+                part, storage = f"module{i}{j}.h5", storages[n % 3]
+                if name == "touching":
+                    bench.write(
+                        lambda h5, i=i, j=j, storage=storage: h5.create_dataset("data", data=frames[i, j], **storage),
+                        part,
+                    )
+                source = h5py.VirtualSource("gone.h5" if n < holes else part, "data", (5, 16, 20))
+                y, x = i * (16 + gap), j * (20 + gap)
+                layout[:, y : y + 16, x : x + 20] = source
+            h5.create_virtual_dataset(name, layout, fillvalue=77)
+
+    path = bench.write(write, "modules.h5")
+    with h5py.File(path, locking=False) as h5:
+        for name in h5:
+            for text in (
+                "2, :, :",
+                ":, :, :",
+                "1, 10:20, 15:30",
+                ":, 3, 7:31:5",
+                "0, 15:19, 20",
+                "1:4:2, ::3, ::4",
+                "3, 5, 6",
+            ):
+                selection = parse_slice(text, h5[name].shape)
+                with bench.reader(path, name) as reader:
+                    assert np.array_equal(reader.read(selection), h5[name][selection.index]), (name, text)
+
+
 def test_index_of_many_chunks(bench: Bench, rng: np.random.Generator) -> None:
     data = rng.integers(0, 9, (100, 7))
     path = bench.array(data, chunks=(1, 7), maxshape=(None, 7), compression="gzip")
