@@ -150,6 +150,6 @@ async def test_the_server_outlives_every_damage(
         await pool.close()
         with capsys.disabled():
             print(
-                f"\n{COUNT} damages, {found.total()} questions, {pool.restarts} workers ended: {dict(found.most_common())}"
+                f"\n{NUMBERS}: {found.total()} questions, {pool.restarts} workers crashed: {dict(found.most_common())}"
             )
     assert found["answer"] > len(NUMBERS)
