@@ -14,6 +14,8 @@ interface IBrowserProps {
   selected: string;
   onSelect(h5path: string): void;
   onReload(): void;
+  /** To the folder that the file is in. */
+  onFolder(): void;
   host: IHost;
   colorMap: string;
   revision: number;
@@ -21,13 +23,18 @@ interface IBrowserProps {
 
 /** The sidebar's browser: the tree of one file, and what is selected in it. */
 export function Browser(props: IBrowserProps): ReactElement {
-  const { model, selected, onSelect, onReload, host, colorMap, revision } = props;
+  const { model, selected, onSelect, onReload, onFolder, host, colorMap, revision } = props;
   const [inspecting, setInspecting] = useState(true);
   return (
     <div className="ph5-browser">
-      <h2 className="ph5-browser-title" title={model.client.path}>
-        {model.name}
-      </h2>
+      <div className="ph5-folder-bar">
+        <h2 className="ph5-browser-title" title={model.client.path}>
+          {model.name}
+        </h2>
+        <button type="button" className="ph5-iconbutton" title="Other files" aria-label="Other files" onClick={onFolder}>
+          <Icon name="up" />
+        </button>
+      </div>
       <FileTree model={model} selected={selected} onSelect={onSelect} onReload={onReload} host={host} />
       {selected && (
         <section className="ph5-inspect" aria-label="Details" data-open={inspecting}>

@@ -4,6 +4,7 @@ import type { IChild } from '../api/types';
 const PATHS: Record<string, string> = {
   chevron: 'M6 4l4 4-4 4',
   group: 'M2 4.5h4l1.5 1.5H14v6.5H2z',
+  up: 'M8 13V3.5M4 7.5l4-4 4 4',
   scalar: 'M8 5.5a2.5 2.5 0 1 0 0 5 2.5 2.5 0 0 0 0-5z',
   line: 'M2 12l3.5-6 3 4L14 3.5',
   image: 'M2.5 2.5h11v11h-11zM2.5 8h11M8 2.5v11',

@@ -11,6 +11,7 @@ import { ViewStore } from '../state/store';
 import type { IViewState } from '../state/viewState';
 import { FACTORY } from './tokens';
 import type { IShared } from './tokens';
+import { leaveUntouched } from './untouched';
 
 const Viewer = lazy(async () => ({ default: (await import('../viewer/Viewer')).Viewer }));
 
@@ -28,6 +29,12 @@ export class NoContentModelFactory extends TextModelFactory {
 
   get fileFormat(): Contents.FileFormat {
     return null;
+  }
+
+  createNew(options?: Parameters<TextModelFactory['createNew']>[0]): DocumentRegistry.ICodeModel {
+    const model = super.createNew(options);
+    model.readOnly = true;
+    return model;
   }
 }
 
@@ -139,6 +146,7 @@ export class HDF5Factory extends ABCWidgetFactory<HDF5Document> {
   }
 
   protected createNewWidget(context: DocumentRegistry.Context): HDF5Document {
+    leaveUntouched(context);
     const { starts } = this._shared;
     const content = new HDF5Panel(this._shared, context.localPath, starts.get(context.path));
     starts.delete(context.path);

@@ -1,8 +1,9 @@
 import { IRouter } from '@jupyterlab/application';
 import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
 import type { ReadonlyPartialJSONValue } from '@lumino/coreutils';
+import { VIEW_QUERY } from '../state/link';
 import { parseAddress } from './address';
-import { CommandIDs, IHDF5Tracker, IShared, NAMESPACE } from './tokens';
+import { CommandIDs, FILE_TYPE, IHDF5Tracker, IShared, NAMESPACE } from './tokens';
 
 /** `/lab/tree/x.h5?h5path=…&slice=…&vis=…&range=…` opens the file at exactly that view. */
 export const links: JupyterFrontEndPlugin<void> = {
@@ -11,7 +12,8 @@ export const links: JupyterFrontEndPlugin<void> = {
   autoStart: true,
   requires: [IShared, IHDF5Tracker, IRouter],
   activate: (app: JupyterFrontEnd, shared: IShared, _: IHDF5Tracker, router: IRouter) => {
-    const { commands } = app;
+    const { commands, docRegistry } = app;
+    const isHdf5 = (path: string): boolean => docRegistry.getFileTypesForPath(path)[0]?.name === FILE_TYPE;
     commands.addCommand(CommandIDs.followLink, {
       label: 'Follow a Link to an HDF5 View',
       describedBy: {
@@ -20,7 +22,7 @@ export const links: JupyterFrontEndPlugin<void> = {
       execute: args => {
         const location = args as unknown as IRouter.ILocation;
         const found = parseAddress(location.path ?? '', location.search ?? '');
-        if (!found) {
+        if (!found || !(names(location.search ?? '') || isHdf5(found.path))) {
           return;
         }
         // Lab opens what /tree/ names by itself: it shall start with this view, not with its default.
@@ -31,6 +33,11 @@ export const links: JupyterFrontEndPlugin<void> = {
           .finally(() => shared.starts.delete(found.path));
       }
     });
-    router.register({ command: CommandIDs.followLink, pattern: /[?&](h5path|h5file|slice|vis)=/, rank: 10 });
+    router.register({ command: CommandIDs.followLink, pattern: new RegExp(`[?&]h5file=|${VIEW_QUERY.source}`), rank: 10 });
   }
 };
+
+/** Parameters that are nobody else's: a file of any name is meant to be HDF5 with them. */
+function names(search: string): boolean {
+  return /[?&](h5path|h5file)=/.test(search);
+}

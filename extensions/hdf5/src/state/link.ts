@@ -58,6 +58,9 @@ export function toQuery(state: IViewState): string {
   return parts.join('&');
 }
 
+/** Whether a query may say something about a view; `mode`, say, may also be somebody else's. */
+export const VIEW_QUERY = new RegExp(`[?&](${[...Object.keys(FIELDS), CURVE].join('|')})=`);
+
 /** What a link says, or null if it says nothing about a view. */
 export function fromQuery(search: string): IViewState | null {
   const query = new URLSearchParams(search);

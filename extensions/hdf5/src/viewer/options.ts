@@ -14,6 +14,8 @@ export interface IViewerOptions {
   followLast: boolean;
   showTree: boolean;
   keepView: boolean;
+  /** Where the sidebar begins to look for files; empty: the file browser's folder. */
+  startFolder: string;
 }
 
 export const DEFAULTS: IViewerOptions = {
@@ -25,7 +27,8 @@ export const DEFAULTS: IViewerOptions = {
   live: true,
   followLast: false,
   showTree: true,
-  keepView: false
+  keepView: false,
+  startFolder: ''
 };
 
 /** Settings from outside, where they make sense. */

@@ -79,3 +79,34 @@ def test_any_file_can_be_tried(lab: Lab, page: Page, stack: str) -> None:
     alert = page.get_by_role("tabpanel", name="notes.h5").get_by_role("alert").first
     expect(alert).to_contain_text("HDF5")
     expect(alert).not_to_contain_text("Traceback")
+
+
+def test_a_data_file_is_left_as_it_is(lab: Lab, page: Page, stack: str) -> None:
+    """Lab copies what it opens into .ipynb_checkpoints, and would write an empty text on Ctrl+S."""
+    folder = lab.root / "untouched"
+    folder.mkdir()
+    (folder / "a.h5").write_bytes((lab.root / stack).read_bytes())
+    written: list[str] = []
+    page.on("request", lambda request: request.method != "GET" and written.append(f"{request.method} {request.url}"))
+    page.goto(lab.address("untouched/a.h5"))
+    expect(page.locator(".ph5-viewer canvas >> visible=true").first).to_be_visible()
+    page.locator(".ph5-viewer .ph5-fileline").click()
+    page.keyboard.press("Control+s")
+    expect(page.get_by_text("is read-only")).to_be_visible()
+    page.wait_for_timeout(1000)
+    assert not [request for request in written if "/api/contents" in request], written
+    assert [item.name for item in folder.iterdir()] == ["a.h5"]
+    assert (folder / "a.h5").read_bytes() == (lab.root / stack).read_bytes()
+
+
+def test_a_link_without_a_path_is_about_the_default_plot(lab: Lab, page: Page, stack: str) -> None:
+    viewer = page.locator(".ph5-viewer")
+    for query, name, value in [
+        ({"slice": "3,:,:"}, "Slice", "3, :, :"),
+        ({"range": "5,7", "slice": "2,:,:"}, "Slice", "2, :, :"),
+    ]:
+        page.goto(lab.address(stack, **query))
+        expect(viewer).to_have_attribute("data-h5path", "/entry/data")
+        expect(page.get_by_role("textbox", name=name)).to_have_value(value)
+    page.goto(lab.address(stack, range="5,7"))
+    expect(page.locator(".ph5-colourbar")).to_have_attribute("aria-label", "Colours from 5 to 7")

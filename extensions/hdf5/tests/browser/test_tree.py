@@ -150,3 +150,29 @@ def test_a_hundred_thousand_children_stay_smooth(lab: Lab, page: Page, many: str
     )
     assert longest < 400, longest
     shot("100k")
+
+
+def test_the_sidebar_leads_to_the_data(lab: Lab, page: Page, stack: str) -> None:
+    """With the keyboard: folders and HDF5 files, nothing else; from a file back to those beside it."""
+    folder = lab.root / "proposals" / "2026"
+    folder.mkdir(parents=True)
+    for name in ("scan10.h5", "scan2.h5"):
+        (folder / name).write_bytes((lab.root / stack).read_bytes())
+    (folder / "notes.txt").write_text("no data")
+    page.goto(lab.address())
+    page.get_by_role("tab", name="HDF5").click()
+    page.locator(".ph5-folder [tabindex='0']").focus()
+    for name in ("proposals", "2026"):
+        page.keyboard.type(name)
+        expect(page.get_by_role("treeitem", name=name)).to_be_focused()
+        page.keyboard.press("Enter")
+        expect(page.locator(".ph5-folder").get_by_role("treeitem").first).to_be_focused()
+    shown = page.locator(".ph5-folder").get_by_role("treeitem")
+    expect(shown).to_have_count(3)
+    assert [re.split(r"\n", text)[0] for text in shown.all_inner_texts()][1:] == ["scan2.h5", "scan10.h5"]
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    expect(page.locator(".ph5-viewer")).to_have_attribute("data-path", "proposals/2026/scan2.h5")
+    expect(page.locator(".ph5-sidebar .ph5-browser-title")).to_have_text("scan2.h5")
+    page.locator(".ph5-sidebar").get_by_role("button", name="Other files").click()
+    expect(shown).to_have_count(3)
