@@ -18,6 +18,8 @@ TABLE = 8192
 """Integers of 4 and 8 bytes are counted up to this."""
 KEPT = 6_000_000
 """So many values are kept one by one."""
+OUTLYING = 0.5
+"""A histogram reaches beyond percentiles 0.1 and 99.9 by this part of their distance."""
 PERCENTILES = (0.1, 1.0, 5.0, 25.0, 50.0, 75.0, 95.0, 99.0, 99.9)
 
 
@@ -294,16 +296,43 @@ class Summary:
             off = values - mean
             return mean, float(np.sqrt((off * off * times).sum() / self.n_valid))
 
-    def histogram(self, log: bool) -> dict[str, list[float]]:
-        """Counts between edges; logarithmic ones begin at the least positive value."""
-        low, high = (self.low_positive if log else self.low), self.high
-        if not self.n_valid or low is None:
-            return {"counts": [], "edges": []}
+    def histogram(self, log: bool) -> dict[str, Any]:
+        """Counts between edges, and how many values lie below and above all of them.
+
+        The edges span what is useful: one hot pixel does not put all others into one bin. Logarithmic ones begin at or above
+        the least positive value.
+        """
+        least, most = (self.low_positive if log else self.low), self.high
+        if not self.n_valid or least is None:
+            return {"counts": [], "edges": [], "below": 0, "above": 0}
+        low, high = self._span(least, most, log)
         edges = _edges(low, high, self.bins, log, self.dtype)
         places = np.searchsorted(self.values, edges.astype(np.float64))
         below = places.astype(np.int64) if self.cumulated is None else np.concatenate([[0], self.cumulated])[places]
-        below[-1] = self.n_valid
-        return {"counts": np.diff(below).tolist(), "edges": edges.tolist()}
+        if high == most:
+            below[-1] = self.n_valid
+        counts = np.diff(below).tolist()
+        return {
+            "counts": counts,
+            "edges": edges.tolist(),
+            "below": int(below[0]),
+            "above": int(self.n_valid - below[-1]),
+        }
+
+    def _span(self, least: Any, most: Any, log: bool) -> tuple[Any, Any]:
+        """From ``least`` to ``most``, without the part of it that only outliers are in."""
+        low, high = max(self.percentile(0.1), float(least)), self.percentile(99.9)
+        if low >= high:
+            return least, most
+        if log:
+            room = (high / low) ** OUTLYING
+            low, high = low / room, high * room
+        else:
+            room = (high - low) * OUTLYING
+            low, high = low - room, high + room
+        if self.dtype.kind in "ui":
+            low, high = int(np.floor(low)), int(np.ceil(min(high, float(most))))
+        return (least if low <= least else low), (most if high >= most else high)
 
     @property
     def is_counting(self) -> bool:

@@ -197,7 +197,8 @@ export interface IStats {
   mean: number | null;
   std: number | null;
   percentiles: Record<string, number>;
-  histogram: { counts: number[]; edges: number[] };
+  /** Over the useful range; what only outliers are in is left out, and how many they are is said. */
+  histogram: { counts: number[]; edges: number[]; below: number; above: number };
   /** False: from a sample (the first preview of a big image). */
   exact: boolean;
 }

@@ -142,9 +142,28 @@ def test_distribution(case: tuple[Array, Array | None, tuple[int, ...]], cut: in
     assert len(json["histogram"]["edges"]) == len(counts) + 1
     expected_n = np.count_nonzero(values > 0) if summary.is_counting else values.size
     if kept != 20:
-        assert sum(counts) == expected_n
+        below, above = json["histogram"]["below"], json["histogram"]["above"]
+        below -= values.size - expected_n  # a logarithm's edges begin above zero
+        assert below >= 0 and above >= 0
+        assert sum(counts) + below + above == expected_n
     low, high = summary.domain()
     assert low < high
+
+
+def test_a_hot_pixel_does_not_spoil_the_histogram(rng: np.random.Generator) -> None:
+    counting = rng.poisson(3, (300, 300)).astype("u4")
+    counting[7, 7] = 4_000_000_000
+    smooth = rng.normal(0, 1, (300, 300))
+    smooth[0, :2] = 1e9, -1e9
+    for image, log in [(counting, True), (counting, False), (smooth, False)]:
+        found = Distribution(image.dtype)
+        found.add(image)
+        histogram = found.summary(100).histogram(log)
+        used = sum(n > 0 for n in histogram["counts"])
+        assert used >= 8, "the bins are spread over where the values are"
+        assert histogram["edges"][-1] < 100
+        assert histogram["above"] >= 1
+        assert sum(histogram["counts"]) > 0.9 * (image > 0).sum() * (1 if log else 0.5)
 
 
 def test_suggestions(rng: np.random.Generator) -> None:
