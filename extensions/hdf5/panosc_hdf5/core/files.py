@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +17,9 @@ from panosc_hdf5.core.errors import Unsupported
 from panosc_hdf5.core.links import Place, Walk, components, high_level, outside
 from panosc_hdf5.core.open_file import REMOTE, OpenFile, open_file
 from panosc_hdf5.core.wire import Depends
+
+MAX_PLACES = 8
+"""Objects of a file that are kept open: HDF5 may hold a cache of chunks for each."""
 
 
 @dataclass(eq=False)
@@ -119,13 +122,28 @@ class FileCache:
                 file, origin = within.file, within.origin
                 start = Place(file, within.object.id, tuple(components(within.name)))
                 rest = asked[len(within.asked.rstrip("/")) + 1 :]
-            place = Walk(lease, self.confined).to(file, rest, start)
+            place = (
+                self._walked(lease, file, rest) if start is None else Walk(lease, self.confined).to(file, rest, start)
+            )
             stamps = {
                 stamp.path: stamp for stamp in (*(within.depends if within else ()), *(other.stamp for other in passed))
             }
             stamps.pop(origin.path, None)
             depends = tuple(stamps.values())
             yield Located(high_level(place.id), place.name, place.file, depends, self, origin, asked)
+
+    def _walked(self, lease: Callable[[str], OpenFile], file: OpenFile, h5path: str) -> Place:
+        """The place that a path leads to; what was looked at last stays open, as long as its file does."""
+        kept: OrderedDict[str, Place] = file.memo.setdefault("places", OrderedDict())
+        if (known := kept.get(h5path)) is not None:
+            return known
+        walk = Walk(lease, self.confined)
+        place = walk.to(file, h5path)
+        if walk.straight and not file.swmr and sources.lies_here(place.id):
+            kept[h5path] = place
+            while len(kept) > MAX_PLACES:
+                kept.popitem(last=False)
+        return place
 
     @contextmanager
     def lease(self, path: str) -> Iterator[OpenFile]:

@@ -152,6 +152,11 @@ class Walk:
             here = self._step(here, self._pending.popleft())
         return here
 
+    @property
+    def straight(self) -> bool:
+        """Whether it went through hard links only: it leads there as long as the file does not change."""
+        return not self._hops
+
     def _step(self, here: Place, part: str) -> Place:
         if not isinstance(here.id, h5g.GroupID):
             raise NotFound(f"{here.name} is not a group: there is no {part!r} in it.", code="no_such_object")

@@ -124,12 +124,16 @@ def ascertain(dataset: h5py.Dataset, name: str, file: OpenFile, cache: FileCache
         Forbidden: a source lies outside.
         Unsupported: a virtual data set over HTTP.
     """
-    plist = dataset.id.get_create_plist()
-    if plist.get_external_count():
-        return external_storage(plist, name, file, cache)
-    if plist.get_layout() != h5py.h5d.VIRTUAL:
-        return ()
     known: _Ascertained | None = file.memo.get(("sources", name))
+    if known is _HERE:
+        return ()
+    if known is None:
+        plist = dataset.id.get_create_plist()
+        if plist.get_external_count():
+            return external_storage(plist, name, file, cache)
+        if plist.get_layout() != h5py.h5d.VIRTUAL:
+            file.memo["sources", name] = _HERE
+            return ()
     if known is None or not known.holds(cache):
         known = _Ascertained()
         _walk(dataset.id, name, file, cache, known)
@@ -155,6 +159,17 @@ class _Ascertained:
                 return False
         self.looked = time.monotonic()
         return not any(is_there(place) for place in self.missing)
+
+
+_HERE = _Ascertained()  # all data lie in the data set's own file
+
+
+def lies_here(obj: Any) -> bool:
+    """Whether an open low-level object holds no other file open."""
+    if not isinstance(obj, h5py.h5d.DatasetID):
+        return True
+    plist = obj.get_create_plist()
+    return plist.get_layout() != h5py.h5d.VIRTUAL and not plist.get_external_count()
 
 
 def external_storage(plist: Any, name: str, file: OpenFile, cache: FileCache) -> tuple[Depends, ...]:

@@ -32,12 +32,14 @@ class Mapping:
         path: of the data set there.
         source_begin: where the box begins in the source, for the dimensions that the source has.
         dropped: leading dimensions of the virtual data set, of one element in the box, that the source has not.
+        whole: the box's shape, where the source is all of a data set whose shape the virtual one does not say.
     """
 
     real: str
     path: str
     source_begin: tuple[int, ...]
     dropped: int
+    whole: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -48,11 +50,27 @@ class Found:
         real: path of the file.
         path: of the data set there.
         items: the selection in it.
+        whole: the shape that it must have, but for leading dimensions of one element.
     """
 
     real: str
     path: str
     items: tuple[int | range, ...]
+    whole: tuple[int, ...] | None = None
+
+    def within(self, shape: tuple[int, ...]) -> Selection | None:
+        """The selection in the data set as it is; None if it does not fit."""
+        items = self.items
+        if self.whole is not None:
+            dropped = len(self.whole) - len(shape)
+            if dropped < 0 or self.whole[dropped:] != shape or any(n != 1 for n in self.whole[:dropped]):
+                return None
+            items = items[dropped:]
+        if len(shape) != len(items):
+            return None
+        if any((item if isinstance(item, int) else item[-1]) >= n for item, n in zip(items, shape, strict=True)):
+            return None
+        return Selection(shape, items)
 
 
 UNMAPPED = Found("", "", ())
@@ -65,6 +83,8 @@ class Mappings:
     def __init__(self, begins: list[Any], ends: list[Any], mappings: list[Mapping]) -> None:
         self.begins, self.ends = np.array(begins, np.int64), np.array(ends, np.int64)
         self.mappings = mappings
+        both = np.concatenate([self.begins, self.ends]) if mappings else np.zeros((0, 0), np.int64)
+        self.edges: list[list[int]] = [np.unique(column).tolist() for column in both.T]
 
     @property
     def simple(self) -> bool:
@@ -91,7 +111,8 @@ class Mappings:
             return None
         begin = (int(b) for b in self.begins[i][mapping.dropped :])
         shifts = [source - target for source, target in zip(mapping.source_begin, begin, strict=True)]
-        return Found(mapping.real, mapping.path, tuple(_shifted(i, s) for i, s in zip(items, shifts, strict=True)))
+        items = tuple(_shifted(i, s) for i, s in zip(items, shifts, strict=True))
+        return Found(mapping.real, mapping.path, items, mapping.whole)
 
 
 def _shifted(item: int | range, by: int) -> int | range:
@@ -138,8 +159,7 @@ def _cut(selection: Selection, mappings: Mappings, along: int, place: tuple[slic
     """Cut along the kept dimension of a number; ``place`` says where the selection lies along those before."""
     dimension = selection.dimensions[along]
     item = selection.kept(dimension)
-    edges = np.unique(np.concatenate([mappings.begins[:, dimension], mappings.ends[:, dimension]]))
-    cuts = sorted({0, len(item), *(_index_of(item, int(edge)) for edge in edges)})
+    cuts = sorted({0, len(item), *(_index_of(item, edge) for edge in mappings.edges[dimension])})
     if len(cuts) > MAX_PARTS:
         yield selection, (*place, slice(0, len(item))), None
         return
@@ -164,11 +184,9 @@ def read_source(reader: Reader, found: Found, out: Array, *, keep: bool, threads
     try:
         with located.cache.locate(found.real, found.path) as source:
             inner = OfSource(source, reader.context)
-            if inner.stored != reader.stored or inner.shape is None or len(inner.shape) != len(found.items):
+            selection = found.within(inner.shape) if inner.shape is not None else None
+            if inner.stored != reader.stored or selection is None:
                 return False
-            if any((i if isinstance(i, int) else i[-1]) >= n for i, n in zip(found.items, inner.shape, strict=True)):
-                return False
-            selection = Selection(inner.shape, found.items)
             if out.flags.c_contiguous or inner.layout.kind == "chunked":
                 inner.read(selection, out, keep=keep, threads=threads)
             else:
@@ -207,6 +225,10 @@ def _mappings(dataset: h5py.Dataset, real: dict[tuple[str, str], str]) -> Mappin
         if target is None or source is None or "%" in file or "%" in path:
             return NOTHING
         (begin, end), (source_begin, source_end) = target, source
+        whole = None
+        if not source_end:
+            whole = tuple(e - b for b, e in zip(begin, end, strict=True))
+            source_begin, source_end = [0] * len(whole), list(whole)
         dropped = len(begin) - len(source_begin)
         sizes = [e - b for b, e in zip(begin, end, strict=True)]
         if dropped < 0 or any(n != 1 for n in sizes[:dropped]):
@@ -215,12 +237,15 @@ def _mappings(dataset: h5py.Dataset, real: dict[tuple[str, str], str]) -> Mappin
             return NOTHING
         begins.append(begin)
         ends.append(end)
-        found.append(Mapping(real.get((file, path), ""), path, tuple(source_begin), dropped))
+        found.append(Mapping(real.get((file, path), ""), path, tuple(source_begin), dropped, whole))
     return Mappings(begins, ends, found)
 
 
 def _box(space: Any) -> tuple[list[int], list[int]] | None:
-    """First and end indices of a selection that is one box; None if it is anything else, or unlimited."""
+    """First and end indices of a selection that is one box; None if it is anything else, or unlimited.
+
+    No indices at all: all of a data set whose shape is not known here.
+    """
     kind = space.get_select_type()
     if kind == h5py.h5s.SEL_ALL:
         shape = [int(n) for n in space.get_simple_extent_dims()]
