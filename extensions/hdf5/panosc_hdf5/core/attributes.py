@@ -75,7 +75,8 @@ def _attribute(obj: Any, raw: bytes) -> dict[str, Any]:
 
 def _value(obj: Any, attribute: Any, kind: dict[str, Any], shape: tuple[int, ...]) -> dict[str, Any]:
     if not math.prod(shape):
-        return {"value": np.empty(shape).tolist()}
+        # Nested as its shape is, unless that would be a million times nothing.
+        return {"value": np.empty(shape).tolist() if math.prod(max(1, n) for n in shape) <= SHOWN else []}
     size = max(attribute.get_storage_size(), math.prod(shape) * attribute.get_type().get_size())
     if size > MAX_BYTES:
         raise TooLarge(f"The attribute holds {size} bytes.", "Read it in a notebook.")

@@ -164,12 +164,13 @@ def _take(table: Table, context: Context, path: str, role: str, h5path: str, dim
 def _csv(table: Table) -> bytes:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    text.write(f"# {table.provenance}\n".replace("\r", " "))
+    text.write(f"# {' '.join(table.provenance.splitlines())}\n")  # a name may hold the end of a line, and a formula
     values = table.values
     if values.ndim == 1:
         _write_columns(writer, table)
     else:
-        rows = np.atleast_1d(values).reshape(-1, values.shape[-1] if values.ndim else 1)
+        columns = values.shape[-1] if values.ndim else 1
+        rows = values.reshape(values.size // columns if columns else 0, columns)
         for row in _cells(rows):
             writer.writerow(row)
     return text.getvalue().encode("utf-8", "replace")

@@ -38,7 +38,8 @@ def natural(names: list[bytes]) -> list[bytes]:
         return list(names)
     if _numbered(names):
         return sorted(names, key=len)
-    if _SCANS.fullmatch(b"\n".join(names)):
+    joined = b"\n".join(names)
+    if joined.count(b"\n") == len(names) - 1 and _SCANS.fullmatch(joined):
         return sorted(names, key=_scan_key)
     return sorted(names, key=lambda name: (natural_key(text(name)[:1024]), name))
 

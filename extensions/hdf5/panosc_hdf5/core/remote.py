@@ -28,7 +28,7 @@ MAX_BLOCKS = 256
 MAX_REDIRECTS = 5
 TIMEOUT_SECONDS = 15.0
 FRESH_SECONDS = 5.0
-_CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
+_CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18})", re.ASCII)
 _REDIRECTS = (301, 302, 303, 307, 308)
 
 
@@ -49,7 +49,7 @@ class _State:
     def mtime_ns(self) -> int:
         try:
             return int(parsedate_to_datetime(self.modified).timestamp() * 1e9)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             return 0
 
 
@@ -82,10 +82,12 @@ class _Connection:
         self.close()
         url = urljoin(self._url, location)
         parts = _checked(url)
-        same = parts.hostname == self._parts.hostname and (
-            parts.port == self._parts.port or (self._parts.scheme, parts.scheme) == ("http", "https")
-        )
-        if not same or (self._parts.scheme, parts.scheme) == ("https", "http"):
+        to_https = (self._parts.scheme, parts.scheme) == ("http", "https")
+        if to_https:  # from one standard port to the other one
+            allowed = self._parts.port in (None, 80) and parts.port in (None, 443)
+        else:
+            allowed = parts.scheme == self._parts.scheme and parts.port == self._parts.port
+        if parts.hostname != self._parts.hostname or not allowed:
             raise Forbidden(
                 f"{self.host} redirects to another server, which is not followed.",
                 "Give the address that it redirects to.",

@@ -180,7 +180,7 @@ def external_storage(plist: Any, name: str, file: OpenFile, cache: FileCache) ->
             f"The data of {name} lie in another file, which is not read over HTTP.", code="remote_external"
         )
     for index in range(plist.get_external_count()):
-        named = text(plist.get_external(index)[0])
+        named = os.fsdecode(plist.get_external(index)[0])  # exactly what HDF5 opens, also where it is no UTF-8
         real = os.path.realpath(Path(file.path).parent / named)
         try:
             for directory in (Path(file.path).parent, *_EXTERNAL_PREFIXES):

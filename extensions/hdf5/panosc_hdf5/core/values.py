@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import h5py
@@ -76,7 +77,8 @@ def cells_of(kind: dict[str, Any]) -> int:
 
 def _refuse(dataset: h5py.Dataset, kind: dict[str, Any], selection: Selection, cells: int, limit: int) -> None:
     refuse_above(selection.nbytes(int(dataset.id.get_type().get_size())), limit, selection)
-    wanted = selection.size * cells_of(kind)
+    # Empty lists in lists are cells, too.
+    wanted = math.prod(max(1, n) for n in selection.result_shape) * cells_of(kind)
     if wanted <= cells:
         return
     try:

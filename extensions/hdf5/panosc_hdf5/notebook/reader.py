@@ -77,8 +77,9 @@ class Reader:
             return self._count
 
     def _start(self) -> subprocess.Popen[bytes]:
+        # -P: a queue.py beside the notebook is not what is imported.
         process = subprocess.Popen(
-            [sys.executable, "-m", "panosc_hdf5.notebook.reader_process"],
+            [sys.executable, "-P", "-m", "panosc_hdf5.notebook.reader_process"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

@@ -7,11 +7,11 @@ import os
 import re
 import stat
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import unquote, urlsplit
 
 from panosc_hdf5.core.errors import BadRequest, Busy, Forbidden, HDF5Error, NotFound, Unsupported
@@ -70,6 +70,7 @@ class Paths:
         self._hidden = hidden
         self._seconds = seconds
         self._threads = ThreadPoolExecutor(16, "panosc-hdf5-stat")
+        self._hanging: dict[Hashable, asyncio.Future[Any]] = {}
 
     def roots(self) -> tuple[str, ...]:
         """Real paths of the root and the extra roots. Touches the file system."""
@@ -84,25 +85,36 @@ class Paths:
         _refuse_nonsense(text)
         if _URL.match(text):
             return Target(self._allowed_url(text), None)
-        return await self.run(self._find, text)
+        return await self._run(text, lambda: self._find(text))
 
     async def stamps(self, paths: Sequence[str]) -> list[Depends | None]:
         """Files as they are now; None for those that are not there."""
-        return await self.run(lambda: [Depends.now(path) for path in paths])
+        return await self._run(tuple(paths), lambda: [Depends.now(path) for path in paths])
 
-    async def run(self, work: Callable[..., Result], *arguments: object) -> Result:
-        """Do something with the file system in a thread.
+    async def _run(self, about: Hashable, work: Callable[[], Result]) -> Result:
+        """Do something with the file system in a thread. What hangs has one thread, however often it is asked again.
 
         Raises:
             Busy: it takes too long.
         """
-        loop = asyncio.get_running_loop()
-        future = loop.run_in_executor(self._threads, work, *arguments)
-        done, _ = await asyncio.wait([future], timeout=self._seconds)
-        if not done:
-            future.cancel()
-            raise Busy("The file system does not answer.", "Try again later.", code="file_system_hangs")
+        end = time.monotonic() + self._seconds
+        if (hanging := self._hanging.get(about)) is not None:
+            await asyncio.wait([hanging], timeout=self._seconds)
+            if not hanging.done():
+                raise _hangs()
+        future = asyncio.get_running_loop().run_in_executor(self._threads, work)
+        await asyncio.wait([future], timeout=max(0.1, end - time.monotonic()))
+        if not future.done():
+            self._hanging[about] = future
+            future.add_done_callback(lambda done: self._hangs_no_more(about, done))
+            raise _hangs()
         return future.result()
+
+    def _hangs_no_more(self, about: Hashable, future: asyncio.Future[Any]) -> None:
+        if self._hanging.get(about) is future:
+            del self._hanging[about]
+        if not future.cancelled():
+            future.exception()  # nobody waits for it any more
 
     def close(self) -> None:
         """End the threads that do not hang."""
@@ -161,7 +173,7 @@ class Paths:
             if (parts.scheme, parts.netloc.lower()) == (prefix.scheme, prefix.netloc.lower()) and (
                 parts.path.startswith(prefix.path.rstrip("/") + "/")
             ):
-                return text
+                return str(parts.scheme) + text[len(parts.scheme) :]  # in small letters, by which workers tell a URL
         raise Forbidden(
             "This server does not read from that address.",
             "Its operator can allow it: PanoscHDF5.url_prefixes.",
@@ -202,6 +214,10 @@ def _split(text: str):  # type: ignore[no-untyped-def]  # urllib's own type has 
 
 def _beneath(path: str, root: str) -> bool:
     return path == root or path.startswith(root.rstrip("/") + "/")
+
+
+def _hangs() -> HDF5Error:
+    return Busy("The file system does not answer.", "Try again later.", code="file_system_hangs")
 
 
 def _missing() -> HDF5Error:

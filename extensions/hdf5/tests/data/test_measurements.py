@@ -316,6 +316,19 @@ def test_export_types(bench: Bench, rng: np.random.Generator, dtype: str) -> Non
         assert np.array_equal(np.array(picture), data)
 
 
+def test_export_of_names_that_end_a_line(bench: Bench) -> None:
+    path = bench.write(lambda h5: h5.create_dataset("a\n=HYPERLINK(1)\rb", data=[1]), "new\nline.h5")
+    body = bench.one("export", path, "/a\n=HYPERLINK(1)\rb", format="csv").body or b""
+    assert body.decode().split("\n")[0] == "# new line.h5::/a =HYPERLINK(1) b [:]"
+
+
+@pytest.mark.parametrize("shape", [(), (0,), (0, 3), (3, 0), (2, 0, 3), (0, 0)])
+def test_export_of_nothing(bench: Bench, shape: tuple[int, ...]) -> None:
+    path = bench.array(np.zeros(shape))
+    for form in ("csv", "npy", "h5"):
+        assert bench.one("export", path, format=form).body
+
+
 def test_export_is_bounded(bench: Bench) -> None:
     path = bench.write(lambda h5: h5.create_dataset("d", (100_000, 100_000), "f8", chunks=(1000, 1000)))
     for form in ("csv", "npy", "tiff", "h5"):

@@ -15,6 +15,7 @@ class Site:
         self.redirects: dict[str, str] = {}
         self.statuses: dict[str, int] = {}
         self.ranges = True
+        self.lengths: dict[str, str] = {}
         self.requests: list[tuple[str, str]] = []
         self.url = ""
 
@@ -44,7 +45,7 @@ def _handler(site: Site) -> type[BaseHTTPRequestHandler]:
                 self._head(416, {"Content-Range": f"bytes */{len(data)}"}, b"")
                 return
             last = min(last, len(data) - 1)
-            part = {"Content-Range": f"bytes {first}-{last}/{len(data)}", "ETag": etag}
+            part = {"Content-Range": f"bytes {first}-{last}/{site.lengths.get(self.path, len(data))}", "ETag": etag}
             self._head(206, part, data[first : last + 1])
 
         def _head(self, status: int, headers: dict[str, str], body: bytes) -> None:

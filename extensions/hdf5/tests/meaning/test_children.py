@@ -68,6 +68,10 @@ def test_what_a_scan_shows(ask: Any, scans: Path) -> None:
     assert ask("entity", scans, h5path="/10.1")["start_time"].startswith("2024-01-01T00")
 
 
+def test_names_that_end_a_line_are_no_scans() -> None:
+    assert natural([b"1.1", b"1.1\n2.2"]) == [b"1.1", b"1.1\n2.2"]
+
+
 @given(st.lists(st.from_regex(r"(scan|g|)\d{0,3}(\.\d)?", fullmatch=True).filter(bool), unique=True, max_size=30))
 def test_the_quick_way_to_natural_order_is_the_slow_one(drawn: list[str]) -> None:
     stored = sorted(name.encode() for name in drawn)

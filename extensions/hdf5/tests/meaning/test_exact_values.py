@@ -148,3 +148,17 @@ def test_attributes(ask: Any, tmp_path: Path) -> None:
     assert found["many"]["truncated"] and values["many"] == list(range(1000))
     assert values["caf\ufffd"] == 0
     assert found["time"]["error"]["message"] and "error" not in found["text"]
+
+
+def test_a_great_number_of_nothing(ask: Any, tmp_path: Path) -> None:
+    """Lists of empty lists take memory, too."""
+    path = tmp_path / "nothing.h5"
+    with h5py.File(path, "w") as file:
+        file.attrs["few"] = np.zeros((2, 0))
+        h5py.h5a.create(file.id, b"many", h5py.h5t.NATIVE_INT8, h5py.h5s.create_simple((2**40, 0)))
+        file.create_dataset("few", (2, 0), "f4")
+        file.create_dataset("many", (2**40, 0), "f4")
+    attributes = {a["name"]: a["value"] for a in ask("attributes", path)["attributes"]}
+    assert attributes == {"few": [[], []], "many": []}
+    assert ask("values", path, h5path="/few")["values"] == [[], []]
+    assert ask.error("values", path, h5path="/many").status == 413

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -240,3 +241,20 @@ def test_the_walk_ends_where_hdf5_ends(
             # HDF5 gives up after 16 links; we go on to 64.
             assert found == expected or (expected is None and found is not None)
         cache.close()
+
+
+def test_raw_data_in_a_file_whose_name_is_no_utf_8(root: Path, asker: Callable[..., Any]) -> None:
+    """What is looked at is what HDF5 opens, byte for byte."""
+    (root.parent / "outside" / "raw.bin").write_bytes(bytes(16))
+    for name, target in ((b"in\xff", root / "raw.bin"), (b"out\xff", root.parent / "outside" / "raw.bin")):
+        Path(os.fsdecode(bytes(root) + b"/" + name)).symlink_to(target)
+    (root / "raw.bin").write_bytes(np.array([8, 9], "<i8").tobytes())
+    space = h5py.h5s.create_simple((2,))
+    with h5py.File(root / "raw.h5", "w") as file:
+        for name in ("in", "out"):
+            plist = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+            plist.set_external(name.encode() + b"\xff", 0, 16)
+            h5py.h5d.create(file.id, name.encode(), h5py.h5t.STD_I64LE, space, plist)
+    ask = asker(root)
+    assert ask("values", root / "raw.h5", h5path="/in")["values"] == [8, 9]
+    assert ask.error("values", root / "raw.h5", h5path="/out").code == "outside"

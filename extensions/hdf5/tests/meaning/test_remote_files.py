@@ -96,6 +96,11 @@ REFUSED: dict[str, tuple[Callable[[Site], None], str]] = {
     "empty": (lambda s: s.files.update({"/a/big.h5": b""}), "empty_file"),
     "text": (lambda s: s.files.update({"/a/big.h5": b"text " * 1000}), "not_hdf5"),
     "other host": (lambda s: s.redirects.update({"/a/big.h5": "http://localhost:1/x"}), "redirected"),
+    "https on any port": (
+        lambda s: s.redirects.update({"/a/big.h5": f"https{s.url[4:]}/a/big.h5"}),
+        "redirected",
+    ),
+    "endless": (lambda s: s.lengths.update({"/a/big.h5": "9" * 5000}), "no_ranges"),
     "circle": (lambda s: s.redirects.update({"/a/big.h5": "/a/big.h5"}), "redirects"),
     "another scheme": (lambda s: s.redirects.update({"/a/big.h5": "file:///etc/passwd"}), "bad_request"),
 }

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-import time
+import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -127,11 +128,24 @@ async def test_unreadable(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_a_file_system_that_hangs(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    paths = Paths(lambda: str(root), seconds=0.1)
-    monkeypatch.setattr(paths, "_find", lambda text: time.sleep(0.5))
-    with pytest.raises(Busy) as caught:
-        await paths.resolve("runs/scan.h5")
-    assert caught.value.code == "file_system_hangs"
+    paths = Paths(lambda: str(root), seconds=0.05)
+    real, go, begun = paths._find, threading.Event(), []
+
+    def find(text: str) -> Any:
+        begun.append(text)
+        go.wait(10)
+        return real(text)
+
+    monkeypatch.setattr(paths, "_find", find)
+    for _ in range(20):  # more often than there are threads
+        with pytest.raises(Busy) as caught:
+            await paths.resolve("runs/scan.h5")
+        assert caught.value.code == "file_system_hangs"
+    assert begun == ["runs/scan.h5"]
+    go.set()
+    assert (await paths.resolve("runs/scan.h5")).stamp is not None
+    assert len(begun) == 2
+    assert not paths._hanging
 
 
 ALLOWED = ["https://data.example.org/public/", "http://127.0.0.1:8000"]
@@ -148,6 +162,7 @@ ALLOWED = ["https://data.example.org/public/", "http://127.0.0.1:8000"]
 async def test_urls_that_are_allowed(url: str) -> None:
     target = await Paths(lambda: "/", (), ALLOWED).resolve(url)
     assert (target.path, target.stamp) == (url, None)
+    assert (await Paths(lambda: "/", (), ALLOWED).resolve(url.replace("http", "HTTP", 1))).path == url
 
 
 @pytest.mark.parametrize(
