@@ -73,23 +73,25 @@ class Distribution:
 
     def _add_integers(self, block: Array, masked: Array | None) -> None:
         table = self._counted(_keys(block))
-        marked = [int(np.count_nonzero(block == block.dtype.type(value))) for value in self._sentinels]
-        if masked is not None:
-            left_out = block[masked]
+        left_out = block[masked] if masked is not None else block[:0]
+        if left_out.size:
             less = self._counted(_keys(left_out))
             table[: less.size] -= less
-            hidden = [int(np.count_nonzero(left_out == block.dtype.type(value))) for value in self._sentinels]
-            marked = [n - m for n, m in zip(marked, hidden, strict=True)]
-        for value, n in zip(self._sentinels, marked, strict=True):
-            if n:
-                table[self._place(value)] -= n
+        marked = 0
+        for value in self._sentinels:
+            place = self._place(value)
+            if place < table.size and table[place]:
+                alone = self._whole or place < TABLE
+                n = int(table[place]) if alone else _equal(block, value) - _equal(left_out, value)
+                table[place] -= n
+                marked += n
         tail = None
         if not self._whole and table.size > TABLE and table[TABLE]:
             tail = self._tail(block, masked)
             table[TABLE] = 0
         with self._lock:
             self._table[: table.size] += table
-            self.counts.sentinel += sum(marked)
+            self.counts.sentinel += marked
             if tail is not None:
                 self._keep(tail)
 
@@ -186,6 +188,11 @@ class Distribution:
             tail, tail_counts = np.unique(np.concatenate(self._kept), return_counts=True)
             return _sorted(values, counts, tail, tail_counts)
         return values, counts
+
+
+def _equal(block: Array, value: int) -> int:
+    """How many are equal to a value of their type."""
+    return int(np.count_nonzero(block == block.dtype.type(value)))
 
 
 def _keys(block: Array) -> Array:
