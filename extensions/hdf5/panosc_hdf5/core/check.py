@@ -86,8 +86,7 @@ def check(query: Query, context: Context) -> Reply:
             "applications": sorted({name for _, name in walk.applications}),
             "truncated": findings.truncated or walk.truncated,
         }
-        depends = tuple(stamp for path, stamp in session.stamps().items() if path != located.origin.path)
-        return Reply(header, depends=depends)
+        return Reply(header, depends=session.stamps_beside(located.origin.path))
 
 
 def _root(session: Session, findings: Findings) -> None:

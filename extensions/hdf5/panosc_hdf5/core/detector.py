@@ -6,6 +6,7 @@ instrument that fits the data.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from panosc_hdf5.core.fields import attribute_value
+from panosc_hdf5.core.fields import attribute_value, first_integer
 from panosc_hdf5.core.links import join
 from panosc_hdf5.core.session import Session, basename, parent
 from panosc_hdf5.core.units import angstrom_of_energy, electronvolts, is_pixels, metres
@@ -57,10 +58,9 @@ def describe(located: Located) -> Detector:
     if found is None or not all(origin.remote or Depends.now(stamp.path) == stamp for stamp in found.depends):
         with Session(located.cache, origin.path) as session:
             found = _describe(session, located)
-            further = tuple(stamp for stamp in session.stamps().values() if stamp.path != origin.path)
-            found = replace(found, depends=further)
+            found = replace(found, depends=session.stamps_beside(origin.path))
         origin.memo[key] = found
-    located.depends = tuple({stamp.path: stamp for stamp in (*found.depends, *located.depends)}.values())
+    located.depend_on(found.depends)
     return found
 
 
@@ -188,11 +188,8 @@ def _fill_values(data: Any) -> Iterator[int]:
     """What the data set itself calls "no value"."""
     for name in ("_FillValue", "missing_value"):
         value = attribute_value(data, name)
-        if value is not None and data.dtype.kind in "iu":
-            try:
-                yield int(np.asarray(value).reshape(-1)[0])
-            except (TypeError, ValueError, IndexError):
-                continue
+        if data.dtype.kind in "iu" and (found := first_integer(value)) is not None:
+            yield found
 
 
 # --- geometry -------------------------------------------------------------------------------------------------------------
@@ -201,7 +198,7 @@ def _fill_values(data: Any) -> Iterator[int]:
 def _length(session: Session, paths: list[str], default: str) -> float | None:
     for path in paths:
         found = metres(session.number(path), session.attribute(path, "units"), default)
-        if found is not None and found > 0:
+        if found is not None and 0 < found < math.inf:
             return found
     return None
 
@@ -214,7 +211,7 @@ def _geometry(session: Session, detector: str, asked: str) -> dict[str, Any] | N
         return None
     beam_x = _beam(session, detector, ("beam_center_x", "beam_centre_x"), pixel_x)
     beam_y = _beam(session, detector, ("beam_center_y", "beam_centre_y"), pixel_y)
-    if beam_x is None or beam_y is None:
+    if beam_x is None or beam_y is None or not (math.isfinite(beam_x) and math.isfinite(beam_y)):
         return None
     found = {
         "beam_x": beam_x,
@@ -258,12 +255,12 @@ def _wavelength(session: Session, detector: str, asked: str) -> float | None:
         for name in ("incident_wavelength", "wavelength"):
             path = join(group, name)
             found = metres(session.number(path), session.attribute(path, "units"), "angstrom")
-            if found is not None and found > 0:
+            if found is not None and 0 < found * 1e10 < math.inf:
                 return float(round(found * 1e10, 9))
         for name in ("photon_energy", "incident_energy", "energy"):
             path = join(group, name)
             default = "kev" if name == "energy" else "ev"
             energy = electronvolts(session.number(path), session.attribute(path, "units"), default)
-            if energy is not None and energy > 0:
+            if energy is not None and energy > 0 and math.isfinite(angstrom_of_energy(energy)):
                 return float(round(angstrom_of_energy(energy), 9))
     return None

@@ -131,6 +131,7 @@ def _find_companions(table: Table, context: Context, path: str) -> None:
     try:
         with Session(context.services.files, path) as session:
             plot = plot_of(session, asked)
+            table.located.depend_on(session.stamps().values())
     except HDF5Error:
         return
     if plot is None or plot.get("signal") != asked:

@@ -92,6 +92,14 @@ def attribute_value(obj: h5py.Group | h5py.Dataset, name: str) -> Any:
         return None
 
 
+def first_integer(value: Any) -> int | None:
+    """The first of an attribute's numbers as a whole one; None if there is none, or it is not finite."""
+    try:
+        return int(np.asarray(value).reshape(-1)[0])
+    except (TypeError, ValueError, IndexError, OverflowError):
+        return None
+
+
 def attribute_texts(obj: h5py.Group | h5py.Dataset, name: str) -> list[str] | None:
     """An attribute of one or more strings as a list; None if it is not there or holds no strings."""
     value = attribute_value(obj, name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -53,10 +53,13 @@ class Located:
         if not isinstance(self.object, h5py.Dataset):
             kind = "a group" if isinstance(self.object, h5py.Group) else "a type"
             raise Unsupported(f"{self.name} is {kind}, not a data set.", code="no_dataset")
-        seen = {stamp.path for stamp in self.depends}
-        more = sources.ascertain(self.object, self.name, self.file, self.cache)
-        self.depends += tuple(stamp for stamp in more if stamp.path not in seen)
+        self.depend_on(sources.ascertain(self.object, self.name, self.file, self.cache))
         return self.object
+
+    def depend_on(self, stamps: Iterable[Depends]) -> None:
+        """What is said of the object was found in further files, too."""
+        known = {self.origin.path, *(stamp.path for stamp in self.depends)}
+        self.depends += tuple({stamp.path: stamp for stamp in stamps if stamp.path not in known}.values())
 
     def group(self) -> h5py.Group:
         """The group.

@@ -14,7 +14,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from panosc_hdf5.core.fields import attribute_texts, attribute_value
+from panosc_hdf5.core.fields import attribute_texts, attribute_value, first_integer
 from panosc_hdf5.core.grids import axis_values
 from panosc_hdf5.core.links import join
 from panosc_hdf5.core.session import Session, basename
@@ -170,11 +170,7 @@ def _signal(data: _Data) -> tuple[str, list[str]]:
 def _mark(data: _Data, name: str) -> int:
     """The old form: ``signal=1`` on the data set; 2 and more are further signals."""
     dataset = data.child(name)
-    value = attribute_value(dataset, "signal") if dataset is not None else None
-    try:
-        return int(np.asarray(value).reshape(-1)[0]) if value is not None else 0
-    except (TypeError, ValueError, IndexError):
-        return 0
+    return (first_integer(attribute_value(dataset, "signal")) or 0) if dataset is not None else 0
 
 
 def _guess(data: _Data, names: list[str]) -> str:
@@ -236,14 +232,10 @@ def _numbered_axes(data: _Data, signal: str, dataset: h5py.Dataset) -> list[str]
     ranks: dict[int, int] = {}
     for name in data.session.names(data.path, MAX_CANDIDATES):
         other = data.child(name)
-        value = attribute_value(other, "axis") if other is not None and name != signal else None
-        if value is None or other is None:
+        number = first_integer(attribute_value(other, "axis")) if other is not None and name != signal else None
+        if number is None or other is None:
             continue
-        try:
-            dimension = int(np.asarray(value).reshape(-1)[0]) - 1
-            primary = int(np.asarray(attribute_value(other, "primary") or 99).reshape(-1)[0])
-        except (TypeError, ValueError, IndexError):
-            continue
+        dimension, primary = number - 1, first_integer(attribute_value(other, "primary")) or 99
         if 0 <= dimension < len(names) and primary < ranks.get(dimension, 1000):
             names[dimension], ranks[dimension] = name, primary
     return names
@@ -258,7 +250,7 @@ def _indices(data: _Data, name: str, position: int, shape: tuple[int, ...]) -> l
         flat = np.asarray(value).reshape(-1).tolist()
         parts = data.texts(f"{name}_indices")
         numbers = [int(item) for item in (_split(parts) if parts else flat)]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         data.problem("axes", f"The attribute {name}_indices is no list of numbers.")
         return [position] if position < len(shape) else []
     fitting = [n for n in numbers if 0 <= n < len(shape)]
@@ -370,7 +362,7 @@ def _style(group: h5py.Group) -> dict[str, Any]:
         return {}
     try:
         style = json.loads(said[0])
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     if not isinstance(style, dict):
         return {}

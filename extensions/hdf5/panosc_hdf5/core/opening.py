@@ -29,7 +29,7 @@ from panosc_hdf5.core.query import Query
 from panosc_hdf5.core.selection import parse_slice
 from panosc_hdf5.core.session import Session, basename, parent
 from panosc_hdf5.core.tree import DEFAULT_LIMIT, describe, page_of
-from panosc_hdf5.core.wire import Depends, Reply
+from panosc_hdf5.core.wire import Reply
 
 if TYPE_CHECKING:
     from panosc_hdf5.core.files import Located
@@ -70,7 +70,7 @@ def open_file(query: Query, context: Context) -> Reply:
             header[first[0]] = first[1].header
             arrays |= first[1].arrays
         settled = not header["file"]["being_written"] and (first is None or first[1].cacheable)
-        return Reply(header, arrays, depends=_depends(session, root.file), cacheable=settled)
+        return Reply(header, arrays, depends=session.stamps_beside(root.file.path), cacheable=settled)
 
 
 def entity(query: Query, context: Context) -> Reply:
@@ -78,7 +78,7 @@ def entity(query: Query, context: Context) -> Reply:
     h5path = "/" + "/".join(components(query.text("h5path", "/")))
     with Session(context.services.files, query.text("path"), context.check) as session:
         found = entity_json(session, h5path)
-        return Reply(found, depends=_depends(session, session.at("/").file))
+        return Reply(found, depends=session.stamps_beside(session.at("/").file.path))
 
 
 def file_json(file: OpenFile) -> dict[str, Any]:
@@ -289,8 +289,3 @@ def _first_of(
 
         return "line", first_line(located, context, selection, size[0])
     return None
-
-
-def _depends(session: Session, file: OpenFile) -> tuple[Depends, ...]:
-    """Every other file that was looked into."""
-    return tuple(stamp for path, stamp in session.stamps().items() if path != file.path)

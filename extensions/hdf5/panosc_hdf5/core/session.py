@@ -171,6 +171,10 @@ class Session:
                 found |= {stamp.path: stamp for stamp in (located.file.stamp, *located.depends)}
         return found
 
+    def stamps_beside(self, path: str) -> tuple[Depends, ...]:
+        """Every other file that was opened on the way."""
+        return tuple(stamp for stamp in self.stamps().values() if stamp.path != path)
+
     def kind(self, h5path: str) -> dict[str, Any]:
         """``IType`` of a data set."""
         found = self.dataset(h5path)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -80,7 +79,7 @@ def page_of(
         found.append(reader.child(name))
     page = {"h5path": shown, "total": len(names), "offset": offset, "sort": sort, "children": found}
     if reader.depends or reader.elsewhere:
-        located.depends = _united(located.depends, reader.depends.values())
+        located.depend_on(reader.depends.values())
     else:
         _remember(file, key, (page, shown))
     return dict(page)
@@ -99,10 +98,6 @@ def _rebased(page: dict[str, Any], shown: str) -> dict[str, Any]:
     """The same page of a group that was reached by another path."""
     found = [{**child, "h5path": join(shown, child["name"])} for child in page["children"]]
     return {**page, "h5path": shown, "children": found}
-
-
-def _united(first: tuple[Depends, ...], second: Iterable[Depends]) -> tuple[Depends, ...]:
-    return tuple({stamp.path: stamp for stamp in (*first, *second)}.values())
 
 
 class ChildReader:

@@ -64,7 +64,7 @@ def is_pixels(units: str | None) -> bool:
 
 def angstrom_of_energy(energy: float) -> float:
     """The wavelength of photons of an energy in eV."""
-    return HC / energy
+    return HC / energy if energy > 1e-300 else math.inf
 
 
 def _normal(units: str | None) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import os
+from pathlib import Path
 from typing import Any
 
 import h5py
@@ -314,6 +316,19 @@ def test_export_types(bench: Bench, rng: np.random.Generator, dtype: str) -> Non
     if np.dtype(dtype).str in ("|u1", "<i2", "<f4", ">i4"):
         picture = Pictures.open(io.BytesIO(bench.one("export", path, format="tiff").body or b""))
         assert np.array_equal(np.array(picture), data)
+
+
+def test_an_export_depends_on_its_axes_files(bench: Bench) -> None:
+    axis = bench.array([1.0, 2.0, 3.0])
+
+    def fill(h5: h5py.File) -> None:
+        group = h5.create_group("data")
+        group.attrs.update({"NX_class": "NXdata", "signal": "y", "axes": ["x"]})
+        group["y"], group["x"] = [4, 5, 6], h5py.ExternalLink(Path(axis).name, "/d")
+
+    reply = bench.one("export", bench.write(fill), "/data/y", format="csv")
+    assert b"1.0,4" in (reply.body or b"")
+    assert [stamp.path for stamp in reply.depends] == [os.path.realpath(axis)]
 
 
 def test_export_of_names_that_end_a_line(bench: Bench) -> None:

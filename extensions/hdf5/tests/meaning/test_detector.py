@@ -130,3 +130,28 @@ def test_energies_of_neutrons_and_photons() -> None:
     assert electronvolts(5.0, "meV", "ev") == pytest.approx(5e-3)
     assert electronvolts(5.0, "MeV", "ev") == pytest.approx(5e6)
     assert electronvolts(12.0, "keV", "ev") == pytest.approx(12e3)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e308, 5e-324, 0.0, -1.0])
+def test_numbers_that_cannot_be(ask: Any, tmp_path: Path, value: float) -> None:
+    """A file whose numbers are nonsense is opened all the same, and what is said of it can be said in JSON."""
+    path = tmp_path / "nonsense.h5"
+    with h5py.File(path, "w") as file:
+        detector = file.create_group("entry/instrument/detector")
+        for group, kind in (("", "NXroot"), ("entry", "NXentry"), ("entry/instrument", "NXinstrument")):
+            file[group or "/"].attrs["NX_class"] = kind
+        detector.attrs["NX_class"] = "NXdetector"
+        for name in ("x_pixel_size", "y_pixel_size", "distance", "beam_center_x", "beam_center_y", "bit_depth_image",
+                     "pixel_mask_applied", "energy"):  # fmt: skip
+            detector[name] = value
+        detector["data"] = np.ones((3, 20, 30), "u2")
+        detector["data"].attrs["missing_value"] = value
+        data = file.create_group("entry/data")
+        data.attrs.update({"NX_class": "NXdata", "x_indices": value, "SILX_style": "[" * 50_000})
+        data["data"], data["x"] = np.full((3, 20, 30), value), np.full(20, value)
+        data["data"].attrs["signal"] = data["x"].attrs["axis"] = data["x"].attrs["primary"] = value
+    for h5path in ("/", "/entry", "/entry/data", "/entry/data/data", "/entry/instrument/detector/data"):
+        assert ask("open", path, h5path=h5path)["entity"]["kind"] in ("group", "dataset")
+        assert ask("entity", path, h5path=h5path)["plot"]
+    ask("view", path, h5path="/entry/instrument/detector/data")
+    ask.reply("export", path, h5path="/entry/data/data", format="csv")
