@@ -62,6 +62,13 @@ async def test_other_origins(
         )
 
 
+async def test_sockets_of_other_origins(ask: Ask, jp_ws_fetch: Any, jp_serverapp: Any, extension: Extension) -> None:
+    jp_serverapp.identity_provider.token = ""
+    with pytest.raises(HTTPClientError, match="403"):
+        await jp_ws_fetch("panosc-hdf5", "live", params={"path": "data.h5"}, headers={"Origin": "https://evil.example"})
+    assert extension.live.followed == 0
+
+
 async def test_status(jp_fetch: Any, extension: Extension) -> None:
     found = json.loads((await jp_fetch("panosc-hdf5", "status")).body)
     assert found["version"]

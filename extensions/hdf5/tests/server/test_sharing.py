@@ -6,6 +6,8 @@ import asyncio
 import json
 import time
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from panosc_hdf5.core.errors import BadRequest, Cancelled, HDF5Error
@@ -55,6 +57,31 @@ async def test_the_latest_of_a_slot_wins(ask: Ask, file: Path) -> None:
     assert (last.code, (await other).code) == (200, 200)
     assert time.monotonic() - begin < 3
     assert Path(f"{file}.cancelled").exists()
+
+
+async def test_an_answer_that_is_replaced_while_it_is_sent(
+    ask: Ask,
+    http_server_client: Any,
+    jp_base_url: str,
+    jp_auth_header: dict[str, str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Its connection is closed, so that nobody takes half of it for all; that is no error of the server."""
+    parts = urlsplit(http_server_client.get_url(jp_base_url + "panosc-hdf5/array?path=data.h5&n=14000000&slot=s"))
+    reader, writer = await asyncio.open_connection(parts.hostname, parts.port, limit=2**16)
+    lines = [f"GET {parts.path}?{parts.query} HTTP/1.1", f"Host: {parts.netloc}"]
+    lines += [f"{name}: {value}" for name, value in jp_auth_header.items()]
+    writer.write("\r\n".join([*lines, "", ""]).encode())
+    head = await reader.readuntil(b"\r\n\r\n")
+    assert b" 200 " in head.split(b"\r\n")[0]
+    assert (await ask("echo", slot="s")).code == 200
+    length = 0
+    while data := await reader.read(2**20):
+        length += len(data)
+    assert 0 < length < 56_000_000
+    writer.close()
+    await asyncio.sleep(0.05)
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
 
 
 def test_slots() -> None:
