@@ -19,7 +19,7 @@ export function ComparePanel({ measured, onClose }: { measured: IMeasured; onClo
       setH5path(state.compare.h5path);
       setOther(state.compare.slice ?? slice);
     }
-  }, [state.compare]);
+  }, [state.compare, client.path, slice]);
   const compare = () =>
     change({ compare: { path: path === client.path ? undefined : path, h5path, slice: other || undefined } });
   return (

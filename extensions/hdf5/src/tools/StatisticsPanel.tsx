@@ -2,7 +2,7 @@ import { ScaleType } from '@h5web/lib';
 import { useMemo, useState, type ReactElement } from 'react';
 import type { IStats } from '../api/types';
 import { Choice } from '../vis/choices';
-import { withUnits } from '../vis/format';
+import { formatCount, formatTick, withUnits } from '../vis/format';
 import { LinePlot } from '../vis/line/LinePlot';
 import { curveColour } from '../vis/line/palette';
 import type { IMeasured } from './context';
@@ -52,9 +52,19 @@ export function StatisticsPanel({ measured, onClose }: { measured: IMeasured; on
               yScale={ScaleType.Log}
               curves={curves}
             />
+            {outside(stats) && <figcaption className="ph5-note">{outside(stats)}</figcaption>}
           </figure>
         )}
       </div>
     </Panel>
   );
+}
+
+/** Which values the histogram does not reach. */
+export function outside({ histogram: { below, above, edges } }: Pick<IStats, 'histogram'>): string {
+  const parts = [
+    below > 0 ? `${formatCount(below)} below ${formatTick(edges[0])}` : '',
+    above > 0 ? `${formatCount(above)} above ${formatTick(edges[edges.length - 1])}` : ''
+  ].filter(Boolean);
+  return parts.length ? `Not drawn: ${parts.join(', ')}` : '';
 }

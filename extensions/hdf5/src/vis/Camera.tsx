@@ -2,6 +2,7 @@ import { useVisCanvasContext, Box } from '@h5web/lib';
 import { useFrame, useThree } from '@react-three/fiber';
 import { useCallback, useEffect, useLayoutEffect, useRef } from 'react';
 import { Vector3, type Camera } from 'three';
+import { useSame } from './same';
 
 /** A rectangle in the coordinates of the axes. */
 export interface ISight {
@@ -22,7 +23,9 @@ interface IProps {
 
 /** Keeps the camera and the state that says what is in sight the same. */
 export function CameraSync({ sight, onSight, onMove }: IProps): null {
-  const { getVisibleDomains, dataToWorld, canvasSize, visSize, getFovBox } = useVisCanvasContext();
+  const { getVisibleDomains, dataToWorld, getFovBox, ...sizes } = useVisCanvasContext();
+  const canvasSize = useSame(sizes.canvasSize);
+  const visSize = useSame(sizes.visSize);
   const camera = useThree(state => state.camera);
   const invalidate = useThree(state => state.invalidate);
   const known = useRef<string>();
@@ -59,7 +62,7 @@ export function CameraSync({ sight, onSight, onMove }: IProps): null {
     camera.updateMatrixWorld();
     known.current = keyOf(sight);
     invalidate();
-  }, [sight, camera, canvasSize.width, canvasSize.height, visSize.width, visSize.height, dataToWorld, current, invalidate]);
+  }, [sight, camera, canvasSize, visSize, dataToWorld, getFovBox, current, invalidate]);
 
   useFrame(() => {
     const now = current();

@@ -1,4 +1,4 @@
-import type { IStats, IViewHeader } from '../api/types';
+import type { IViewHeader } from '../api/types';
 import type { ScaleName } from '../state/viewState';
 
 export type Domain = [number, number];
@@ -54,12 +54,4 @@ function useful(header: Pick<IViewHeader, 'suggested' | 'stats'> | undefined, sc
   const [low, high] = suggested.domain;
   const lowest = stats.percentiles?.['1'] ?? stats.min;
   return suggested.scale === 'log' && scale !== 'log' && lowest !== null && lowest < low ? [lowest, high] : [low, high];
-}
-
-/** Everything that there is, for the ends of the range's slider. */
-export function fullDomain(stats: Pick<IStats, 'min' | 'max' | 'positive_min'> | undefined, scale: ScaleName): Domain {
-  if (!stats || stats.min === null || stats.max === null) {
-    return [0.1, 1];
-  }
-  return drawable([stats.min, stats.max], scale, stats.positive_min);
 }

@@ -103,6 +103,7 @@ export function useAxisValues(
       missing.flatMap((axis, i) => (lists[i] ? [[axis.dimension, lists[i] as ArrayLike<number>]] : []))
     ) as Record<number, ArrayLike<number>>;
   });
-  const all = useMemo(() => ({ ...given, ...(key === null ? undefined : fetched.value) }), [given, key === null, fetched.value]);
+  const found = key === null ? undefined : fetched.value;
+  const all = useMemo(() => ({ ...given, ...found }), [given, found]);
   return key !== null && fetched.pending && !fetched.value ? undefined : all;
 }

@@ -11,7 +11,7 @@ import {
 import type { ReactElement } from 'react';
 import type { IViewHeader, Reducer } from '../../api/types';
 import type { ChangeState, IViewState, ScaleName } from '../../state/viewState';
-import { domainOf, fullDomain } from '../domain';
+import { domainOf } from '../domain';
 import { SCALES } from './Piece';
 
 const SCALE_OPTIONS = [ScaleType.Linear, ScaleType.Log, ScaleType.SymLog, ScaleType.Sqrt] as const;
@@ -29,7 +29,6 @@ interface IProps {
 export function ImageToolbar(props: IProps): ReactElement {
   const { header, state, change, scale, colorMap } = props;
   const suggested = domainOf(header, undefined, scale);
-  const full = fullDomain(header?.stats, scale);
   return (
     <div className="ph5-controls"><Toolbar
       interactions={[
@@ -44,7 +43,7 @@ export function ImageToolbar(props: IProps): ReactElement {
         dataDomain={suggested}
         customDomain={state.range ?? [null, null]}
         scaleType={SCALES[scale]}
-        histogram={header && histogramOf(header, full, colorMap, state.invertColorMap ?? false)}
+        histogram={header && histogramOf(header, colorMap, state.invertColorMap ?? false)}
         onCustomDomainChange={([low, high]) =>
           change({ range: low === null && high === null ? undefined : [low ?? suggested[0], high ?? suggested[1]] })
         }
@@ -73,10 +72,10 @@ export function ImageToolbar(props: IProps): ReactElement {
   );
 }
 
-function histogramOf({ stats }: IViewHeader, full: [number, number], colorMap: ColorMap, invert: boolean) {
+function histogramOf({ stats }: IViewHeader, colorMap: ColorMap, invert: boolean) {
   const { counts, edges } = stats.histogram;
   if (counts.length === 0 || edges.length !== counts.length + 1) {
     return undefined;
   }
-  return { values: counts, bins: edges, dataDomain: full, colorMap, invertColorMap: invert };
+  return { values: counts, bins: edges, colorMap, invertColorMap: invert };
 }

@@ -21,6 +21,7 @@ import { transpose, type IPicture } from '../picture';
 import { AspectIcon, GridIcon, MaskIcon } from '../icons';
 import { afterKey } from '../keys';
 import type { IVisProps } from '../props';
+import { useSame } from '../same';
 import { chooseDimensions, formatSlice, rangeOf, sliceFor } from '../slices';
 import { difference, matched, swiped, symmetricDomain, type IReduced } from './compare';
 import { Cursor } from './Cursor';
@@ -52,8 +53,7 @@ export function ImageView(props: IVisProps): ReactElement {
   const [element, canvas] = useCanvasSize();
   // means can be subtracted from each other, largest values can't
   const reduce = state.compare && state.compareMode === 'difference' ? 'mean' : state.reduce;
-  const length = (dimension: number) => shape[dimension];
-  const { frame, problem, pending, retry } = useFrame(client, { h5path, reduce, mask: state.mask }, slice, length, answer, revision, canvas);
+  const { frame, problem, pending, retry } = useFrame(client, { h5path, reduce, mask: state.mask }, slice, shape, answer, revision, canvas);
   const other = useOther(props, slice, reduce, canvas);
   const tools = useTools();
   const [grid, setGrid] = useState(false);
@@ -62,16 +62,12 @@ export function ImageView(props: IVisProps): ReactElement {
   const scale = scaleOf(header, state.scale);
   const colorMap = colorMapOf(state.colorMap);
   const [yScale, xScale] = useScales(props, answer, [yDimension, rows], [xDimension, columns]);
-  const upright = (shown: IFrame | undefined) => shown && (turned ? transpose(shown.picture) : shown.picture);
-  const mine = useMemo(() => upright(frame), [frame, turned]);
-  const theirs = useMemo(() => upright(other?.frame), [other?.frame, turned]);
-  const compared = useMemo(() => {
-    const one = mine && frame && { picture: mine, factor: frame.header.factor };
-    const two = theirs && other?.frame && { picture: theirs, factor: other.frame.header.factor };
-    return one && combine(one, two || undefined, state.compare && (state.compareMode ?? 'side'), swipe);
-  }, [mine, theirs, state.compare, state.compareMode, swipe]);
+  const mine = useMemo(() => upright(frame, turned), [frame, turned]);
+  const theirs = useMemo(() => upright(other?.frame, turned), [other?.frame, turned]);
+  const mode = state.compare && (state.compareMode ?? 'side');
+  const compared = useMemo(() => mine && combine(mine, theirs, mode, swipe), [mine, theirs, mode, swipe]);
   const isDifference = compared !== undefined && compared.mode === 'difference';
-  const domain = isDifference && !state.range ? symmetricDomain(compared.picture) : domainOf(header, state.range, isDifference ? 'linear' : scale);
+  const domain = useSame(isDifference && !state.range ? symmetricDomain(compared.picture) : domainOf(header, state.range, isDifference ? 'linear' : scale));
   const colours = useMemo<IColours>(
     () => ({
       domain,
@@ -80,7 +76,7 @@ export function ImageView(props: IVisProps): ReactElement {
       invert: isDifference !== (state.invertColorMap ?? false),
       bad: BAD[theme]
     }),
-    [domain[0], domain[1], scale, colorMap, state.invertColorMap, theme, isDifference]
+    [domain, scale, colorMap, state.invertColorMap, theme, isDifference]
   );
   const tiles = useTiles(props, { h5path, slice, shape, yDimension, xDimension });
   const keepAspect = state.keepAspect ?? (xScale?.index && yScale?.index ? true : sameUnits(xScale, yScale));
@@ -163,7 +159,7 @@ export function ImageView(props: IVisProps): ReactElement {
             </ImageCanvas>
             {compared.mode === 'side' && theirs && other?.frame && (
               <ImageCanvas {...canvasProps} title={other.title} pan>
-                <Piece picture={theirs} {...placeOf(other.frame.header, turned)} yScale={canvasProps.yScale} xScale={canvasProps.xScale} colours={colours} z={0} screen={canvas} />
+                <Piece picture={theirs.picture} {...placeOf(other.frame.header, turned)} yScale={canvasProps.yScale} xScale={canvasProps.xScale} colours={colours} z={0} screen={canvas} />
               </ImageCanvas>
             )}
             <ColourBar domain={domain} scale={colours.scale} colorMap={colours.colorMap} invert={colours.invert} label={units} />
@@ -182,6 +178,11 @@ export function ImageView(props: IVisProps): ReactElement {
       </Panels>
     </div>
   );
+}
+
+/** Rows are rows, however the data set has them. */
+function upright(shown: IFrame | undefined, turned: boolean): IReduced | undefined {
+  return shown && { picture: turned ? transpose(shown.picture) : shown.picture, factor: shown.header.factor };
 }
 
 type CompareMode = IVisProps['state']['compareMode'];
@@ -280,18 +281,18 @@ function useScales(
   ...shown: [number, IRange][]
 ): (IScale | undefined)[] {
   const plot = entity.plot;
-  const shape = plot?.shape ?? entity.shape ?? [];
+  const shape = useSame(plot?.shape ?? entity.shape ?? []);
   const axes = (plot?.axes ?? []).filter(axis => shown.some(([dimension]) => dimension === axis.dimension));
   const given = useMemo(() => (answer?.header.h5path === plot?.signal ? axisArrays(answer) : undefined), [answer, plot?.signal]);
   const values = useAxisValues(client, axes, given, revision);
-  const key = JSON.stringify([shown, shape]);
+  const ranges = useSame(shown);
   return useMemo(
     () =>
-      shown.map(
+      ranges.map(
         ([dimension, range]) =>
-          values && axisScale(axes.find(axis => axis.dimension === dimension), values[dimension], shape[dimension], range)
+          values && axisScale(plot?.axes.find(axis => axis.dimension === dimension), values[dimension], shape[dimension], range)
       ),
-    [key, values, plot]
+    [ranges, shape, values, plot]
   );
 }
 

@@ -1,6 +1,7 @@
 import { useCameraState, useVisCanvasContext } from '@h5web/lib';
 import { useEffect, useSyncExternalStore, type ReactElement } from 'react';
 import { pixelAt, type IScale } from '../axes';
+import { useSame } from '../same';
 import { Piece, type IColours } from './Piece';
 import { levelFor, tileName, tilesIn, toLoad, TILE, type ITile, type LoadTile, type TileStore } from './tiles';
 
@@ -39,10 +40,9 @@ export function TileLayers(props: IProps): ReactElement {
     [getVisibleDomains, canvasSize.width, canvasSize.height, xScale, yScale],
     (a, b) => a.level === b.level && sameTiles(a, b)
   );
-  const keys = 2 ** seen.level < overviewFactor ? tilesIn(slice, seen.level, seen.window, { height, width }) : [];
-  const names = keys.map(tileName).join();
+  const keys = useSame(2 ** seen.level < overviewFactor ? tilesIn(slice, seen.level, seen.window, { height, width }) : []);
   useSyncExternalStore(store.subscribe, store.snapshot);
-  useEffect(() => store.want(keys.map(key => toLoad(key, load))), [store, load, names]);
+  useEffect(() => store.want(keys.map(key => toLoad(key, load))), [store, load, keys]);
   useEffect(() => () => store.want([]), [store]);
   return (
     <>

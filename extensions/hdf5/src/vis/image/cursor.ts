@@ -3,6 +3,7 @@ import type { IClient } from '../../api/client';
 import type { IGeometry, IValues } from '../../api/types';
 import type { IRange } from '../axes';
 import { ByteCache } from '../latest';
+import { useSame } from '../same';
 import { formatSlice, parseSlice, withEntry } from '../slices';
 
 const BLOCK = 32;
@@ -42,22 +43,25 @@ function part({ start, step, count }: IRange, first: number): string {
 
 /** The value of a pixel exactly as stored (64-bit integers and NaN as text); undefined until it is known. */
 export function useExactValue(client: IClient, plane: IPlane, pixel: IPixel | undefined, revision: number): unknown {
-  const blocks = useMemo(() => new ByteCache<unknown[][]>(4 * 2 ** 20), [client, revision]);
-  const [arrived, setArrived] = useState(0);
+  // a changed file makes all blocks worthless
+  const { blocks } = useMemo(() => ({ client, revision, blocks: new ByteCache<unknown[][]>(4 * 2 ** 20) }), [client, revision]);
+  const [, setArrived] = useState(0);
   const failed = useRef(new Set<string>());
-  const block = pixel && blockOf(plane, pixel);
-  const key = block && `${plane.h5path}|${block.slice}`;
+  const block = useSame(pixel && blockOf(plane, pixel));
+  const { h5path, yDimension, xDimension } = plane;
+  const key = block && `${h5path}|${block.slice}`;
   const known = key === undefined ? undefined : blocks.get(key);
+  const slice = known ? undefined : block?.slice;
   useEffect(() => {
-    if (!block || key === undefined || known || failed.current.has(key)) {
+    if (slice === undefined || key === undefined || failed.current.has(key)) {
       return;
     }
     const abort = new AbortController();
     const timer = setTimeout(() => {
-      client.json<IValues>('values', { h5path: plane.h5path, slice: block.slice }, abort.signal).then(
+      client.json<IValues>('values', { h5path, slice }, abort.signal).then(
         answer => {
           const rows = answer.values as unknown[][];
-          const upright = plane.yDimension < plane.xDimension ? rows : turned(rows);
+          const upright = yDimension < xDimension ? rows : turned(rows);
           blocks.set(key, upright, BLOCK * BLOCK * 8);
           setArrived(n => n + 1);
         },
@@ -72,7 +76,7 @@ export function useExactValue(client: IClient, plane: IPlane, pixel: IPixel | un
       clearTimeout(timer);
       abort.abort();
     };
-  }, [key, known === undefined, arrived]);
+  }, [client, blocks, key, slice, h5path, yDimension, xDimension]);
   return block && known ? known[block.row]?.[block.column] : undefined;
 }
 

@@ -4,6 +4,7 @@ import type { IProblem, IViewHeader } from '../../api/types';
 import { aborted, problemOf } from '../errors';
 import { LatestSlot } from '../latest';
 import { parseSlice, withEntry, formatSlice } from '../slices';
+import { useLatest } from '../same';
 import { FrameSource, frameOf, suits, type ICanvasSize, type IFrame, type IFrameOptions } from './frames';
 
 export interface IShown {
@@ -50,21 +51,21 @@ export function useFrame(
   client: IClient,
   options: IFrameOptions,
   slice: string,
-  length: (dimension: number) => number,
+  shape: readonly number[],
   first: IAnswer<IViewHeader> | undefined,
   revision: number,
   canvas: ICanvasSize | undefined
 ): IShown {
   const { h5path, reduce, mask } = options;
   // a changed file makes everything that is kept worthless
-  const source = useMemo(() => {
+  const [source, slot] = useMemo(() => {
     const made = new FrameSource(client, { h5path, reduce, mask });
     if (first && isFresh(first, revision) && suits(first, made.options)) {
       made.put(frameOf(first.header.slice, first));
     }
-    return made;
+    return [made, new LatestSlot()] as const;
   }, [client, h5path, reduce, mask, revision, first]);
-  const slot = useMemo(() => new LatestSlot(), [source]);
+  const lengths = useLatest(shape);
   const [shown, setShown] = useState<Omit<IShown, 'retry'>>(() => ({
     frame: source.cached(slice, undefined) ?? source.early(slice),
     pending: true
@@ -86,7 +87,7 @@ export function useFrame(
     const next = nextSlice(previous.current, slice);
     previous.current = slice;
     const prefetch = () => {
-      if (next !== undefined && parseSlice(next, next.split(',').length).every((entry, d) => typeof entry !== 'number' || entry < length(d))) {
+      if (next !== undefined && parseSlice(next, next.split(',').length).every((entry, d) => typeof entry !== 'number' || entry < lengths.current[d])) {
         source.prefetch(next, canvas);
       }
     };
@@ -114,6 +115,6 @@ export function useFrame(
         }
       }
     });
-  }, [source, slot, slice, canvas?.width, canvas?.height, attempt]);
+  }, [source, slot, slice, canvas, attempt, lengths]);
   return { ...shown, retry: () => setAttempt(n => n + 1) };
 }

@@ -34,7 +34,7 @@ export function useOther(
     other,
     { h5path, reduce, mask: state.mask },
     own,
-    dimension => shape[dimension],
+    shape,
     undefined,
     revision,
     ready ? canvas : NOWHERE

@@ -29,14 +29,17 @@ export function useTiles({ client, entity, state, revision }: IVisProps, image: 
   const passed = first.current.stepped && isPassedThrough(storage, shape, yDimension, xDimension);
   const { mask, reduce } = state;
   const plot = entity.plot;
-  const store = useMemo(makeTileStore, [client, h5path, reduce, mask, turned, revision]);
+  // a changed file makes all tiles worthless
+  const source = useMemo(() => ({ of: { client, h5path, reduce, mask, turned }, revision }), [client, h5path, reduce, mask, turned, revision]);
+  const store = useMemo(() => ({ source, tiles: makeTileStore() }), [source]).tiles;
   const load = useMemo(() => {
-    const server = serverTiles({ client, h5path, reduce, mask, turned });
+    const { client, h5path, reduce, mask } = source.of;
+    const server = serverTiles(source.of);
     if (!passed) {
       return server;
     }
     const validity = mask === 'none' ? undefined : { mask: plot?.mask, sentinels: plot?.sentinels ?? [] };
     return new ExactFrames(client, h5path, validity, reduce).tiles(server);
-  }, [client, h5path, reduce, mask, turned, revision, passed, plot]);
+  }, [source, passed, plot]);
   return useMemo(() => ({ store, load }), [store, load]);
 }

@@ -13,6 +13,7 @@ import {
 import { useMemo, type ReactElement, type ReactNode } from 'react';
 import { CameraSync, type ISight } from '../Camera';
 import { formatTick, formatValue } from '../format';
+import { useSame } from '../same';
 import { extent, nearest } from './curves';
 
 /** Something to draw: points in order, their errors, what the legend says. */
@@ -51,13 +52,15 @@ export function LinePlot(props: IProps): ReactElement {
   const { title, xLabel, yLabel, curves, xLog = false, yScale = ScaleType.Linear, grid = true } = props;
   const { points = CurveType.LineOnly, steps = false, showErrors = true, sight, onSight, children } = props;
   const log = yScale === ScaleType.Log;
-  const xDomain = useMemo(
-    () => usable(props.xDomain, xLog) ?? extent(curves.map(curve => curve.abscissas), xLog),
-    [props.xDomain?.[0], props.xDomain?.[1], curves, xLog]
+  const [givenX, givenY] = [useSame(props.xDomain), useSame(props.yDomain)];
+  const xDomain = useSame(
+    useMemo(() => usable(givenX, xLog) ?? extent(curves.map(curve => curve.abscissas), xLog), [givenX, curves, xLog])
   );
-  const yDomain = useMemo(
-    () => usable(props.yDomain, log) ?? extent(curves.flatMap(curve => spread(curve, showErrors)), log),
-    [props.yDomain?.[0], props.yDomain?.[1], curves, log, showErrors]
+  const yDomain = useSame(
+    useMemo(
+      () => usable(givenY, log) ?? extent(curves.flatMap(curve => spread(curve, showErrors)), log),
+      [givenY, curves, log, showErrors]
+    )
   );
   const abscissa = useMemo(
     () => ({
@@ -67,7 +70,7 @@ export function LinePlot(props: IProps): ReactElement {
       label: xLabel,
       formatTick: tickFormat(xLog ? ScaleType.Log : ScaleType.Linear, xDomain)
     }),
-    [xDomain?.[0], xDomain?.[1], xLog, grid, xLabel]
+    [xDomain, xLog, grid, xLabel]
   );
   const ordinate = useMemo(
     () => ({
@@ -77,7 +80,7 @@ export function LinePlot(props: IProps): ReactElement {
       label: yLabel,
       formatTick: tickFormat(yScale, yDomain)
     }),
-    [yDomain?.[0], yDomain?.[1], yScale, grid, yLabel]
+    [yDomain, log, yScale, grid, yLabel]
   );
   return (
     <VisCanvas title={title} abscissaConfig={abscissa} ordinateConfig={ordinate}>

@@ -17,6 +17,7 @@ import type { IVisProps } from '../props';
 import { chooseDimensions } from '../slices';
 import { CurvePicker } from './CurvePicker';
 import type { ICurve, ICurveSource } from './curves';
+import { useLatest, useSame } from '../same';
 import { extent } from './curves';
 import { LinePlot, type IPlotted } from './LinePlot';
 import { curveColour } from './palette';
@@ -225,6 +226,8 @@ function Legend({ curves, state, remove }: ILegendProps): ReactElement {
   );
 }
 
+const NONE: readonly ISource[] = [];
+
 /** The curves to draw; undefined until axes and further entities are known. */
 function useSources(
   { client, clientFor, entity, state, revision }: IVisProps,
@@ -233,29 +236,31 @@ function useSources(
   const given = useMemo(() => (first?.header.h5path === entity.plot?.signal ? axisArrays(first) : undefined), [first, entity.plot?.signal]);
   const axes = state.x === undefined ? (entity.plot?.axes ?? []) : [];
   const values = useAxisValues(client, axes, given, revision);
-  const [further, setFurther] = useState<{ key: string; sources: ICurveSource[]; problems: IProblem[] }>();
-  const key = JSON.stringify(state.curves ?? []);
+  const { slice, x } = state;
+  const order = useSame(state.axes);
+  const [further, setFurther] = useState<{ wanted: readonly ISource[]; sources: ICurveSource[]; problems: IProblem[] }>();
+  const wanted = useSame(state.curves ?? NONE);
+  const clientOf = useLatest(clientFor);
   useEffect(() => {
     const abort = new AbortController();
-    const wanted = state.curves ?? [];
     void Promise.allSettled(
-      wanted.map(source => furtherCurve(source, source.path === undefined ? client : clientFor(source.path), abort.signal))
+      wanted.map(source => furtherCurve(source, source.path === undefined ? client : clientOf.current(source.path), abort.signal))
     ).then(results => {
       if (!abort.signal.aborted) {
         setFurther({
-          key,
+          wanted,
           sources: results.flatMap(result => (result.status === 'fulfilled' ? [result.value] : [])),
           problems: results.flatMap(result => (result.status === 'rejected' ? [problemOf(result.reason)] : []))
         });
       }
     });
     return () => abort.abort();
-  }, [client, key]);
+  }, [client, clientOf, wanted]);
   const sources = useMemo(() => {
-    if (!values || (key !== '[]' && further?.key !== key)) {
+    if (!values || (wanted.length && further?.wanted !== wanted)) {
       return undefined;
     }
-    return onCommonAxis(curvesOf(client, entity, state, values), key === '[]' ? [] : further!.sources);
-  }, [client, entity, state.slice, state.axes?.join(), state.x, values, further, key]);
-  return { sources, problems: key === '[]' ? [] : (further?.problems ?? []) };
+    return onCommonAxis(curvesOf(client, entity, { slice, axes: order, x }, values), wanted.length ? further!.sources : []);
+  }, [client, entity, slice, order, x, values, further, wanted]);
+  return { sources, problems: wanted.length ? (further?.problems ?? []) : [] };
 }

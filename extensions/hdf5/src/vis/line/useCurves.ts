@@ -3,6 +3,7 @@ import type { IAnswer, IClient } from '../../api/client';
 import type { ILineHeader, IProblem } from '../../api/types';
 import { aborted, problemOf } from '../errors';
 import { isFresh } from '../image/useFrame';
+import { useLatest, useSame } from '../same';
 import { fetchCurve, samplesInSight, samplesOf, type ICurve, type ICurveSource } from './curves';
 
 export interface ICurves {
@@ -27,7 +28,9 @@ export function useCurves(
   const key = JSON.stringify([sources?.map(s => [s.client.path, s.key, s.x?.h5path, s.errors]), revision, points]);
   const [state, setState] = useState<Omit<ICurves, 'shown'>>({ whole: [], problems: [], pending: true });
   const [detail, setDetail] = useState<{ of: ICurve[]; curves: ICurve[] }>();
+  const latest = useLatest({ sources, first, points, revision });
   useEffect(() => {
+    const { sources, first, points, revision } = latest.current;
     if (!sources) {
       return;
     }
@@ -46,14 +49,13 @@ export function useCurves(
       setState({ whole, problems, pending: false });
     });
     return () => abort.abort();
-  }, [key]);
+  }, [key, latest]);
 
   const { whole } = state;
-  const ranges = useMemo(
-    () => whole.map(curve => (sight && curve.samples.header.bucket > 1 ? samplesInSight(curve, sight) : undefined)),
-    [whole, sight?.[0], sight?.[1]]
+  const seen = useSame(sight);
+  const ranges = useSame(
+    useMemo(() => whole.map(curve => (seen && curve.samples.header.bucket > 1 ? samplesInSight(curve, seen) : undefined)), [whole, seen])
   );
-  const rangesKey = JSON.stringify(ranges);
   useEffect(() => {
     if (!ranges.some(range => range)) {
       setDetail(undefined);
@@ -77,7 +79,7 @@ export function useCurves(
       clearTimeout(timer);
       abort.abort();
     };
-  }, [whole, rangesKey, points]);
+  }, [whole, ranges, points]);
   return { ...state, shown: detail?.of === whole ? detail.curves : whole };
 }
 

@@ -105,17 +105,16 @@ interface IPointsProps {
 
 const POINT = 10;
 
+function axisOf(numbers: Float64Array, label: string) {
+  return { visDomain: extendDomain(extent([numbers]) ?? [0, 1], 0.02), label, showGrid: true, formatTick };
+}
+
 function Points({ title, labels, values, domain, scale, colorMap, invert }: IPointsProps): ReactElement {
   const [x, y, colour] = values;
   const [hovered, setHovered] = useState<{ index: number; left: number; top: number }>();
-  const axis = (numbers: Float64Array, label: string) => ({
-    visDomain: extendDomain(extent([numbers]) ?? [0, 1], 0.02),
-    label,
-    showGrid: true,
-    formatTick
-  });
-  const abscissa = useMemo(() => axis(x, labels[0]), [x, labels[0]]);
-  const ordinate = useMemo(() => axis(y, labels[1]), [y, labels[1]]);
+  const [xLabel, yLabel] = labels;
+  const abscissa = useMemo(() => axisOf(x, xLabel), [x, xLabel]);
+  const ordinate = useMemo(() => axisOf(y, yLabel), [y, yLabel]);
   return (
     <VisCanvas title={title} abscissaConfig={abscissa} ordinateConfig={ordinate} raycasterThreshold={POINT}>
       <DefaultInteractions />

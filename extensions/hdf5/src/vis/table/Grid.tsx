@@ -1,4 +1,5 @@
 import { useEffect, useLayoutEffect, useRef, useState, type KeyboardEvent, type ReactElement } from 'react';
+import { useLatest } from '../same';
 import { contentSize, scrollTo, spanAt, type ISpan } from './grid';
 
 const ROW = 24;
@@ -40,7 +41,9 @@ export function Grid(props: IProps): ReactElement {
       element.removeEventListener('scroll', measure);
     };
   }, []);
-  useEffect(() => onSight(rowSpan, columnSpan), [rowSpan.first, rowSpan.last, columnSpan.first, columnSpan.last, onSight]);
+  const spans = useLatest([rowSpan, columnSpan] as const);
+  // cells, not pixels: scrolling within one is nothing new
+  useEffect(() => onSight(...spans.current), [rowSpan.first, rowSpan.last, columnSpan.first, columnSpan.last, onSight, spans]);
 
   const move = (event: KeyboardEvent) => {
     const target = moved(event, active, rows, columns, rowSpan.last - rowSpan.first - 2);

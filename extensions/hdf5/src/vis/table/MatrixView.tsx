@@ -6,6 +6,7 @@ import { formatCount, formatValue } from '../format';
 import type { IVisProps } from '../props';
 import { SightStore } from '../sightStore';
 import { chooseDimensions, formatSlice, rangeOf, sliceFor, withEntry, type SliceEntry } from '../slices';
+import { useSame } from '../same';
 import { BLOCK_COLUMNS, BLOCK_ROWS, blocksIn, type ISpan } from './grid';
 import { Grid } from './Grid';
 
@@ -90,15 +91,14 @@ export function CompoundView(props: IVisProps): ReactElement {
 }
 
 function Table(props: IVisProps & { fields: string[] | undefined }): ReactElement {
-  const { client, entity, state, revision, fields } = props;
-  const layout = useMemo(
-    () => layoutOf(props, fields),
-    [entity, state.slice, state.axes?.join(), fields?.join('\0')]
-  );
-  const store = useMemo(
-    () => new SightStore<ICells>(BUDGET, ({ rows }) => rows.length * (rows[0]?.length ?? 0) * CELL_BYTES),
-    [client, layout, revision]
-  );
+  const { client, entity, revision } = props;
+  const fields = useSame(props.fields);
+  const layout = useSame(layoutOf(props, fields));
+  // another part of the table, or a changed file: other cells
+  const { store } = useMemo(() => {
+    const size = ({ rows }: ICells): number => rows.length * (rows[0]?.length ?? 0) * CELL_BYTES;
+    return { of: [client, layout, revision], store: new SightStore<ICells>(BUDGET, size) };
+  }, [client, layout, revision]);
   const [sight, setSight] = useState<[ISpan, ISpan]>();
   useSyncExternalStore(store.subscribe, store.snapshot);
   const blocks = sight ? blocksIn(...sight) : [];
