@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from panosc_hdf5.core.context import Context
-from panosc_hdf5.core.errors import BadRequest, Unsupported
+from panosc_hdf5.core.errors import BadRequest, TooLarge, Unsupported
 from panosc_hdf5.core.numeric import Array, DType, number, shown, shown_dtype
 from panosc_hdf5.core.query import Query
 from panosc_hdf5.core.reading import Reader
@@ -26,6 +26,8 @@ BLOCK = 128 * 1024
 PLAIN_BLOCK = 512 * 1024
 """The same where nothing is decoded: copying is quick from memory, too, and fewer steps cost less."""
 INDEX_BYTES = 8
+MOST = 2**37
+"""Samples above which no curve is made of all of them: it would take an hour."""
 
 
 def line(query: Query, context: Context) -> Reply:
@@ -72,6 +74,12 @@ def _line(reader: Reader, selection: Selection, bounds: tuple[int, ...] | None, 
         raise BadRequest(f"The range must lie between 0 and {length}.")
     dtype = shown_dtype(reader.stored)
     n = end - begin
+    if n > MOST:
+        raise TooLarge(
+            f"This curve has {n} samples, more than can be read for one picture.",
+            "Ask for a part of it.",
+            range=[begin, begin + 2**30],
+        )
     plain = n * (INDEX_BYTES + dtype.itemsize) <= MAX_BYTES
     fitting = MAX_BYTES // (INDEX_BYTES + 3 * dtype.itemsize)
     bucket = 1 if plain else max(2, -(-n // min(points, fitting)))
@@ -100,7 +108,7 @@ def _collect(reader: Reader, selection: Selection, buckets: Buckets) -> None:
         return
     chunk = reader.layout.chunks[dimension] if reader.layout.chunks and item.step == 1 else 0
     step = chunk * max(1, min(64, BLOCK // chunk)) if chunk else PLAIN_BLOCK
-    edges = [0, *range(step - item.start % step if chunk else step, len(item), step), len(item)]
+    inner_edges = range(step - item.start % step if chunk else step, len(item), step)
 
     def work(part: tuple[int, int]) -> None:
         begin, end = part
@@ -111,8 +119,8 @@ def _collect(reader: Reader, selection: Selection, buckets: Buckets) -> None:
             block = reader.read(inner, out, keep=False, threads=False)
         buckets.add(shown(block), begin)
 
-    parts = [(a, b) for a, b in itertools.pairwise(edges) if a < b]
-    reader.each(work, iter(parts), threads=len(parts) > 1)
+    parts = itertools.pairwise(itertools.chain((0,), inner_edges, (len(item),)))
+    reader.each(work, parts, threads=len(inner_edges) > 0)
 
 
 _local = threading.local()

@@ -353,6 +353,14 @@ def test_export_is_bounded(bench: Bench) -> None:
         bench.one("export", path, format="csv", slice=":1500, :1500")
 
 
+def test_a_curve_of_10_to_the_12_samples_is_refused(bench: Bench) -> None:
+    path = bench.write(lambda h5: h5.create_dataset("d", (2**40,), "f8", chunks=(1000,)))
+    with pytest.raises(TooLarge, match="1099511627776 samples") as caught:
+        bench.one("line", path)
+    begin, end = caught.value.details["range"]
+    assert bench.one("line", path, range=f"{begin},{end // 1024}").header["length"] == 2**40
+
+
 @settings(max_examples=300, deadline=None)
 @given(
     name=st.sampled_from(["view", "tile", "frame", "line", "stats", "trace", "roi", "profile", "azimuthal", "export"]),

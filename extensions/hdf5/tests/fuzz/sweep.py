@@ -30,7 +30,7 @@ from panosc_hdf5.core.errors import HDF5Error
 from panosc_hdf5.core.operations import TABLE, run
 from panosc_hdf5.core.wire import Reply, envelope_parts, read_envelope
 
-SLOW_SECONDS = 20.0
+DEADLINE_SECONDS = 5.0
 MEMORY_BYTES = 6 * 1024**3  # of address space, as a worker has
 # What an operation's header is declared as; those that are not here have no declaration of their own.
 DECLARED = {
@@ -90,7 +90,7 @@ class Sweep:
         begin = time.perf_counter()
         replies: list[Reply] = []
         try:
-            self.context.ticket = Ticket(SLOW_SECONDS)
+            self.context.ticket = Ticket(DEADLINE_SECONDS)
             for reply in run(operation, {"path": str(self.path), "h5path": h5path, **parameters}, self.context):
                 replies.append(reply)
                 self._judge(question, operation, reply)

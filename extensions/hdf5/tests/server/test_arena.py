@@ -205,3 +205,19 @@ def test_details_of_any_kind_can_be_said() -> None:
     assert json.loads(json.dumps(error.as_json(), allow_nan=False))["details"] == {
         "nbytes": 3, "of": [0.5, "nan", {"a": [1, None, True]}], "path": "x",
     }  # fmt: skip
+
+
+def test_the_memory_is_not_taken_away_from_below() -> None:
+    descriptor = shared_memory(SIZE)
+    try:
+        with pytest.raises(PermissionError):
+            os.ftruncate(descriptor, 0)
+        arena = Arena(descriptor, SIZE)
+        allocated = arena.allocate(100_000)
+        assert allocated is not None
+        allocated[1][:] = 1
+        del allocated
+        gc.collect()
+        assert arena.shrink() > 0
+    finally:
+        os.close(descriptor)

@@ -244,6 +244,27 @@ async def test_a_worker_that_cannot_start(ask: Ask, monkeypatch: pytest.MonkeyPa
     assert words(response)["code"] == "no_reader"
 
 
+@pytest.mark.parametrize("hdf5_settings", [{"cache_dir": ""}])
+async def test_nobody_has_a_home(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a container whose user is a mere number."""
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+
+    def home() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", home)
+    assert (await ask("echo")).code == 200
+
+
+async def test_settings_that_cannot_be_told(ask: Ask, extension: Extension, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> Any:
+        raise ValueError("no settings")
+
+    monkeypatch.setattr(extension.pool, "_settings", fail)
+    response = await ask("echo")
+    assert (response.code, words(response)["code"]) == (503, "no_reader")
+
+
 async def test_a_worker_that_dies_at_once(ask: Ask, jp_fetch: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.executable", "/bin/false")
     response = await ask("echo")

@@ -106,6 +106,17 @@ async def test_extra_roots_are_reached_by_links(root: Path) -> None:
         await paths.resolve("to-secret.h5")
 
 
+async def test_an_extra_root_that_hangs_keeps_nobody_from_the_first_one(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths, real, go = Paths(lambda: str(root), ["/hangs"], seconds=0.2), os.path.realpath, threading.Event()
+    monkeypatch.setattr("os.path.realpath", lambda path, **how: go.wait(5) if path == "/hangs" else real(path, **how))
+    try:
+        assert (await paths.resolve("runs/scan.h5")).stamp is not None
+    finally:
+        go.set()
+
+
 async def test_hidden_files_where_contents_show_them(root: Path) -> None:
     assert (await Paths(lambda: str(root), hidden=lambda: True).resolve(".hidden.h5")).path.endswith(".hidden.h5")
 
