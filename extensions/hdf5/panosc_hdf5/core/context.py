@@ -19,6 +19,15 @@ from panosc_hdf5.core.errors import Cancelled, DeadlineExceeded
 MIB = 1024**2
 
 
+def user_cache() -> Path | None:
+    """Where a person's readers keep smaller versions of big images, server and notebook alike; None where nobody is at home."""
+    home = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    try:
+        return (home if home.is_absolute() else Path.home() / ".cache") / "panosc-hdf5"
+    except RuntimeError:
+        return None
+
+
 @dataclass(frozen=True)
 class Limits:
     """Budgets in bytes and counts. Sizes are computed before any I/O and refused above these."""

@@ -350,7 +350,7 @@ def _auxiliary(data: _Data, names: list[str], signal: h5py.Dataset) -> list[dict
 
 def _small_angle_style(data: _Data, signal: h5py.Dataset) -> dict[str, Any]:
     """A curve of small-angle scattering spans decades both ways: everybody draws it with logarithmic axes."""
-    if signal.ndim == 1 and data.texts("canSAS_class") == ["SASdata"]:
+    if signal.ndim == 1 and "SASdata" in [*data.texts("canSAS_class"), *data.texts("NX_class")]:
         return {"axes": ["log"], "signal": "log"}
     return {}
 

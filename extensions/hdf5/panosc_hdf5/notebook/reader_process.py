@@ -15,10 +15,9 @@ import os
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any, BinaryIO
 
-from panosc_hdf5.core.context import Context, Services, Ticket
+from panosc_hdf5.core.context import Context, Services, Ticket, user_cache
 from panosc_hdf5.core.errors import BadRequest, Cancelled, HDF5Error
 from panosc_hdf5.core.operations import TABLE, run
 from panosc_hdf5.core.wire import Reply, envelope_parts
@@ -54,7 +53,7 @@ class ReaderProcess:
     def __init__(self, out: BinaryIO) -> None:
         self._out = out
         self._writing = threading.Lock()
-        self._services = Services(cache_dir=_cache_dir())
+        self._services = Services(cache_dir=user_cache())
         self._tickets: dict[int, Ticket] = {}
         self._stops: dict[int, threading.Event] = {}
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="answer")
@@ -123,14 +122,6 @@ class ReaderProcess:
             return next(run("state", parameters, Context(self._services, Ticket(TABLE["state"].seconds)))).header
         except Exception as error:
             return {"shape": None, "size": 0, "mtime_ns": 0, "error": problem(error)["problem"]}
-
-
-def _cache_dir() -> Path | None:
-    """Where the server keeps smaller versions of big images too; they are shared, file by file."""
-    try:
-        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "panosc-hdf5"
-    except RuntimeError:  # nobody's home
-        return None
 
 
 def problem(error: Exception) -> dict[str, Any]:

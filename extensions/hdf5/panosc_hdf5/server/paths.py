@@ -7,7 +7,7 @@ import os
 import re
 import stat
 import time
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,7 +74,11 @@ class Paths:
 
     def roots(self) -> tuple[str, ...]:
         """Real paths of the root and the extra roots. Touches the file system."""
-        return tuple(dict.fromkeys(os.path.realpath(root) for root in (self._root(), *self._extra)))
+        return tuple(dict.fromkeys(self._real_roots()))
+
+    def _real_roots(self) -> Iterator[str]:
+        """One by one: who finds a file in the first one need not wait for a file system that hangs."""
+        yield from (os.path.realpath(root) for root in (self._root(), *self._extra))
 
     async def resolve(self, text: str) -> Target:
         """The file that a contents path or a URL names.
@@ -146,7 +150,7 @@ class Paths:
         if not self._hidden() and any(part.startswith(".") for part in path.relative_to(root).parts):
             raise _missing()
         real = os.path.realpath(path, strict=True)
-        if not any(_beneath(real, allowed) for allowed in self.roots()):
+        if not any(_beneath(real, allowed) for allowed in self._real_roots()):
             raise Forbidden("This path leads outside of the folder that this server shows.", code="outside")
         seen = time.time_ns()
         found = os.stat(real)  # noqa: PTH116 - as text all the way: it goes to the worker

@@ -241,11 +241,13 @@ class Pool:
         return await asyncio.shield(task)
 
     async def _start_new(self, index: int) -> WorkerProcess:
-        worker = WorkerProcess(self._settings(), self._worker_died)
         try:
+            # In a thread: a folder that files may be read from may lie in a file system that hangs.
+            asked = asyncio.get_running_loop().run_in_executor(None, self._settings)
+            worker = WorkerProcess(await asyncio.wait_for(asked, START_SECONDS), self._worker_died)
             await worker.start(lambda message, body: self._hear(worker, message, body))
-        except OSError as error:
-            log.error("A reader of HDF5 files cannot be started: %s", error)
+        except Exception as error:
+            log.error("A reader of HDF5 files cannot be started: %r", error)
             raise not_started() from error
         finally:
             del self._starting[index]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from urllib.parse import urlsplit
 from traitlets import Bool, Float, Int, List, TraitError, Unicode, validate
 from traitlets.config import Configurable
 
+from panosc_hdf5.core.context import user_cache
 from panosc_hdf5.server.pool import Patience
 from panosc_hdf5.worker_protocol import WorkerSettings
 
@@ -184,5 +184,4 @@ class PanoscHDF5(Configurable):
             return ""
         if self.cache_dir:
             return str(Path(self.cache_dir).expanduser())
-        home = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-        return str(Path(home).expanduser() / "panosc-hdf5")
+        return str(user_cache() or "")

@@ -15,6 +15,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, cast
 
+with suppress(ImportError):  # not on Windows, where no worker starts
+    import fcntl
+
 from panosc_hdf5.core.errors import KINDS, HDF5Error
 from panosc_hdf5.core.wire import Depends
 from panosc_hdf5.server.parts import Part, Question
@@ -27,13 +30,15 @@ Listener = Callable[[dict[str, Any], bytes], None]
 
 def shared_memory(size: int) -> int:
     """A descriptor of memory without a name, so that nothing is left whatever happens. It costs only what is used."""
-    create = getattr(os, "memfd_create", None)
-    if create is not None:
-        descriptor = cast(int, create("panosc-hdf5"))
-    else:
+    if not hasattr(os, "memfd_create"):
         descriptor, name = tempfile.mkstemp(prefix="panosc-hdf5-")
         os.unlink(name)  # noqa: PTH108 - it never has a name that anybody could use
+        os.ftruncate(descriptor, size)
+        return descriptor
+    descriptor = os.memfd_create("panosc-hdf5", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
     os.ftruncate(descriptor, size)
+    # A reader that a file has taken over cannot take it away from below the server, which would end by that.
+    fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL)
     return descriptor
 
 

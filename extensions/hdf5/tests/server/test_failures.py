@@ -130,7 +130,7 @@ async def test_a_stopped_worker_is_replaced(ask: Ask, extension: Extension, file
     # It had not begun with this one, so it is asked again.
     assert response.code == 200
     assert json.loads(response.body)["pid"] != pid
-    assert not Path(f"/proc/{pid}").exists()
+    await until(lambda: not Path(f"/proc/{pid}").exists())
 
 
 async def test_who_stops_its_worker_is_told_so(ask: Ask) -> None:
