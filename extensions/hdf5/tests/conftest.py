@@ -10,6 +10,8 @@ import pytest
 from corpus import Made, make
 
 KEPT = Path(__file__).resolve().parents[3] / ".test" / "corpus"
+# Workers and readers are processes of their own: they, too, run the sources, and not a copy that is installed.
+os.environ["PYTHONPATH"] = str(Path(__file__).resolve().parents[1])
 
 
 @pytest.fixture(scope="session")
