@@ -19,6 +19,11 @@ from panosc_hdf5.core.errors import Cancelled, DeadlineExceeded
 MIB = 1024**2
 
 
+def beneath(path: str, root: str) -> bool:
+    """Whether a real path lies in a folder, or is it."""
+    return path == root or path.startswith(root.rstrip("/") + "/")
+
+
 def user_cache() -> Path | None:
     """Where a person's readers keep smaller versions of big images, server and notebook alike; None where nobody is at home."""
     home = Path(os.environ.get("XDG_CACHE_HOME", ""))

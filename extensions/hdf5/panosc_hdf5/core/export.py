@@ -16,7 +16,7 @@ import numpy as np
 from panosc_hdf5.core.context import Context
 from panosc_hdf5.core.errors import HDF5Error, TooLarge, Unsupported
 from panosc_hdf5.core.failures import in_words
-from panosc_hdf5.core.fields import as_text, attribute_value
+from panosc_hdf5.core.fields import as_text, attribute_text
 from panosc_hdf5.core.nexus import plot_of
 from panosc_hdf5.core.numeric import Array, shown
 from panosc_hdf5.core.query import Query
@@ -65,8 +65,7 @@ class Table:
     @property
     def units(self) -> str:
         """Of the values."""
-        found = attribute_value(self.located.dataset(), "units")
-        return as_text(found) if isinstance(found, (str, bytes)) else ""
+        return attribute_text(self.located.dataset().id, b"units") or ""
 
     @property
     def provenance(self) -> str:
@@ -152,9 +151,8 @@ def _take(table: Table, context: Context, path: str, role: str, h5path: str, dim
             if reader.shape != tuple(table.selection.shape[d] for d in dimensions):
                 return
             part = Selection(reader.shape, tuple(table.selection.items[d] for d in dimensions))
-            units = attribute_value(reader.dataset, "units")
-            text = as_text(units) if isinstance(units, (str, bytes)) else ""
-            table.companions[role] = (h5path.rsplit("/", 1)[-1], reader.read(part, keep=False), text)
+            units = attribute_text(reader.dataset.id, b"units") or ""
+            table.companions[role] = (h5path.rsplit("/", 1)[-1], reader.read(part, keep=False), units)
     except HDF5Error:
         return
 
@@ -287,9 +285,8 @@ def _fill(h5: h5py.File, table: Table) -> None:
 
 def _copy_attributes(source: h5py.Dataset, target: h5py.Dataset) -> None:
     for name in ("units", "long_name", "interpretation", "description"):
-        value = attribute_value(source, name)
-        if isinstance(value, (str, bytes)):
-            target.attrs[name] = as_text(value)
+        if (value := attribute_text(source.id, name.encode())) is not None:
+            target.attrs[name] = value
 
 
 _WRITERS: dict[str, Callable[[Table], bytes]] = {"csv": _csv, "npy": _npy, "tiff": _tiff, "h5": _h5}

@@ -13,6 +13,7 @@ from pathlib import Path
 import h5py
 
 from panosc_hdf5.core import sources
+from panosc_hdf5.core.context import beneath
 from panosc_hdf5.core.errors import Unsupported
 from panosc_hdf5.core.links import Place, Walk, components, high_level, outside
 from panosc_hdf5.core.open_file import REMOTE, OpenFile, open_file
@@ -166,7 +167,7 @@ class FileCache:
         if path.startswith(REMOTE):
             return path
         real = os.path.realpath(path)
-        if self.roots and not any(_beneath(real, root) for root in self.roots):
+        if self.roots and not any(beneath(real, root) for root in self.roots):
             raise outside("The path")
         return real
 
@@ -176,7 +177,7 @@ class FileCache:
             return path
         real = os.path.realpath(path)
         for root in self.roots or (str(Path.cwd()),):
-            if _beneath(real, root):
+            if beneath(real, root):
                 return os.path.relpath(real, root)
         return None
 
@@ -269,10 +270,6 @@ class FileCache:
                 closing += [gone] if gone is not None else []
         for other in closing:
             other.close()
-
-
-def _beneath(path: str, root: str) -> bool:
-    return path == root or path.startswith(root.rstrip("/") + "/")
 
 
 __all__ = ["FileCache", "Located", "OpenFile"]

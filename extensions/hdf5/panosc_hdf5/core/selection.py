@@ -63,11 +63,6 @@ class Selection:
         """Canonical: equal selections have equal texts."""
         return ", ".join(_item_text(item, n) for item, n in zip(self.items, self.shape, strict=True))
 
-    @property
-    def is_whole(self) -> bool:
-        """Whether it is everything."""
-        return all(item == range(n) for item, n in zip(self.items, self.shape, strict=True))
-
     def kept(self, dimension: int) -> range:
         """The indices of a kept dimension."""
         item = self.items[dimension]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from panosc_hdf5.core.context import Context
 from panosc_hdf5.core.errors import BadRequest, Unsupported
-from panosc_hdf5.core.fields import attribute_value
+from panosc_hdf5.core.fields import attribute_text
 from panosc_hdf5.core.numeric import shown
 from panosc_hdf5.core.query import Query
 from panosc_hdf5.core.reading import Reader
@@ -90,7 +90,5 @@ def _index(selection: Selection, dimension: int, index: int) -> int:
 
 def units(reader: Reader) -> dict[str, str]:
     """The data set's units, if they are text."""
-    found = attribute_value(reader.dataset, "units")
-    if isinstance(found, bytes):
-        found = found.decode("utf-8", "replace")
-    return {"units": found[:100]} if isinstance(found, str) else {}
+    found = attribute_text(reader.dataset.id, b"units")
+    return {} if found is None else {"units": found[:100]}

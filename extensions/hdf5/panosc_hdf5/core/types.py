@@ -134,8 +134,3 @@ def dtype_text(found: dict[str, Any]) -> str:
 def is_numeric(found: dict[str, Any]) -> bool:
     """Whether a picture or a curve can be made of it."""
     return found["class"] in ("integer", "float", "boolean", "enum", "complex")
-
-
-def is_textual(found: dict[str, Any]) -> bool:
-    """Whether it is a string."""
-    return bool(found["class"] == "string")

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import unquote, urlsplit
 
+from panosc_hdf5.core.context import beneath
 from panosc_hdf5.core.errors import BadRequest, Busy, Forbidden, HDF5Error, NotFound, Unsupported
 from panosc_hdf5.core.wire import Depends
 
@@ -150,7 +151,7 @@ class Paths:
         if not self._hidden() and any(part.startswith(".") for part in path.relative_to(root).parts):
             raise _missing()
         real = os.path.realpath(path, strict=True)
-        if not any(_beneath(real, allowed) for allowed in self._real_roots()):
+        if not any(beneath(real, allowed) for allowed in self._real_roots()):
             raise Forbidden("This path leads outside of the folder that this server shows.", code="outside")
         seen = time.time_ns()
         found = os.stat(real)  # noqa: PTH116 - as text all the way: it goes to the worker
@@ -214,10 +215,6 @@ def _split(text: str):  # type: ignore[no-untyped-def]  # urllib's own type has 
     except ValueError as error:
         raise BadRequest("This is not a valid URL.") from error
     return parts
-
-
-def _beneath(path: str, root: str) -> bool:
-    return path == root or path.startswith(root.rstrip("/") + "/")
 
 
 def _hangs() -> HDF5Error:
