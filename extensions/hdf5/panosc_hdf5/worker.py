@@ -307,7 +307,8 @@ class Worker:
         number = job.parts
         depends = listed(reply.depends)
         with job.room:
-            job.held[number] = packed.held
+            if packed.held or not last:
+                job.held[number] = packed.held
             job.parts += 1
         message = {
             "id": job.number,

@@ -1,9 +1,10 @@
 r"""What the server and its workers say to each other over a socket pair.
 
 A message is ``u32 header_bytes  u32 body_bytes  header (JSON)  body``, little-endian. The server asks ``run``, ``cancel``,
-``done`` (it has sent a part's bytes: their regions are free again), ``ping`` and ``stop``. The worker says ``hello`` once and
-``pong``, and answers a run by ``part`` messages, the last of which says so, by ``end`` or by ``error``. A part's bytes are a
-list of pieces ``[offset, size]`` in the shared memory; offset -1: the next ``size`` bytes of the message's own body.
+``done`` (it has sent a part's bytes: their regions are free again; not said of a last part that lies in no region), ``ping``
+and ``stop``. The worker says ``hello`` once and ``pong``, and answers a run by ``part`` messages, the last of which says so, by
+``end`` or by ``error``. A part's bytes are a list of pieces ``[offset, size]`` in the shared memory; offset -1: the next
+``size`` bytes of the message's own body.
 
 The first page of the shared memory is a table of the jobs that run now. It outlives the worker: it tells who killed it.
 """

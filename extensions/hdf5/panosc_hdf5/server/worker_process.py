@@ -190,6 +190,8 @@ class WorkerProcess(asyncio.Protocol):
                 views.append(self._view[offset : offset + size])
             else:
                 raise ValueError("a region outside of the shared memory")
+        # A worker waits for regions to come back, and in a stream for small parts, too.
+        waited_for = not message["last"] or any(offset != INLINE for offset, _ in message["pieces"])
         return Part(
             views,
             str(message["type"]),
@@ -198,7 +200,7 @@ class WorkerProcess(asyncio.Protocol):
             str(message["filename"]),
             bool(message["cacheable"]),
             tuple(Depends(str(path), *map(int, numbers)) for path, *numbers in message["depends"]),
-            lambda: self.send({"do": "done", "id": number, "part": part}),
+            (lambda: self.send({"do": "done", "id": number, "part": part})) if waited_for else None,
         )
 
     def running(self) -> set[int]:
