@@ -307,7 +307,7 @@ class Pool:
             return
         log.warning("%s does not let go of a reader of HDF5 files; the reader is replaced.", run.question.operation)
         if not run.cancelled:
-            self.quarantine.blame(run.question)
+            self.quarantine.blame(run.question, hung=True)
         run.finish(lambda: run.sink.fail(stuck()))
         worker.culprit_known = True
         worker.kill()
@@ -367,7 +367,7 @@ class Pool:
             run.worker = None
             if run in culprits:
                 if code not in FROM_OUTSIDE:
-                    self.quarantine.blame(run.question)
+                    self.quarantine.blame(run.question, hung=worker.ended_by_us)
                 run.finish(lambda run=run: run.sink.fail(ended(code, worker.ended_by_us)))  # type: ignore[misc]
             else:
                 self._retry(run)

@@ -10,6 +10,7 @@ from panosc_hdf5.core.errors import Unreadable
 from panosc_hdf5.server.parts import Question
 
 TWICE = 2
+HUNG_SECONDS = 60.0
 MAX_ENTRIES = 1000
 
 Key = tuple[object, ...]
@@ -48,11 +49,12 @@ class Quarantine:
                 retry_after=round(left, 1),
             )
 
-    def blame(self, question: Question) -> None:
-        """This question ended a worker."""
+    def blame(self, question: Question, *, hung: bool = False) -> None:
+        """This question ended a worker; or it hung, which is more often the file system's fault than the file's."""
         key, now = _key(question), self._clock()
         count, until = self._found.pop(key, (0, 0.0))
-        self._found[key] = ((count if until > now else 0) + 1, now + self._seconds)
+        seconds = min(self._seconds, HUNG_SECONDS) if hung else self._seconds
+        self._found[key] = ((count if until > now else 0) + 1, max(until, now + seconds))
         while len(self._found) > MAX_ENTRIES:
             self._found.popitem(last=False)
 

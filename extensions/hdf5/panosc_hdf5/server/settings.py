@@ -101,7 +101,8 @@ class PanoscHDF5(Configurable):
     quarantine_seconds = Float(
         600.0,
         min=0.0,
-        help="""How long a question that ended its worker twice is refused; a file that changes is tried again at once.""",
+        help="""How long a question that ended its worker twice is refused, a minute at most where it only hung; a file that
+        changes is tried again at once.""",
     ).tag(config=True)
     stat_seconds = Float(
         10.0, min=0.1, help="How long a file system may take to say whether a file is there, before it is said to hang."

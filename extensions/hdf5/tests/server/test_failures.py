@@ -120,6 +120,19 @@ def test_quarantine_ends() -> None:
     quarantine.check(question)
 
 
+def test_what_hung_is_tried_again_soon() -> None:
+    """The file system answers again; nobody waits ten minutes for a good file."""
+    now = 0.0
+    quarantine = Quarantine(600, lambda: now)
+    question = Question("view", {"h5path": "/x"}, ("file", 1))
+    for _ in range(2):
+        quarantine.blame(question, hung=True)
+    with pytest.raises(Unreadable):
+        quarantine.check(question)
+    now = 61.0
+    quarantine.check(question)
+
+
 async def test_a_stopped_worker_is_replaced(ask: Ask, extension: Extension, file: Path) -> None:
     await ask("echo")
     pid = extension.pool.workers[0].pid
