@@ -105,7 +105,10 @@ def open_object(group: Any, name: bytes) -> Any:
     """Open the object of a hard link. Files of external storage are looked for beside the HDF5 file."""
     try:
         found = h5o.open(group, name)
-        if not isinstance(found, h5d.DatasetID) or not found.get_create_plist().get_external_count():
+        # What has a place in this file is not stored outside: that is told sooner than a property list is there.
+        if not isinstance(found, h5d.DatasetID) or found.get_offset() is not None:
+            return found
+        if not found.get_create_plist().get_external_count():
             return found
         del found  # HDF5 refuses another prefix while it is open
     except Exception as error:
