@@ -10,7 +10,7 @@ import { Icon, iconOf } from './icons';
 export type SearchKind = 'substring' | 'glob' | 'nx_class' | 'attribute';
 
 const KINDS: Record<SearchKind, { label: string; hint: string }> = {
-  substring: { label: 'Name', hint: 'part of a name or path' },
+  substring: { label: 'Name', hint: 'name, path' },
   glob: { label: 'Pattern', hint: '/entry*/**/data' },
   nx_class: { label: 'NeXus class', hint: 'NXdetector' },
   attribute: { label: 'Attribute', hint: 'units = mm' }
@@ -56,7 +56,8 @@ export function SearchBox({ query, onChange, onDown }: IBoxProps): ReactElement 
         type="search"
         className="ph5-input"
         aria-label="Search in this file"
-        placeholder={`Search: ${KINDS[query.kind].hint}`}
+        placeholder={KINDS[query.kind].hint}
+        title={`Search in this file: ${KINDS[query.kind].hint}`}
         value={query.text}
         spellCheck={false}
         onChange={event => onChange({ ...query, text: event.target.value })}

@@ -19,7 +19,7 @@ export function Panel({ title, onClose, controls, problem, busy, children }: Pro
     section.current?.scrollIntoView?.({ block: 'nearest' });
   }, []);
   return (
-    <section ref={section} className="ph5-panel" aria-labelledby={id} aria-busy={busy ?? false}>
+    <section ref={section} className="ph5-toolpanel" aria-labelledby={id} aria-busy={busy ?? false}>
       <header className="ph5-panel-header">
         <h3 id={id}>{title}</h3>
         {controls}

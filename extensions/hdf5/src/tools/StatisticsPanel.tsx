@@ -52,10 +52,10 @@ export function StatisticsPanel({ measured, onClose }: { measured: IMeasured; on
               yScale={ScaleType.Log}
               curves={curves}
             />
-            {outside(stats) && <figcaption className="ph5-note">{outside(stats)}</figcaption>}
           </figure>
         )}
       </div>
+      {stats && outside(stats) && <p className="ph5-note">{outside(stats)}</p>}
     </Panel>
   );
 }
@@ -66,5 +66,5 @@ export function outside({ histogram: { below, above, edges } }: Pick<IStats, 'hi
     below > 0 ? `${formatCount(below)} below ${formatTick(edges[0])}` : '',
     above > 0 ? `${formatCount(above)} above ${formatTick(edges[edges.length - 1])}` : ''
   ].filter(Boolean);
-  return parts.length ? `Not drawn: ${parts.join(', ')}` : '';
+  return parts.length ? `Beyond the histogram: ${parts.join(', ')}` : '';
 }

@@ -157,7 +157,7 @@ function Shown(props: IShownProps): ReactElement {
   return (
     <>
       {entity.views.length > 1 && <Tabs views={entity.views} current={view} onChange={vis => store.change({ vis })} panel={panel} />}
-      {entity.plot?.problems.map((problem, i) => <Problem key={i} problem={problem} />)}
+      {entity.plot?.problems.map((problem, i) => <Problem key={i} problem={problem} note />)}
       <Sources state={shown} change={store.change} />
       {names && <DimensionBar entity={entity} arrays={opened.arrays} names={names} state={shown} change={store.change} />}
       <div id={panel} className="ph5-view" role={entity.views.length > 1 ? 'tabpanel' : undefined} aria-label={entity.views.length > 1 ? view : undefined} data-view={view} data-stale={stale || undefined}>

@@ -56,7 +56,7 @@ export function formatValue(value: unknown, dtype?: string): string {
 
 /** `energy (keV)`. */
 export function withUnits(label: string, units?: string): string {
-  return units ? `${label} (${units})` : label;
+  return units && !label.endsWith(`[${units}]`) && !label.endsWith(`(${units})`) ? `${label} (${units})` : label;
 }
 
 /** 12 345 678 with thin spaces. */

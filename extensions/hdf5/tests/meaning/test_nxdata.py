@@ -58,6 +58,12 @@ def cansas(file: h5py.File) -> None:
     data["I"].attrs["uncertainties"], data["Q"].attrs["uncertainties"] = "Idev", "Qdev"
 
 
+def old_cansas(file: h5py.File) -> None:
+    cansas(file)
+    del file["entry/data"].attrs["canSAS_class"]
+    file["entry/data"].attrs["NX_class"] = "SASdata"
+
+
 def dots(file: h5py.File) -> None:
     data = group(file, signal="counts", axes=[".", "x"])
     data["counts"], data["x"] = np.ones((Y, X)), np.arange(X)
@@ -109,7 +115,7 @@ def test_everything_of_the_standard_form(ask: Any, tmp_path: Path) -> None:
     }  # fmt: skip
 
 
-@pytest.mark.parametrize(("make", "scales"), [(cansas, ("log", ["log"])), (grid, (None, ["linear", "linear"]))])
+@pytest.mark.parametrize(("make", "scales"), [(cansas, ("log", ["log"])), (old_cansas, ("log", ["log"])), (grid, (None, ["linear", "linear"]))])
 def test_small_angle_curves_are_logarithmic(ask: Any, tmp_path: Path, make: Any, scales: Any) -> None:
     with h5py.File(tmp_path / "f.h5", "w") as file:
         make(file)

@@ -58,6 +58,7 @@ describe('numbers', () => {
     expect(formatCount(1234567)).toBe('1\u2009234\u2009567');
     expect(withUnits('energy', 'keV')).toBe('energy (keV)');
     expect(withUnits('energy')).toBe('energy');
+    expect(withUnits('Time-of-Flight [microseconds]', 'microseconds')).toBe('Time-of-Flight [microseconds]');
   });
 });
 

@@ -63,7 +63,7 @@ function Reading(props: IProps & { pixel: IPixel; exact: unknown }): ReactElemen
       <div className="ph5-reading-value" data-exact={exact !== undefined}>
         {exact !== undefined ? formatValue(exact, dtype) : Number.isNaN(near) ? 'no value' : `≈ ${formatValue(near, dtype)}`}
         {units ? ` ${units}` : ''}
-        {exact !== undefined && Number.isNaN(near) && frame.factor === 1 ? <em> (masked)</em> : null}
+        {exact !== undefined && Number.isNaN(near) ? <em> (masked)</em> : null}
       </div>
       {twoTheta !== undefined && (
         <div>

@@ -23,11 +23,12 @@ interface IProps {
   change: ChangeState;
   scale: ScaleName;
   colorMap: ColorMap;
+  units: string | undefined;
 }
 
 /** How a picture is drawn: range, colours, scale, pooling. */
 export function ImageToolbar(props: IProps): ReactElement {
-  const { header, state, change, scale, colorMap } = props;
+  const { header, state, change, scale, colorMap, units } = props;
   const suggested = domainOf(header, undefined, scale);
   return (
     <div className="ph5-controls"><Toolbar
@@ -39,6 +40,7 @@ export function ImageToolbar(props: IProps): ReactElement {
         { shortcut: 'Shift+Wheel', description: 'Zoom in y' }
       ]}
     >
+      <div className="ph5-range" role="group" aria-label={rangeLabel(units)} title={`${rangeLabel(units)}: drag its ends, or edit its numbers`}>
       <DomainWidget
         dataDomain={suggested}
         customDomain={state.range ?? [null, null]}
@@ -48,6 +50,7 @@ export function ImageToolbar(props: IProps): ReactElement {
           change({ range: low === null && high === null ? undefined : [low ?? suggested[0], high ?? suggested[1]] })
         }
       />
+      </div>
       <Separator />
       <ColorMapSelector
         value={colorMap}
@@ -62,7 +65,7 @@ export function ImageToolbar(props: IProps): ReactElement {
       />
       <Separator />
       <Selector
-        label="Pooling"
+        label="Join pixels by"
         value={state.reduce ?? header?.reduce ?? 'max'}
         options={REDUCERS}
         renderOption={option => option}
@@ -70,6 +73,10 @@ export function ImageToolbar(props: IProps): ReactElement {
       />
     </Toolbar></div>
   );
+}
+
+function rangeLabel(units: string | undefined): string {
+  return units ? `Range of the colours in ${units}` : 'Range of the colours';
 }
 
 function histogramOf({ stats }: IViewHeader, colorMap: ColorMap, invert: boolean) {

@@ -36,6 +36,8 @@ import { useTiles } from './useTiles';
 /** Where there is no value: grey, which no colour map has. */
 export const BAD = { light: '#c4c7cc', dark: '#4a4d52' };
 const SIZE_STEP = 64;
+/** Pixels; on less, axes and their numbers would take more than half. */
+const ROOM_FOR_AXES = 300;
 
 /** The image of a data set or NXdata: which slice of what, how it lies on the axes, and what is measured on it. */
 export function ImageView(props: IVisProps): ReactElement {
@@ -50,7 +52,7 @@ export function ImageView(props: IVisProps): ReactElement {
   const rows = rangeOf(entries[yDimension], shape[yDimension]);
   const columns = rangeOf(entries[xDimension], shape[xDimension]);
   const answer = first && 'window' in first.header ? (first as IAnswer<IViewHeader>) : undefined;
-  const [element, canvas] = useCanvasSize();
+  const [element, canvas, roomy] = useCanvasSize();
   // means can be subtracted from each other, largest values can't
   const reduce = state.compare && state.compareMode === 'difference' ? 'mean' : state.reduce;
   const { frame, problem, pending, retry } = useFrame(client, { h5path, reduce, mask: state.mask }, slice, shape, answer, revision, canvas);
@@ -95,12 +97,12 @@ export function ImageView(props: IVisProps): ReactElement {
       change({ zoom: zoom ?? undefined });
     }
   };
-  const canvasProps = xScale && yScale && { xScale, yScale, keepAspect, grid, zoom: state.zoom, onZoom };
+  const canvasProps = xScale && yScale && { xScale, yScale, keepAspect, grid, axes: roomy, zoom: state.zoom, onZoom };
   const ready = compared && header && canvas && canvasProps;
 
   return (
     <div className="ph5-vis ph5-image" aria-busy={pending} data-vis="heatmap" data-slice={frame?.slice} data-complete={header?.complete}>
-      <ImageToolbar header={header} state={state} change={change} scale={scale} colorMap={colorMap} />
+      <ImageToolbar header={header} state={state} change={change} scale={scale} colorMap={colorMap} units={units} />
       {problem && <Problem problem={problem} retry={retry} />}
       {other?.problem && <Problem problem={other.problem} />}
       <div className="ph5-stage">
@@ -221,6 +223,8 @@ interface ICanvasProps {
   yScale: IScale;
   keepAspect: boolean;
   grid: boolean;
+  /** Whether there is room for axes beside the image. */
+  axes?: boolean;
   zoom: Window | undefined;
   onZoom: (zoom: Window | undefined) => void;
   /** Whether a drag moves the image. */
@@ -230,7 +234,7 @@ interface ICanvasProps {
 
 /** Axes and camera of an image. Row 0 is on top, unless the rows lie on an axis with values, which grow upwards. */
 export function ImageCanvas(props: ICanvasProps): ReactElement {
-  const { title, xScale, yScale, keepAspect, grid, zoom, onZoom, pan, children } = props;
+  const { title, xScale, yScale, keepAspect, grid, axes = true, zoom, onZoom, pan, children } = props;
   const sight = useMemo(() => zoom && sightOf(zoom, yScale, xScale), [zoom, yScale, xScale]);
   const onSight = useCallback(
     (seen: ISight | undefined) => onZoom(seen && windowOf(seen, yScale, xScale)),
@@ -239,7 +243,7 @@ export function ImageCanvas(props: ICanvasProps): ReactElement {
   const abscissa = useMemo(() => axisConfig(xScale, grid), [xScale, grid]);
   const ordinate = useMemo(() => ({ ...axisConfig(yScale, grid), flip: yScale.index }), [yScale, grid]);
   return (
-    <VisCanvas title={title} aspect={keepAspect ? 'equal' : 'auto'} abscissaConfig={abscissa} ordinateConfig={ordinate}>
+    <VisCanvas title={title} showAxes={axes} aspect={keepAspect ? 'equal' : 'auto'} abscissaConfig={abscissa} ordinateConfig={ordinate}>
       <DefaultInteractions pan={pan ? undefined : false} />
       <ResetZoomButton />
       <CameraSync sight={sight} onSight={onSight} />
@@ -320,10 +324,11 @@ function describe({ entity }: IVisProps, header: IViewHeader): string {
   return `Image of ${title}, slice ${header.slice}, ${height} × ${width} pixels`;
 }
 
-/** The stage's size in pixels of the screen, rounded so that a drag of a splitter is not forty sizes. */
-export function useCanvasSize(): [React.RefObject<HTMLDivElement>, ICanvasSize | undefined] {
+/** The stage's size in pixels of the screen, rounded so that a drag of a splitter is not forty sizes; whether axes fit in. */
+export function useCanvasSize(): [React.RefObject<HTMLDivElement>, ICanvasSize | undefined, boolean] {
   const element = useRef<HTMLDivElement>(null);
   const [size, setSize] = useState<ICanvasSize>();
+  const [roomy, setRoomy] = useState(true);
   useEffect(() => {
     const observed = element.current;
     if (!observed) {
@@ -332,6 +337,7 @@ export function useCanvasSize(): [React.RefObject<HTMLDivElement>, ICanvasSize |
     const measure = () => {
       const { width, height } = observed.getBoundingClientRect();
       if (width > 0 && height > 0) {
+        setRoomy(width >= ROOM_FOR_AXES);
         const ratio = Math.min(window.devicePixelRatio || 1, 3);
         const round = (value: number) => Math.min(Math.max(Math.floor((value * ratio) / SIZE_STEP) * SIZE_STEP, 256), 2048);
         const next = { width: round(width - 160), height: round(height - 90) };
@@ -343,6 +349,6 @@ export function useCanvasSize(): [React.RefObject<HTMLDivElement>, ICanvasSize |
     observer.observe(observed);
     return () => observer.disconnect();
   }, []);
-  return [element, size];
+  return [element, size, roomy];
 }
 
