@@ -12,12 +12,20 @@ export function WhenVisible({ children }: PropsWithChildren): ReactElement {
     if (!watched) {
       return;
     }
+    let onScreen = false;
+    const update = (): void => setVisible(onScreen && watched.clientWidth > 0);
     const observer = new IntersectionObserver(entries => {
-      const last = entries[entries.length - 1];
-      setVisible(last.isIntersecting && last.boundingClientRect.width > 0);
+      onScreen = entries[entries.length - 1].isIntersecting;
+      update();
     });
+    // what had no width is on screen already when it gets one: nothing new for the other observer
+    const resized = new ResizeObserver(update);
     observer.observe(watched);
-    return () => observer.disconnect();
+    resized.observe(watched);
+    return () => {
+      observer.disconnect();
+      resized.disconnect();
+    };
   }, []);
   return (
     <div ref={element} className="ph5-visible" data-visible={visible}>

@@ -110,3 +110,18 @@ def test_a_link_without_a_path_is_about_the_default_plot(lab: Lab, page: Page, s
         expect(page.get_by_role("textbox", name=name)).to_have_value(value)
     page.goto(lab.address(stack, range="5,7"))
     expect(page.locator(".ph5-colourbar")).to_have_attribute("aria-label", "Colours from 5 to 7")
+
+
+def test_a_panel_that_had_no_room_draws_when_it_gets_some(lab: Lab, page: Page, stack: str, shot: Callable[[str], None]) -> None:
+    """On a telephone Lab's sidebar leaves nothing for the document until it is closed."""
+    page.set_viewport_size({"width": 320, "height": 568})
+    page.goto(lab.address(stack))
+    expect(page.locator(".ph5-viewer")).to_have_attribute("data-h5path", "/entry/data")
+    page.keyboard.press("Control+b")
+    figure = page.locator(".ph5-figure")
+    expect(figure.locator("canvas").first).to_be_visible()
+    shot("telephone")
+    bar, image = page.locator(".ph5-colourbar").bounding_box(), figure.locator("canvas").first.bounding_box()
+    assert bar and image
+    assert bar["x"] >= image["x"] + image["width"] - 1, "the colour bar is beside the picture"
+    assert image["width"] >= 130
