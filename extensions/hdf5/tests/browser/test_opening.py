@@ -92,7 +92,7 @@ def test_a_data_file_is_left_as_it_is(lab: Lab, page: Page, stack: str) -> None:
     expect(page.locator(".ph5-viewer canvas >> visible=true").first).to_be_visible()
     page.locator(".ph5-viewer .ph5-fileline").click()
     page.keyboard.press("Control+s")
-    expect(page.get_by_text("is read-only")).to_be_visible()
+    expect(page.locator(".jp-toast-message")).to_contain_text("is read-only")
     page.wait_for_timeout(1000)
     assert not [request for request in written if "/api/contents" in request], written
     assert [item.name for item in folder.iterdir()] == ["a.h5"]
