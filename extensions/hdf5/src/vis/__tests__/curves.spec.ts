@@ -3,7 +3,7 @@ import type { IClient } from '../../api/client';
 import type { IEntity, ILineHeader } from '../../api/types';
 import { assemble, extent, fetchCurve, nearest, samplesInSight, type ICurveSource, type ISamples } from '../line/curves';
 import { candidates } from '../line/CurvePicker';
-import { curvesOf } from '../line/sources';
+import { curvesOf, distinct } from '../line/sources';
 import { partOf } from '../other/ComplexView';
 import { interleave } from '../other/RgbView';
 import { strideFor, stridden } from '../other/strided';
@@ -140,5 +140,17 @@ describe('other values', () => {
     expect(strideFor(20000, 10000, 200_000)).toBe(32);
     expect(stridden([3, ':', ':', ':'], [5, 100, 200, 3], [1, 2], 4)).toBe('3, 0:100:4, 0:200:4, :');
     expect(stridden([':'], [100], [0], 1)).toBe(':');
+  });
+});
+
+describe('curves of the same name', () => {
+  it('say which they are', () => {
+    const client = { path: 'a.h5' } as IClient;
+    const source = (h5path: string, label = 'I0', slice?: string) => ({ key: h5path, client, h5path, label, slice });
+    const labels = (...sources: ReturnType<typeof source>[]) => distinct(sources).map(({ label }) => label);
+    expect(labels(source('/1.1/plot/I0'), source('/2.1/plot/I0'), source('/1.1/plot/I1', 'I1'))).toEqual(['I0 · 1.1', 'I0 · 2.1', 'I1']);
+    expect(labels(source('/a', 'I0', '0'), source('/a', 'I0', '1'))).toEqual(['I0 · 0', 'I0 · 1']);
+    expect(labels(source('/a'), source('/a'))).toEqual(['I0', 'I0']);
+    expect(labels({ ...source('/a'), client: { path: 'b.h5' } as IClient }, source('/a'))).toEqual(['I0 · b.h5', 'I0 · a.h5']);
   });
 });

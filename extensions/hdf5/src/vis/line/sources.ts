@@ -124,8 +124,26 @@ export async function furtherCurve(source: ISource, client: IClient, signal: Abo
 /** A further curve of equal length that says nothing of its x values lies on those of the first one. */
 export function onCommonAxis(curves: ICurveSource[], further: ICurveSource[]): ICurveSource[] {
   const [first] = curves;
-  return [
+  return distinct([
     ...curves,
     ...further.map(curve => (curve.x || !first?.x || curve.length !== first.length || curve.client !== first.client ? curve : { ...curve, x: first.x }))
-  ];
+  ]);
+}
+
+/** Curves of the same name say which they are: by their file and the part of their path that they do not share. */
+export function distinct(curves: ICurveSource[]): ICurveSource[] {
+  return curves.map(curve => {
+    const alike = curves.filter(other => other.label === curve.label);
+    if (alike.length < 2) {
+      return curve;
+    }
+    const steps = alike.map(stepsOf);
+    const own = stepsOf(curve).filter((step, i) => step && steps.some(other => other[i] !== step));
+    const label = [curve.label, ...own].join(' · ');
+    return own.length ? { ...curve, label } : curve;
+  });
+}
+
+function stepsOf({ client, h5path, slice }: ICurveSource): string[] {
+  return [client.path, ...h5path.split('/'), /\d/.test(slice ?? '') ? slice! : ''];
 }
