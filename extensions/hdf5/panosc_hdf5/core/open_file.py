@@ -21,6 +21,7 @@ from panosc_hdf5.core.wire import Depends
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 WRITING, SWMR_WRITING = 0x1, 0x4
 RECENT_SECONDS = 5.0
+LOCK_SECONDS = 86_400.0  # what nobody wrote to for a day is not asked about: Linux takes 10 ms to list its locks
 RACY_NS = 20_000_000  # a file system's clock ticks every few milliseconds
 ATTEMPTS = 3
 REMOTE = ("http://", "https://")
@@ -71,9 +72,12 @@ class OpenFile:
         """Whether a writer has it open, as far as can be told: HDF5's mark, a writer's lock, or a change between two looks."""
         if self.descriptor is None:
             return False
-        if flags(self.descriptor, self.superblock) & (WRITING | SWMR_WRITING) or locked(self.descriptor):
+        if flags(self.descriptor, self.superblock) & (WRITING | SWMR_WRITING):
             return True
-        return self.changed and abs(time.time() - self.stamp.mtime_ns / 1e9) < RECENT_SECONDS
+        age = abs(time.time() - self.stamp.mtime_ns / 1e9)
+        if age < LOCK_SECONDS and locked(self.descriptor):
+            return True
+        return self.changed and age < RECENT_SECONDS
 
     @property
     def current(self) -> bool:
