@@ -4,6 +4,8 @@ import { FILE_TYPE, IShared, NAMESPACE } from './tokens';
 
 /** How long an idle moment is waited for. */
 const LATEST_MS = 4000;
+/** Lab shows the top folder on its way to another one: what was left before that says nothing, and its start comes first. */
+const STAYED_MS = 2000;
 
 /** In parts, each in an idle moment of its own: the shell, then what draws. */
 const PARTS = [() => import('../viewer/Viewer'), () => import('../vis')];
@@ -56,12 +58,17 @@ export const preload: JupyterFrontEndPlugin<void> = {
     const look = (): void => {
       for (const { type, path } of model.items()) {
         if (type !== 'directory' && isHdf5(path)) {
-          model.refreshed.disconnect(look);
+          model.refreshed.disconnect(soon);
           files.node.removeEventListener('pointerover', hover);
           loadViews();
           return;
         }
       }
+    };
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const soon = (): void => {
+      clearTimeout(timer);
+      timer = setTimeout(look, STAYED_MS);
     };
     const hover = ({ target }: Event): void => {
       const item = (target as Element).closest?.<HTMLElement>('.jp-DirListing-item');
@@ -72,8 +79,8 @@ export const preload: JupyterFrontEndPlugin<void> = {
     };
     void app.restored.then(() => {
       files.node.addEventListener('pointerover', hover, { passive: true });
-      model.refreshed.connect(look);
-      look();
+      model.refreshed.connect(soon);
+      soon();
     });
   }
 };

@@ -112,7 +112,9 @@ def test_a_link_without_a_path_is_about_the_default_plot(lab: Lab, page: Page, s
     expect(page.locator(".ph5-colourbar")).to_have_attribute("aria-label", "Colours from 5 to 7")
 
 
-def test_a_panel_that_had_no_room_draws_when_it_gets_some(lab: Lab, page: Page, stack: str, shot: Callable[[str], None]) -> None:
+def test_a_panel_that_had_no_room_draws_when_it_gets_some(
+    lab: Lab, page: Page, stack: str, shot: Callable[[str], None]
+) -> None:
     """On a telephone Lab's sidebar leaves nothing for the document until it is closed."""
     page.set_viewport_size({"width": 320, "height": 568})
     page.goto(lab.address(stack))

@@ -118,7 +118,7 @@ def test_a_stack_plays(lab: Lab, page: Page, scans: str) -> None:
 
 
 def test_what_is_not_used_is_not_loaded(lab: Lab, page: Page, scans: str) -> None:
-    """Lab starts with a few kilobytes of ours; three.js comes with the first picture."""
+    """Lab starts with a few kilobytes of ours; three.js comes where there is an HDF5 file, before somebody opens it."""
     sizes: dict[str, int] = {}
 
     def note(response: object) -> None:
@@ -127,10 +127,16 @@ def test_what_is_not_used_is_not_loaded(lab: Lab, page: Page, scans: str) -> Non
             sizes[url] = len(response.body())  # type: ignore[attr-defined]
 
     page.on("requestfinished", lambda request: note(request.response()))
-    page.goto(lab.address())
-    expect(page.get_by_role("listitem", name=scans)).to_be_visible()
+    (lab.root / "without").mkdir(exist_ok=True)
+    (lab.root / "without" / "notes.txt").write_text("no data")
+    page.goto(lab.address("without"))
+    expect(page.get_by_role("listitem", name="notes.txt")).to_be_visible()
     page.wait_for_timeout(1000)
     assert 0 < sum(sizes.values()) < 150_000, sizes
-    page.goto(lab.address(scans, h5path="/1.1/image"))
+    with page.expect_response(
+        lambda response: "jupyterlab-hdf5/static" in response.url and len(response.body()) > 500_000
+    ):
+        page.goto(lab.address(reset=""))
+        expect(page.get_by_role("listitem", name=scans)).to_be_visible()
+    page.get_by_role("listitem", name=scans).dblclick()
     expect(page.locator(".ph5-view canvas >> visible=true").first).to_be_visible()
-    assert max(sizes.values()) > 500_000

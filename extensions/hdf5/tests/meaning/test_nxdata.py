@@ -115,7 +115,10 @@ def test_everything_of_the_standard_form(ask: Any, tmp_path: Path) -> None:
     }  # fmt: skip
 
 
-@pytest.mark.parametrize(("make", "scales"), [(cansas, ("log", ["log"])), (old_cansas, ("log", ["log"])), (grid, (None, ["linear", "linear"]))])
+@pytest.mark.parametrize(
+    ("make", "scales"),
+    [(cansas, ("log", ["log"])), (old_cansas, ("log", ["log"])), (grid, (None, ["linear", "linear"]))],
+)
 def test_small_angle_curves_are_logarithmic(ask: Any, tmp_path: Path, make: Any, scales: Any) -> None:
     with h5py.File(tmp_path / "f.h5", "w") as file:
         make(file)
