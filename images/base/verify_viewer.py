@@ -38,7 +38,9 @@ with TemporaryDirectory() as root:
         header, arrays, _ = read_envelope(get("panosc-hdf5/open?path=frames.h5"))
         assert header["default_path"] == "/frames", header
         assert arrays["data"].size, "no picture came with it"
-        header, arrays, _ = read_envelope(get("panosc-hdf5/frame?path=frames.h5&h5path=/frames&slice=2,:,:&encoding=raw"))
+        header, arrays, _ = read_envelope(
+            get("panosc-hdf5/frame?path=frames.h5&h5path=/frames&slice=2,:,:&encoding=raw")
+        )
         assert np.array_equal(next(iter(arrays.values())), frames[2]), "a frame is not what was written"
         assert b"@panosc/jupyterlab-hdf5" in get("lab"), "the front end is not served"
     finally:
