@@ -8,7 +8,8 @@
     ├── PathError            a path that cannot be rendered, or leaves its root
     ├── EntitlementError     text that is not an AARC entitlement
     ├── IdentityError        claims that do not say who somebody is
-    └── SourceError          a proposal source did not answer
+    ├── SourceError          a proposal source did not answer
+    └── TokenError           no token can be had for somebody's code or a source
 """
 
 from __future__ import annotations
@@ -67,3 +68,7 @@ class SourceError(PanoscError):
         self.source = source
         self.reason = reason
         super().__init__(f"{source}: {reason}")
+
+
+class TokenError(PanoscError):
+    """No token can be given now, in words that may be shown to the person."""

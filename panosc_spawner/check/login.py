@@ -11,7 +11,8 @@ from urllib.request import Request, urlopen
 
 from panosc_spawner.check.finding import Finding, error, ok, warning
 from panosc_spawner.errors import ConfigurationError
-from panosc_spawner.facilities.site import EntitlementSource, Site
+from panosc_spawner.facilities.site import Site
+from panosc_spawner.facilities.source_rules import EntitlementSource
 from panosc_spawner.identity.community import Community, load_community, require_safe_url
 from panosc_spawner.identity.setup import login_mistakes
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from panosc_spawner.errors import ConfigurationError
 from panosc_spawner.facilities.model import NssAccount, Role, SharedAccount
-from panosc_spawner.facilities.site import EntitlementSource, FileSource, Site
+from panosc_spawner.facilities.site import Site
+from panosc_spawner.facilities.source_rules import EntitlementSource, FileSource
 
 _GROUP_KINDS = ("facility", "role", "proposal", "instrument", "community", "user")
 

@@ -8,11 +8,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field, field_validator
 
-from panosc_spawner.facilities.model import AbsolutePath, AccountRule, Facility, Model, PlainName, Role
+from panosc_spawner.facilities.access_rules import AccessPolicy, TokenRule
+from panosc_spawner.facilities.login_rules import Login
+from panosc_spawner.facilities.model import AbsolutePath, AccountRule, Facility, Model, PlainName
+from panosc_spawner.facilities.source_rules import SourceRule
 from panosc_spawner.facilities.units import ByteSize, Duration
 
 
@@ -54,29 +57,6 @@ class Hub(Model):
         return value.rstrip("/")
 
 
-class Login(Model):
-    """Which community people log in with (``[login]``)."""
-
-    community: PlainName = Field(
-        description="A file of the communities folder: eduteams, umbrellaid, egi-checkin, or the site's own."
-    )
-    issuer: str = Field(
-        default="", description="Instead of the community's; required where the community's is not public (UmbrellaID)."
-    )
-    client_id: str
-    client_secret_file: Path | None = Field(
-        default=None, description="File (mode 0600) with the client secret; none for a public client with PKCE."
-    )
-    scopes: tuple[str, ...] = Field(default=(), description="Instead of the community's.")
-    admins: tuple[str, ...] = Field(
-        default=(),
-        description="Identities (voperson_id or sub) of this issuer who administer the hub. No claim can make an administrator.",
-    )
-    required_entitlement: str = Field(
-        default="", description="Only members of this group may log in, for example 'urn:geant:…:group:umbrellaid'."
-    )
-
-
 class Home(Model):
     """Where a person's files live (``[home]``). The hub creates a missing home and never deletes one."""
 
@@ -99,62 +79,6 @@ class Home(Model):
         if ".." in value.split("/"):
             raise ValueError("must not hold '..'")
         return value
-
-
-class FileSource(Model):
-    """Proposals and their teams in a TOML or CSV file (``type = "file"``)."""
-
-    type: Literal["file"]
-    name: str = "file"
-    path: Path = Field(description="TOML or CSV file, relative to the site's folder; read again when it changes.")
-    facilities: tuple[PlainName, ...] = Field(default=(), description="Only these; empty: all of the site's.")
-
-
-class EntitlementSource(Model):
-    """Proposals in the person's entitlements (``type = "entitlements"``)."""
-
-    type: Literal["entitlements"]
-    name: str = "entitlements"
-    facility: PlainName
-    issuer: str = Field(
-        description="Entitlements count only from this verified issuer. The '#authority' is never trusted."
-    )
-    namespace: str = Field(description="URN namespace the issuer may speak for, compared component by component.")
-    group: tuple[str, ...] = Field(
-        description="Group path before the proposal id: ['umbrellaid', 'esrf', 'proposals']."
-    )
-    roles: dict[str, Role] = Field(
-        default_factory=dict, description="The entitlement's role= to ours; no role is 'member'."
-    )
-    lifetime: Duration = Field(
-        default=timedelta(hours=1),
-        description="The claims count this long after they were seen; they are seen at each login and refresh.",
-    )
-
-
-SourceRule = Annotated[FileSource | EntitlementSource, Field(discriminator="type")]
-
-
-class AccessPolicy(Model):
-    """How fresh a right must be (``[access]``)."""
-
-    max_grant_age: Duration = Field(
-        default=timedelta(minutes=15), description="A grant seen longer ago makes no mount."
-    )
-    keep_last_answer: Duration = Field(
-        default=timedelta(hours=4), description="A failed source's last answer is shown this long, as such."
-    )
-    source_timeout: Duration = Field(
-        default=timedelta(seconds=5), description="A source that has not answered by then has failed."
-    )
-    minimum_uid: int = Field(
-        default=1000, ge=1, description="Nobody runs as a user id below this: those are the system's."
-    )
-    minimum_gid: int = Field(default=100, ge=1, description="Nor with a group id below this.")
-    outage_grace: Duration = Field(
-        default=timedelta(hours=1),
-        description="People at work stay logged in this long while the identity provider is down.",
-    )
 
 
 class Limits(Model):
@@ -245,6 +169,7 @@ class SiteFile(Model):
     account: AccountRule | None = None
     access: AccessPolicy = AccessPolicy()
     sources: tuple[SourceRule, ...] = Field(min_length=1)
+    tokens: dict[PlainName, TokenRule] = Field(default_factory=dict)
     resources: Resources = Resources()
     docker: Docker = Docker()
     local: LocalMode = LocalMode()
@@ -261,3 +186,8 @@ class Site:
     def account_rule(self, facility: str) -> AccountRule | None:
         """How a person's local account is found for a facility's data: the facility's own rule, else the site's."""
         return self.facilities[facility].account or self.config.account
+
+    @property
+    def logins(self) -> tuple[Login, ...]:
+        """All communities people may log in with, the first one first."""
+        return (self.config.login, *self.config.login.also)

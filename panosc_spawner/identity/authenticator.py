@@ -26,7 +26,8 @@ from panosc_spawner.identity.claims import ClaimRules, person_from
 from panosc_spawner.identity.community import Community
 from panosc_spawner.identity.entitlements import parse
 from panosc_spawner.identity.person import Person
-from panosc_spawner.identity.setup import configure_authenticator, read_secret
+from panosc_spawner.identity.setup import configure_authenticator
+from panosc_spawner.secret_file import read_secret
 
 __all__ = ["PanoscAuthenticator", "ProviderDown", "ProviderRefused", "configure_authenticator"]
 
@@ -171,7 +172,8 @@ class PanoscAuthenticator(GenericOAuthenticator):
 
     @default("client_secret")
     def _client_secret_default(self) -> str:
-        return read_secret(Path(self.client_secret_file)) if self.client_secret_file else ""
+        file = self.client_secret_file
+        return read_secret(Path(file), "client secret").get_secret_value() if file else ""
 
     @default("http_request_kwargs")
     def _http_request_kwargs_default(self) -> dict[str, Any]:

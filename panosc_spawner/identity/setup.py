@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import stat
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import timedelta
@@ -13,13 +12,14 @@ from typing import Any
 
 from panosc_spawner.errors import ConfigurationError, EntitlementError, IdentityError
 from panosc_spawner.facilities.model import ClaimAccount, NssAccount
-from panosc_spawner.facilities.site import EntitlementSource, Site
+from panosc_spawner.facilities.site import Site
+from panosc_spawner.facilities.source_rules import EntitlementSource
 from panosc_spawner.identity.community import Community, Endpoints, require_safe_url
 from panosc_spawner.identity.discovery import WAIT, ProviderUnreachable, discover
 from panosc_spawner.identity.entitlements import Entitlement, parse, parse_namespace
 from panosc_spawner.identity.username import canonical_subject
+from panosc_spawner.secret_file import read_secret
 
-MAX_SECRET = 4096
 log = logging.getLogger(__name__)
 
 
@@ -127,26 +127,6 @@ def _read_kept(file: Path, issuer: str) -> Endpoints | None:
         return None
 
 
-def read_secret(file: Path) -> str:
-    """The client secret in a file that only the hub's user may read.
-
-    Raises:
-        ConfigurationError: if it cannot be read, others may read it, or it is empty.
-    """
-    try:
-        mode = file.stat().st_mode
-        secret = file.read_text("utf-8").strip() if stat.S_ISREG(mode) else ""
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(file, "", f"the client secret cannot be read: {type(error).__name__}") from error
-    if mode & 0o077:
-        raise ConfigurationError(
-            file, "", f"the client secret can be read by others (mode {mode & 0o777:o})", f"chmod 600 {file}"
-        )
-    if not secret or len(secret) > MAX_SECRET or not secret.isprintable():
-        raise ConfigurationError(file, "", "holds no client secret", "one line with the secret of your registration")
-    return secret
-
-
 def _secret_is_named(site: Site, community: Community) -> None:
     if site.config.login.client_secret_file is None and community.token_auth != "none":  # noqa: S105 - a method's name
         raise ConfigurationError(
@@ -162,7 +142,7 @@ def _secret_file(site: Site, community: Community) -> str:
     file = site.config.login.client_secret_file
     if file is None:
         return ""
-    read_secret(site.folder / file)  # a mistake is told now, not at the first login
+    read_secret(site.folder / file, "client secret")  # a mistake is told now, not at the first login
     return str(site.folder / file)
 
 

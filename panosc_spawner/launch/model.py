@@ -92,6 +92,9 @@ class Reason(StrEnum):
     OUT_OF_MEMORY = "out-of-memory"
     LOGIN_EXPIRED = "login-expired"
     SOURCE_DOWN = "source-down"
+    REVOKED = "access-removed"  # of a running server: a proposal in it is not the person's any more
+    LOGIN_ENDED = "login-ended"  # of a running server: the login service, or this hub, ended the login
+    SHARED = "shared"
 
 
 @dataclass(frozen=True)

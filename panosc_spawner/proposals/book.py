@@ -13,8 +13,8 @@ from typing import Any, TypeVar
 from panosc_spawner.errors import SourceError
 from panosc_spawner.facilities.ids import ProposalRef
 from panosc_spawner.facilities.model import Role
-from panosc_spawner.facilities.site import FileSource as FileRule
 from panosc_spawner.facilities.site import Site
+from panosc_spawner.facilities.source_rules import FileSource as FileRule
 from panosc_spawner.identity.person import Person
 from panosc_spawner.proposals.entitlement_source import EntitlementProposals
 from panosc_spawner.proposals.file_source import FileProposals

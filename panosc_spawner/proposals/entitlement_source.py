@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from panosc_spawner.errors import EntitlementError, IdError, SourceError
 from panosc_spawner.facilities.ids import ProposalRef
 from panosc_spawner.facilities.model import Role
-from panosc_spawner.facilities.site import EntitlementSource as EntitlementRule
 from panosc_spawner.facilities.site import Site
+from panosc_spawner.facilities.source_rules import EntitlementSource as EntitlementRule
 from panosc_spawner.facilities.units import format_duration
 from panosc_spawner.identity.entitlements import Entitlement, parse
 from panosc_spawner.identity.person import Person
@@ -35,6 +35,7 @@ class EntitlementProposals:
         self._now = now
         self._rule = rule
         self._facility = site.facilities[rule.facility]
+        self.facilities = frozenset({rule.facility})
 
     async def grants(self, person: Person) -> Sequence[Grant]:
         """See :class:`~.source.ProposalSource`."""

@@ -12,8 +12,8 @@ from datetime import UTC, datetime
 from panosc_spawner.errors import IdError, SourceError
 from panosc_spawner.facilities.ids import ProposalRef
 from panosc_spawner.facilities.model import Facility, Role
-from panosc_spawner.facilities.site import FileSource as FileRule
 from panosc_spawner.facilities.site import Site
+from panosc_spawner.facilities.source_rules import FileSource as FileRule
 from panosc_spawner.identity.person import Person
 from panosc_spawner.proposals.file_format import (
     Entry,
@@ -62,7 +62,8 @@ class FileProposals:
         self._facilities = {
             key: facility for key, facility in site.facilities.items() if not rule.facilities or key in rule.facilities
         }
-        self._skipped = frozenset(site.facilities) - frozenset(self._facilities)
+        self.facilities = frozenset(self._facilities)
+        self._skipped = frozenset(site.facilities) - self.facilities
         self._version: tuple[int, ...] = ()
         self._index = _Index()
         self._refused: tuple[tuple[int, ...], str] = ((), "")

@@ -18,6 +18,11 @@ class ProposalSource(Protocol):
         """Its name for people: "ESRF user office list"."""
         ...
 
+    @property
+    def facilities(self) -> frozenset[str]:
+        """The facilities whose proposals it can speak of: while it is down, nothing is known of those."""
+        ...
+
     async def grants(self, person: Person) -> Sequence[Grant]:
         """This person's rights, also those that ended or have not begun; empty only if it knows that there are none.
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from panosc_spawner.audit import AuditLog
 from panosc_spawner.facilities.site import Site
 from panosc_spawner.proposals.book import GrantBook
 
@@ -15,6 +16,7 @@ class HubContext:
 
     site: Site
     book: GrantBook
+    audit: AuditLog = field(default_factory=lambda: AuditLog(None))
 
     def __deepcopy__(self, memo: dict[int, Any]) -> HubContext:
         """Itself: traitlets copies what a configuration holds, and the book's cache must stay one."""

@@ -10,11 +10,13 @@ from tornado import web
 from traitlets.config import Config
 
 from panosc_spawner.errors import ConfigurationError
+from panosc_spawner.facilities.login_rules import Login
 from panosc_spawner.facilities.model import ClaimAccount, Facility, NssAccount, UserOffice
-from panosc_spawner.facilities.site import EntitlementSource, FileSource, Hub, Login, Site, SiteFile
+from panosc_spawner.facilities.site import Hub, Site, SiteFile
+from panosc_spawner.facilities.source_rules import EntitlementSource, FileSource
 from panosc_spawner.identity.authenticator import PanoscAuthenticator, configure_authenticator
 from panosc_spawner.identity.community import Community, Endpoints
-from panosc_spawner.identity.setup import read_secret
+from panosc_spawner.secret_file import read_secret
 
 SHORT = timedelta(seconds=0.3)
 NAMESPACE = "urn:geant:panosc.example"
@@ -232,9 +234,9 @@ async def test_rules_within_the_communitys_namespace_are_fine(site):
     [
         ("secret-secret", 0o644, "read by others"),
         ("secret-secret", 0o640, "chmod 600"),
-        ("", 0o600, "no client secret"),
-        ("a\nb", 0o600, "no client secret"),
-        ("x" * 5000, 0o600, "no client secret"),
+        ("", 0o600, "no secret"),
+        ("a\nb", 0o600, "no secret"),
+        ("x" * 5000, 0o600, "no secret"),
     ],
 )
 def test_a_secret_is_the_hubs_alone(tmp_path, content, mode, words):

@@ -7,9 +7,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from panosc_spawner.errors import SourceError
+from panosc_spawner.facilities.access_rules import AccessPolicy
 from panosc_spawner.facilities.ids import ProposalRef
+from panosc_spawner.facilities.login_rules import Login
 from panosc_spawner.facilities.model import Role
-from panosc_spawner.facilities.site import AccessPolicy, FileSource, Hub, Login, Site, SiteFile
+from panosc_spawner.facilities.site import Hub, Site, SiteFile
+from panosc_spawner.facilities.source_rules import FileSource
 from panosc_spawner.identity.person import Person
 from panosc_spawner.proposals import book as book_module
 from panosc_spawner.proposals.book import GrantBook

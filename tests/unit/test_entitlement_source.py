@@ -8,8 +8,10 @@ import pytest
 
 from panosc_spawner.errors import SourceError
 from panosc_spawner.facilities.ids import IdRule, ProposalRef
+from panosc_spawner.facilities.login_rules import Login
 from panosc_spawner.facilities.model import Facility, Role, UserOffice
-from panosc_spawner.facilities.site import EntitlementSource, Hub, Login, Site, SiteFile
+from panosc_spawner.facilities.site import Hub, Site, SiteFile
+from panosc_spawner.facilities.source_rules import EntitlementSource
 from panosc_spawner.identity.person import Person
 from panosc_spawner.proposals.entitlement_source import EntitlementProposals
 

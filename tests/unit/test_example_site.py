@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from panosc_spawner.facilities.access_rules import AccessPolicy
 from panosc_spawner.facilities.load import load_site
+from panosc_spawner.facilities.login_rules import Login
 from panosc_spawner.facilities.model import Model
-from panosc_spawner.facilities.site import AccessPolicy, Docker, Home, Hub, Limits, LocalMode, Login
+from panosc_spawner.facilities.site import Docker, Home, Hub, Limits, LocalMode
 
 SITE = Path(__file__).parents[2] / "deploy/docker/site"
 

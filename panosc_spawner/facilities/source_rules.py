@@ -1,0 +1,46 @@
+"""Where a site's proposals come from (``[[sources]]`` of ``site.toml``)."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from panosc_spawner.facilities.model import Model, PlainName, Role
+from panosc_spawner.facilities.units import Duration
+
+
+class FileSource(Model):
+    """Proposals and their teams in a TOML or CSV file (``type = "file"``)."""
+
+    type: Literal["file"]
+    name: str = "file"
+    path: Path = Field(description="TOML or CSV file, relative to the site's folder; read again when it changes.")
+    facilities: tuple[PlainName, ...] = Field(default=(), description="Only these; empty: all of the site's.")
+
+
+class EntitlementSource(Model):
+    """Proposals in the person's entitlements (``type = "entitlements"``)."""
+
+    type: Literal["entitlements"]
+    name: str = "entitlements"
+    facility: PlainName
+    issuer: str = Field(
+        description="Entitlements count only from this verified issuer. The '#authority' is never trusted."
+    )
+    namespace: str = Field(description="URN namespace the issuer may speak for, compared component by component.")
+    group: tuple[str, ...] = Field(
+        description="Group path before the proposal id: ['umbrellaid', 'esrf', 'proposals']."
+    )
+    roles: dict[str, Role] = Field(
+        default_factory=dict, description="The entitlement's role= to ours; no role is 'member'."
+    )
+    lifetime: Duration = Field(
+        default=timedelta(hours=1),
+        description="The claims count this long after they were seen; they are seen at each login and refresh.",
+    )
+
+
+SourceRule = Annotated[FileSource | EntitlementSource, Field(discriminator="type")]
