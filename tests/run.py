@@ -28,8 +28,12 @@ DEBIAN_PACKAGES = (
     "docker.io",
     "fonts-dejavu-core",
     "iptables",
+    "ldap-utils",
     "libatomic1",  # the Node inside Playwright
     "mmdebstrap",
+    "postgresql",
+    "slapd",
+    "xmlsec1",
 )
 DOCKER_WAIT_SECONDS = 60
 
