@@ -36,6 +36,7 @@ DEBIAN_PACKAGES = (
     "xmlsec1",
 )
 DOCKER_WAIT_SECONDS = 60
+SERVICE_POLICY = Path("/usr/sbin/policy-rc.d")  # 101: may not be started (invoke-rc.d(8))
 
 
 class Stage(NamedTuple):
@@ -108,11 +109,27 @@ def install_debian_packages() -> None:
     print(f"Installing {', '.join(wanted)} …", flush=True)
     quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     log = WORK / "apt.log"
-    with log.open("w") as out:
+    with log.open("w") as out, no_services_started():
         for command in (["update", "-q"], ["install", "-qy", "--no-install-recommends", *wanted]):
             if subprocess.run(["apt-get", *command], env=quiet, stdout=out, stderr=out, check=False).returncode:
                 print(f"apt-get {command[0]} failed:\n{tail(log)}")
                 return
+
+
+@contextlib.contextmanager
+def no_services_started() -> Iterator[None]:
+    """Debian starts a service when its package is installed; the tests start their own, and only while they run."""
+    try:
+        with SERVICE_POLICY.open("x") as policy:
+            policy.write("#!/bin/sh\nexit 101\n")
+        SERVICE_POLICY.chmod(0o755)
+    except FileExistsError:  # the machine has a policy of its own
+        yield
+        return
+    try:
+        yield
+    finally:
+        SERVICE_POLICY.unlink()
 
 
 def python_environment() -> dict[str, str]:
