@@ -9,6 +9,7 @@
     ├── EntitlementError     text that is not an AARC entitlement
     ├── IdentityError        claims that do not say who somebody is
     ├── SourceError          a proposal source did not answer
+    │   └── PersonalSourceError   about this person only; others' questions are answered
     └── TokenError           no token can be had for somebody's code or a source
 """
 
@@ -68,6 +69,13 @@ class SourceError(PanoscError):
         self.source = source
         self.reason = reason
         super().__init__(f"{source}: {reason}")
+
+
+class PersonalSourceError(SourceError):
+    """A source could not answer about one person, for a reason that is theirs: no token, a login that is too old.
+
+    It says nothing about whether the source works, so it does not count against it (``proposals/breaker.py``).
+    """
 
 
 class TokenError(PanoscError):
