@@ -10,7 +10,7 @@ from panosc_spawner.check.finding import Finding, error, ok, warning
 from panosc_spawner.errors import SourceError
 from panosc_spawner.facilities.model import AccountRule, NssAccount, SharedAccount, TableAccount
 from panosc_spawner.facilities.site import Site
-from panosc_spawner.proposals.book import sources_of
+from panosc_spawner.proposals.make import sources_of
 from panosc_spawner.proposals.source import ProposalSource
 
 

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from panosc_spawner.errors import ConfigurationError, EntitlementError, IdentityError
-from panosc_spawner.facilities.model import ClaimAccount, NssAccount
 from panosc_spawner.facilities.site import Site
 from panosc_spawner.facilities.source_rules import EntitlementSource
 from panosc_spawner.identity.community import Community, Endpoints, require_safe_url
 from panosc_spawner.identity.discovery import WAIT, ProviderUnreachable, discover
 from panosc_spawner.identity.entitlements import Entitlement, parse, parse_namespace
+from panosc_spawner.identity.person_keys import claims_needed
 from panosc_spawner.identity.username import canonical_subject
 from panosc_spawner.secret_file import read_secret
 
@@ -56,7 +56,7 @@ def configure_authenticator(c: Any, site: Site, community: Community, *, wait: t
         "login_service": community.title,
         "admins": list(_admins(site, community)),
         "required_entitlement": _required_entitlement(site, community),
-        "kept_claims": sorted(set(_claims_for_accounts(site))),
+        "kept_claims": sorted(claims_needed(site)),
         "outage_grace": site.config.access.outage_grace.total_seconds(),
         "custom_403_message": f"Your {community.title} login may not use this hub. {_ask(site)}",
     }
@@ -191,16 +191,6 @@ def _check_namespace(entitlement: Entitlement, community: Community) -> None:
     if not any(entitlement.within(namespace) for namespace in community.namespaces):
         known = ", ".join(community.namespaces) or "none"
         raise EntitlementError(f"{community.title} may not speak for this namespace; its own: {known}")
-
-
-def _claims_for_accounts(site: Site) -> Iterator[str]:
-    """The claims that the account rules of the site and of its facilities read."""
-    for facility in site.facilities:
-        rule = site.account_rule(facility)
-        if isinstance(rule, NssAccount) and not rule.table:
-            yield rule.claim
-        if isinstance(rule, ClaimAccount):
-            yield from filter(None, (rule.uid, rule.gid, rule.name, rule.gids))
 
 
 def _ask(site: Site) -> str:

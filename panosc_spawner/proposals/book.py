@@ -14,27 +14,21 @@ from panosc_spawner.errors import SourceError
 from panosc_spawner.facilities.ids import ProposalRef
 from panosc_spawner.facilities.model import Role
 from panosc_spawner.facilities.site import Site
-from panosc_spawner.facilities.source_rules import FileSource as FileRule
 from panosc_spawner.identity.person import Person
-from panosc_spawner.proposals.entitlement_source import EntitlementProposals
-from panosc_spawner.proposals.file_source import FileProposals
+from panosc_spawner.proposals.credentials import NoTokens, TokenBroker
+from panosc_spawner.proposals.make import sources_of
 from panosc_spawner.proposals.model import Grant, GrantReport, Proposal, SourceOutcome
 from panosc_spawner.proposals.source import ProposalDirectory, ProposalSource
 
 MAX_PEOPLE = 5000
 NO_AGE = timedelta()
 T = TypeVar("T")
+OnAnswer = Callable[[Person, str, Sequence[Grant]], None]
+"""Told of each good answer of a source, as soon as it came: the person, the source's name, all its grants."""
+_NO_TOKENS = NoTokens()
 _STRENGTH = {role: place for place, role in enumerate(Role)}
 _LAST = datetime.max.replace(tzinfo=UTC)
 log = logging.getLogger(__name__)
-
-
-def sources_of(site: Site) -> tuple[ProposalSource, ...]:
-    """The sources that the site's ``[[sources]]`` name, in their order."""
-    return tuple(
-        FileProposals(rule, site) if isinstance(rule, FileRule) else EntitlementProposals(rule, site)
-        for rule in site.config.sources
-    )
 
 
 @dataclass(frozen=True)
@@ -60,6 +54,7 @@ class GrantBook:
     Args:
         site: its ``[access]`` policy says how long to wait, and how long an answer is kept.
         sources: whom to ask, instead of the site's own.
+        broker: hands out tokens of people, for the site's sources that are asked in their name.
         now: the clock, for tests.
     """
 
@@ -68,10 +63,12 @@ class GrantBook:
         site: Site,
         *,
         sources: Sequence[ProposalSource] | None = None,
+        broker: TokenBroker = _NO_TOKENS,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self.sources = sources_of(site) if sources is None else tuple(sources)
+        self.sources = sources_of(site, broker) if sources is None else tuple(sources)
         self.policy = site.config.access
+        self.on_answer: OnAnswer | None = None
         self._now = now
         self._answers: OrderedDict[tuple[str, str], dict[int, _Answer]] = OrderedDict()
         self._asking: dict[tuple[Any, ...], asyncio.Task[_Reply]] = {}
@@ -133,7 +130,16 @@ class GrantBook:
             return "it failed; the people who run this hub find the reason in its log"
         answer = _Answer(tuple(grants), begun, person.seen_at)
         self._remember(at, person, answer)
+        self._tell(person, source.name, answer)
         return answer
+
+    def _tell(self, person: Person, source: str, answer: _Answer) -> None:
+        if self.on_answer is None:
+            return
+        try:
+            self.on_answer(person, source, answer.grants)
+        except Exception:  # whoever listens must not take the answer away
+            log.exception("Telling of an answer of %s failed", source)
 
     def _known(self, at: int, person: Person) -> _Answer | None:
         return self._answers.get((person.issuer, person.subject), {}).get(at)

@@ -1,0 +1,174 @@
+"""By what name or number a facility's own system knows a person: resolves ``person = {…}`` rules.
+
+Strict: a value that is not exactly one plain word is no key, and an identity of one issuer never stands for one of another.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import io
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from pydantic import BaseModel
+
+from panosc_spawner.facilities.model import ClaimAccount, NssAccount
+from panosc_spawner.facilities.person_keys import ClaimKey, PersonKey, SubjectKey, TableKey
+from panosc_spawner.facilities.site import Site
+from panosc_spawner.facilities.watched_file import UnusableFileError, WatchedFile
+from panosc_spawner.identity.community import load_community
+from panosc_spawner.identity.person import Person
+
+_PLAIN = re.compile(r"[\x21-\x7e]{1,256}", re.ASCII)
+
+
+@dataclass(frozen=True)
+class NoKey:
+    """Why a person has no key, in words that may be shown to them.
+
+    ``failed``: it could not be found out now. A source must then raise, never answer that they have no proposals.
+    """
+
+    reason: str
+    failed: bool = False
+
+
+async def person_key(rule: PersonKey, person: Person, site: Site) -> str | NoKey:
+    """The one name or number by which somebody knows this person; if there is none, or more than one, why."""
+    keys = await person_keys(rule, person, site)
+    if isinstance(keys, NoKey):
+        return keys
+    if len(keys) > 1:
+        return NoKey("your linked identities lead to more than one person there")
+    return keys[0]
+
+
+async def person_keys(rule: PersonKey, person: Person, site: Site) -> tuple[str, ...] | NoKey:
+    """All names or numbers by which somebody knows this person: one for each identity proven to be theirs, at least one."""
+    match rule:
+        case ClaimKey():
+            return _claimed(rule, person, site)
+        case SubjectKey():
+            return _subjects(rule.issuer, person, site)
+        case TableKey():
+            subjects = _subjects(rule.issuer, person, site)
+            return subjects if isinstance(subjects, NoKey) else await _listed(rule, subjects, site)
+
+
+def issuer_or_first(issuer: str, site: Site) -> str:
+    """An issuer, or, for an empty one, that of the site's first login.
+
+    Raises:
+        ConfigurationError: if the first login's community has no file.
+    """
+    login = site.config.login
+    return issuer or login.issuer or load_community(login.community, site.folder).issuer
+
+
+def subjects_at(issuer: str, person: Person, site: Site) -> tuple[str, ...]:
+    """The person's identities at an issuer; an empty one is the site's first login's."""
+    if not issuer and len(site.logins) == 1:
+        return person.subjects_of(person.issuer)  # there is no other login to come by
+    return person.subjects_of(issuer_or_first(issuer, site))
+
+
+def comes_from(issuer: str, person: Person, site: Site) -> bool:
+    """Whether the person's claims are those of this issuer's login; an empty one is the site's first."""
+    if not issuer and len(site.logins) == 1:
+        return True
+    return person.issuer == issuer_or_first(issuer, site)
+
+
+def claims_needed(site: Site) -> frozenset[str]:
+    """The claims that account rules and person keys of this site read; no others need to be kept."""
+    rules = [site.account_rule(facility) for facility in site.facilities]
+    return frozenset(claim for model in (*rules, *site.config.sources) if model for claim in _claims_in(model))
+
+
+def _claims_in(model: BaseModel) -> Iterator[str]:
+    match model:
+        case ClaimKey():
+            yield model.claim
+        case NssAccount() if not model.table:
+            yield model.claim
+        case ClaimAccount():
+            yield from filter(None, (model.uid, model.gid, model.name, model.gids))
+    for name in type(model).model_fields:
+        inner = getattr(model, name)
+        for one in inner if isinstance(inner, tuple) else (inner,):
+            if isinstance(one, BaseModel):
+                yield from _claims_in(one)
+
+
+def claim_text(value: Any) -> str:
+    """A claim as one plain word: text, a whole number, or a list of exactly one; else empty."""
+    value = value[0] if isinstance(value, list | tuple) and len(value) == 1 else value
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
+    return value if isinstance(value, str) and _PLAIN.fullmatch(value) else ""
+
+
+def _subjects(issuer: str, person: Person, site: Site) -> tuple[str, ...] | NoKey:
+    found = subjects_at(issuer, person, site)
+    return found or NoKey("it knows people by another login than the one you used, and yours is not linked to it")
+
+
+def _claimed(rule: ClaimKey, person: Person, site: Site) -> tuple[str, ...] | NoKey:
+    if not comes_from(rule.issuer, person, site):
+        return NoKey(f"it knows people by '{rule.claim}' of another login than the one you used")
+    if person.claims.get(rule.claim) in (None, "", []):
+        return NoKey(f"no '{rule.claim}' came with your login")
+    text = claim_text(person.claims.get(rule.claim))
+    return (text,) if text else NoKey(f"the '{rule.claim}' that came with your login is not one plain value")
+
+
+async def _listed(rule: TableKey, subjects: tuple[str, ...], site: Site) -> tuple[str, ...] | NoKey:
+    try:
+        table = await _table(site.folder / rule.path).current()
+    except UnusableFileError as error:
+        return NoKey(str(error), failed=True)
+    found = dict.fromkeys(table[name] for subject in subjects if (name := folded(subject)) in table)
+    return tuple(found) or NoKey("your identity is not in its list")
+
+
+def folded(subject: str) -> str:
+    """What an identity is looked up by: a scoped identifier means the same in any case (voperson_id), another does not."""
+    return subject.lower() if "@" in subject else subject
+
+
+_Tables = dict[Path, WatchedFile[dict[str, str]]]
+_tables: WeakKeyDictionary[asyncio.AbstractEventLoop, _Tables] = WeakKeyDictionary()
+
+
+def _table(path: Path) -> WatchedFile[dict[str, str]]:
+    tables = _tables.setdefault(asyncio.get_running_loop(), {})
+    if path not in tables:
+        tables[path] = WatchedFile(path, _key_table)
+    return tables[path]
+
+
+def _key_table(text: str) -> dict[str, str]:
+    rows = csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline=""), strict=True)
+    table: dict[str, str] = {}
+    try:
+        header = [name.strip() for name in next(rows, [])]
+        if sorted(header) != ["key", "person"]:
+            raise ValueError("line 1: the columns must be 'person' and 'key'")
+        for row in rows:
+            cells = [cell.strip() for cell in row]
+            if not any(cells):
+                continue
+            if len(cells) != 2 or not all(_PLAIN.fullmatch(cell) for cell in cells):
+                raise ValueError(f"line {rows.line_num}: must be an identity and a key, each one plain word")
+            person, key = cells if header[0] == "person" else cells[::-1]
+            if folded(person) in table:
+                raise ValueError(f"line {rows.line_num}: this person is there twice")
+            table[folded(person)] = key
+    except csv.Error as error:
+        raise ValueError(f"line {rows.line_num}: not CSV: {error}") from error
+    return table

@@ -1,0 +1,33 @@
+"""From a site's ``[[sources]]`` to the sources themselves."""
+
+from __future__ import annotations
+
+from panosc_spawner.facilities.site import Site
+from panosc_spawner.facilities.source_rules import EntitlementSource, FileSource, SourceRule
+from panosc_spawner.proposals.credentials import NoTokens, TokenBroker
+from panosc_spawner.proposals.entitlement_source import EntitlementProposals
+from panosc_spawner.proposals.file_source import FileProposals
+from panosc_spawner.proposals.source import ProposalSource
+
+_NO_TOKENS = NoTokens()
+
+
+def sources_of(site: Site, broker: TokenBroker = _NO_TOKENS) -> tuple[ProposalSource, ...]:
+    """The sources that the site's ``[[sources]]`` name, in their order.
+
+    Args:
+        site: the site.
+        broker: hands out tokens of people, for the sources that are asked in their name.
+
+    Raises:
+        ConfigurationError: if a file with a source's credentials cannot be used.
+    """
+    return tuple(_source(rule, site, broker) for rule in site.config.sources)
+
+
+def _source(rule: SourceRule, site: Site, broker: TokenBroker) -> ProposalSource:
+    match rule:
+        case FileSource():
+            return FileProposals(rule, site)
+        case EntitlementSource():
+            return EntitlementProposals(rule, site)
