@@ -8,6 +8,7 @@
     ├── PathError            a path that cannot be rendered, or leaves its root
     ├── EntitlementError     text that is not an AARC entitlement
     ├── IdentityError        claims that do not say who somebody is
+    ├── PeopleError          the book of people cannot be read or written
     ├── SourceError          a proposal source did not answer
     │   └── PersonalSourceError   about this person only; others' questions are answered
     └── TokenError           no token can be had for somebody's code or a source
@@ -55,6 +56,10 @@ class EntitlementError(PanoscError):
 
 class IdentityError(PanoscError):
     """The claims do not prove who somebody is, or name an account that may not log in."""
+
+
+class PeopleError(PanoscError):
+    """The book of people cannot be used. Says nothing about any person: try again, or ask the hub's operator."""
 
 
 class SourceError(PanoscError):

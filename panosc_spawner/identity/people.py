@@ -1,0 +1,459 @@
+"""Which identity is which person of this hub: the book of people, one SQLite file.
+
+A *person* is a user name of the hub: opaque (``p-…``), made at the first login, and theirs for ever. An *identity* is an
+issuer and a subject; one or more of them belong to a person, each to one at most. What may happen to an identity:
+
+========== ============================================================== =========================================
+state      how it comes about                                             its next login
+========== ============================================================== =========================================
+(unknown)  never seen                                                     makes a person of its own
+active     first login, linked, moved by a migration rule                 is the person's
+unlinked   unlinked from a person, with no account of its own to go to    refused, in words, until linked or released
+removed    an administrator shut it out                                   refused, in words, until linked by an administrator or released
+released   an administrator let it begin anew                             makes a new person: never one of before
+========== ============================================================== =========================================
+
+An identity that had an account of its own when it was linked elsewhere goes back to that account when it is unlinked; nobody
+else can have got it meanwhile. No user name is ever given to somebody else, no row is ever deleted, and every change has a line
+of history with who, why, and on what proof.
+
+The hub and ``panosc-hub people`` may have the file open at the same time. Reads take some microseconds and never wait.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from sqlite3 import Connection, Row
+from typing import TYPE_CHECKING, Any
+
+from panosc_spawner.audit import AuditLog, Event
+from panosc_spawner.errors import IdentityError, PeopleError
+from panosc_spawner.identity.people_file import open_file, sqlite_errors_in_words
+from panosc_spawner.identity.people_model import Act, Change, KnownIdentity, Moved, State, is_person_name
+from panosc_spawner.identity.person import Identity
+from panosc_spawner.identity.username import MAX_SUBJECT, username_for
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["PeopleStore"]
+
+HUB = "hub"
+"""Who did it, where nobody did: a first login, a rule."""
+
+MAX_TEXT = 500
+_MAX_ISSUER = 512
+_SUBJECT = re.compile(r"[\x21-\x7e]+", re.ASCII)
+_MAX_GENERATIONS = 1000
+_ASK = "Ask the people who run this hub."
+
+
+class PeopleStore:
+    """The book of people.
+
+    Args:
+        file: of SQLite; made with mode 0600 if it is missing.
+        audit: where links and their ends are written down, beside the book's own history.
+
+    Raises:
+        PeopleError: if the file is not one of this or an earlier version, or cannot be used.
+    """
+
+    def __init__(self, file: Path, audit: AuditLog | None = None) -> None:
+        self.file = file
+        self._audit = audit or AuditLog(None)
+        self._lock = threading.RLock()
+        self._connection = open_file(file)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> PeopleStore:
+        """Itself: traitlets copies what a configuration holds."""
+        return self
+
+    def close(self) -> None:
+        """Close the file. What was written is there already."""
+        with self._lock:
+            self._connection.close()
+
+    # -- whose it is -------------------------------------------------------------------------------------------------
+
+    def name_of(self, identity: Identity, former: Sequence[Identity] = ()) -> str:
+        """The user name of the person an identity belongs to, or the one its first login will make. Writes nothing.
+
+        Args:
+            identity: as a login proved it, canonical.
+            former: what the same identity was called before, by a migration rule of its community.
+
+        Raises:
+            IdentityError: in words for the person, if the identity was unlinked or removed.
+            PeopleError: if the book cannot be read; that says nothing about the person.
+        """
+        with self._reading() as db:
+            return _resolved(db, identity, former)[0]
+
+    def admit(self, identity: Identity, former: Sequence[Identity] = ()) -> str:
+        """As :meth:`name_of`, and store it. Called when a login has been allowed, and only then.
+
+        Raises:
+            IdentityError, PeopleError: as :meth:`name_of`.
+        """
+        with self._reading() as db:
+            name, origin = _resolved(db, identity, former)
+        if origin == identity:
+            return name
+        with self._writing() as db:
+            name, origin = _resolved(db, identity, former)  # the other process may have been faster
+            if origin is None:
+                _make(db, identity, name)
+            elif origin != identity:
+                _set(db, identity, name, State.ACTIVE)
+                change = (Act.MIGRATED, identity, name, HUB, "migration rule of the community", f"was {origin.subject}")
+                _write_down(db, *change)
+        if origin is not None and origin != identity:
+            self._told(Event.IDENTITY_LINKED, identity, name, HUB, *change[4:], "")
+        return name
+
+    def identities_of(self, username: str) -> tuple[Identity, ...]:
+        """All identities that log in as this person, the oldest first."""
+        return tuple(known.identity for known in self.known_of(username) if known.state is State.ACTIVE)
+
+    def linked(self, username: str, identity: Identity) -> tuple[Identity, ...]:
+        """A person's identities beside the one they logged in with: ``Person.linked``."""
+        return tuple(other for other in self.identities_of(username) if other != identity)
+
+    def known_of(self, username: str) -> tuple[KnownIdentity, ...]:
+        """What is or was last this person's, the oldest first."""
+        with self._reading() as db:
+            rows = db.execute("SELECT * FROM identity WHERE username = ? ORDER BY since, issuer, subject", (username,))
+            return tuple(map(_known, rows.fetchall()))
+
+    def known(self, identity: Identity) -> KnownIdentity | None:
+        """What the book holds about an identity."""
+        with self._reading() as db:
+            return _look_up(db, identity)
+
+    def is_person(self, username: str) -> bool:
+        """Whether this user name was ever given to somebody."""
+        with self._reading() as db:
+            return _is_person(db, username)
+
+    def everybody(self) -> list[KnownIdentity]:
+        """Every identity in the book, by person."""
+        with self._reading() as db:
+            return list(map(_known, db.execute("SELECT * FROM identity ORDER BY username, since").fetchall()))
+
+    # -- changes -----------------------------------------------------------------------------------------------------
+
+    def link(
+        self, username: str, identity: Identity, *, by: str, reason: str, proof: str, leaving: str = ""
+    ) -> Moved | None:
+        """Make an identity log in as this person from now on.
+
+        Args:
+            username: whose it shall be; somebody the book knows.
+            identity: canonical.
+            by: the user name of who did it; "hub" for a rule; a name of the operating system for the command line.
+            reason: why, in words.
+            proof: what shows that both are one person's.
+            leaving: the person it belongs to now, if it belongs to one: nobody's identity is moved unawares.
+
+        Returns:
+            What changed; None if it was theirs already.
+
+        Raises:
+            IdentityError: if it is another person's than ``leaving`` says, or nobody is called ``username``.
+            PeopleError: if the book cannot be written.
+        """
+        with self._writing() as db:
+            if not _is_person(db, username):
+                raise IdentityError(f"Nobody here is called {username!r:.40}.")
+            known = _look_up(db, identity)
+            owner = known.username if known and known.state is State.ACTIVE else ""
+            if owner == username:
+                return None
+            if owner != leaving:
+                raise IdentityError(
+                    "This login has an account of its own here." if owner else "This login has no account any more."
+                )
+            own = owner if owner and _founder(db, owner) == identity else (known.left if known else "")
+            # Whoever left this account for another one cannot come back to it any more: it will hold somebody's work.
+            db.execute("UPDATE identity SET left_name = '' WHERE left_name = ?", (username,))
+            _set(db, identity, username, State.ACTIVE, left=own if own != username else "")
+            if owner:
+                _write_down(db, Act.LEFT, identity, owner, by, reason, proof)
+            _write_down(db, Act.LINKED, identity, username, by, reason, proof)
+        self._told(Event.IDENTITY_LINKED, identity, username, by, reason, proof, owner)
+        return Moved(identity, username, owner)
+
+    def unlink(self, username: str, identity: Identity, *, by: str, reason: str, proof: str) -> str:
+        """Make an identity log in as this person no more.
+
+        Returns:
+            The user name it logs in as from now on: the account of its own that it had before; or "", and it is refused.
+
+        Raises:
+            IdentityError: if it is not theirs, or the only one that they have.
+            PeopleError: if the book cannot be written.
+        """
+        with self._writing() as db:
+            known = _look_up(db, identity)
+            if known is None or known.state is not State.ACTIVE or known.username != username:
+                raise IdentityError("This login does not belong to this account.")
+            if len(_active(db, username)) < 2:
+                raise IdentityError("This is the only login of this account. Without it nobody could open it.")
+            _write_down(db, Act.UNLINKED, identity, username, by, reason, proof)
+            back = known.left if known.left and not _active(db, known.left) else ""
+            if back:
+                _set(db, identity, back, State.ACTIVE)
+                _write_down(db, Act.RETURNED, identity, back, by, reason, proof)
+            else:
+                _set(db, identity, username, State.UNLINKED)
+        self._told(Event.IDENTITY_UNLINKED, identity, username, by, reason, proof, back or "refused")
+        return back
+
+    def remove(self, identity: Identity, *, by: str, reason: str) -> str:
+        """Shut an identity out, even the last one of a person; for administrators.
+
+        Returns:
+            The user name of the person whose it was; "" if it was nobody's.
+
+        Raises:
+            IdentityError: if it is shut out already.
+            PeopleError: if the book cannot be written.
+        """
+        with self._writing() as db:
+            known = _look_up(db, identity)
+            if known and known.state is State.REMOVED:
+                raise IdentityError("This login is shut out already.")
+            owner = known.username if known and known.state is State.ACTIVE else ""
+            if known is None:  # of whom nobody has heard yet: shut out all the same
+                _insert_identity(db, identity, "", State.REMOVED)
+            else:
+                _set(db, identity, known.username, State.REMOVED, left=known.left)
+            _write_down(db, Act.REMOVED, identity, owner, by, reason, "")
+        self._told(Event.IDENTITY_UNLINKED, identity, owner, by, reason, "", "shut out")
+        return owner
+
+    def release(self, identity: Identity, *, by: str, reason: str) -> None:
+        """Let an unlinked or removed identity log in again, as a new person; for administrators.
+
+        To give it back the account that it had, link it to that one.
+
+        Raises:
+            IdentityError: if it is neither unlinked nor removed.
+            PeopleError: if the book cannot be written.
+        """
+        with self._writing() as db:
+            known = _look_up(db, identity)
+            if known is None or known.state not in (State.UNLINKED, State.REMOVED):
+                raise IdentityError("This login is not shut out.")
+            _set(db, identity, "", State.RELEASED)
+            _write_down(db, Act.RELEASED, identity, "", by, reason, "")
+        self._told(Event.ADMIN, identity, known.username, by, reason, "", "released")
+
+    # -- history -----------------------------------------------------------------------------------------------------
+
+    def history(
+        self, *, username: str = "", identity: Identity | None = None, after: int = 0, limit: int = 1000
+    ) -> list[Change]:
+        """What happened, in order: of one person, of one identity, or of all; after the change of this number."""
+        where, values = "number > ?", [after]  # type: str, list[object]
+        if username:
+            where, values = f"{where} AND username = ?", [*values, username]
+        if identity:
+            where, values = f"{where} AND issuer = ? AND subject = ?", [*values, *identity]
+        with self._reading() as db:
+            query = f"SELECT * FROM history WHERE {where} ORDER BY number LIMIT ?"  # noqa: S608 - texts of above
+            return [_change(row) for row in db.execute(query, (*values, limit))]
+
+    def unheard(self) -> list[Change]:
+        """Changes that the hub has not acted on yet."""
+        with self._reading() as db:
+            (heard,) = db.execute("SELECT number FROM heard").fetchone()
+        return self.history(after=heard)
+
+    def heard(self, number: int) -> None:
+        """The hub has acted on all changes up to this one."""
+        with self._writing() as db:
+            db.execute("UPDATE heard SET number = ? WHERE number < ?", (number, number))
+
+    def version(self) -> int:
+        """Another number when another process has changed the file; costs next to nothing."""
+        with self._reading() as db:
+            return int(db.execute("PRAGMA data_version").fetchone()[0])
+
+    # -- access to the file ------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
+        with self._lock, sqlite_errors_in_words(self.file):
+            yield self._connection
+
+    @contextmanager
+    def _writing(self) -> Iterator[Connection]:
+        """A transaction that no other process can come between."""
+        with self._lock, sqlite_errors_in_words(self.file):
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._connection
+            except BaseException:
+                self._connection.rollback()
+                raise
+            self._connection.commit()
+
+    def _told(
+        self, event: Event, identity: Identity, username: str, by: str, reason: str, proof: str, account: str
+    ) -> None:
+        """Write it into the audit log, too. ``account``: the one it left or goes back to, or what becomes of it."""
+        self._audit.record(
+            event,
+            person=username,
+            identity=str(identity),
+            by=by,
+            reason=reason,
+            evidence=proof,
+            **({"account": account} if account else {}),
+        )
+
+
+def _resolved(db: Connection, identity: Identity, former: Sequence[Identity]) -> tuple[str, Identity | None]:
+    """The name of an identity, and which identity in the book it comes from: itself, a former one, or none yet."""
+    _require_plain(identity)
+    known = _look_up(db, identity)
+    for candidate in former if known is None else ():
+        found = _look_up(db, candidate)
+        if found and found.state is not State.RELEASED:
+            known = found  # also one that is shut out: a new name for it does not open what the old one may not
+            break
+    if known is None or known.state is State.RELEASED:
+        return _new_name(db, identity), None
+    if known.state is not State.ACTIVE:
+        raise IdentityError(_refusal(known))
+    return known.username, known.identity
+
+
+def _refusal(known: KnownIdentity) -> str:
+    if known.state is State.REMOVED:
+        return f"This login was shut out from this hub on {known.since:%d %B %Y}. {_ASK}"
+    return (
+        f"This login was unlinked from an account of this hub on {known.since:%d %B %Y}, and cannot be used here by itself. "
+        "Log in with the other login of that account and link this one again, or ask the people who run this hub."
+    )
+
+
+def _new_name(db: Connection, identity: Identity) -> str:
+    """The name for a first login. One that was ever given, to whomever, is not given again."""
+    known = _look_up(db, identity)
+    name = username_for(*identity)
+    if known is None:
+        if _is_person(db, name):
+            raise IdentityError(f"The book of people does not fit this login. {_ASK}")
+        return name
+    for generation in range(1, _MAX_GENERATIONS):
+        if not _is_person(db, name):
+            return name
+        name = username_for(identity.issuer, f"{identity.subject} {generation}")  # no subject holds a blank
+    raise IdentityError(f"This login began anew too often. {_ASK}")
+
+
+def _make(db: Connection, identity: Identity, name: str) -> None:
+    db.execute("INSERT INTO person VALUES (?, ?, ?, ?)", (name, *identity, _now()))
+    if _look_up(db, identity):
+        _set(db, identity, name, State.ACTIVE)
+    else:
+        _insert_identity(db, identity, name, State.ACTIVE)
+    _write_down(db, Act.MADE, identity, name, HUB, "first login", "")
+
+
+def _look_up(db: Connection, identity: Identity) -> KnownIdentity | None:
+    row = db.execute("SELECT * FROM identity WHERE issuer = ? AND subject = ?", identity).fetchone()
+    return _known(row) if row else None
+
+
+def _active(db: Connection, username: str) -> list[KnownIdentity]:
+    rows = db.execute("SELECT * FROM identity WHERE username = ? AND state = 'active'", (username,)).fetchall()
+    return list(map(_known, rows))
+
+
+def _is_person(db: Connection, username: str) -> bool:
+    return db.execute("SELECT 1 FROM person WHERE username = ?", (username,)).fetchone() is not None
+
+
+def _founder(db: Connection, username: str) -> Identity | None:
+    row = db.execute("SELECT issuer, subject FROM person WHERE username = ?", (username,)).fetchone()
+    return Identity(*row) if row else None
+
+
+def _set(db: Connection, identity: Identity, username: str, state: State, left: str = "") -> None:
+    """Store what an identity is now."""
+    if _look_up(db, identity) is None:
+        return _insert_identity(db, identity, username, state, left)
+    db.execute(
+        "UPDATE identity SET username = ?, state = ?, since = ?, left_name = ? WHERE issuer = ? AND subject = ?",
+        (username, state.value, _now(), left, *identity),
+    )
+
+
+def _insert_identity(db: Connection, identity: Identity, username: str, state: State, left: str = "") -> None:
+    _require_plain(identity)
+    db.execute("INSERT INTO identity VALUES (?, ?, ?, ?, ?, ?)", (*identity, username, state.value, _now(), left))
+
+
+def _write_down(db: Connection, act: Act, identity: Identity, username: str, by: str, reason: str, proof: str) -> None:
+    """A line of history."""
+    for what, text in (("by", by), ("reason", reason)):
+        if not text.strip():
+            raise IdentityError(f"A change of whose a login is needs a text for '{what}'.")
+    for text in (by, reason, proof):
+        if len(text) > MAX_TEXT or not text.isprintable():
+            raise IdentityError(f"Texts for the history are one line of at most {MAX_TEXT} characters.")
+    db.execute(
+        "INSERT INTO history (time, act, issuer, subject, username, by, reason, proof) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (_now(), act.value, *identity, username, by, reason, proof),
+    )
+
+
+def _require_plain(identity: Identity) -> None:
+    """The book holds canonical identities only: what does not look like one came some other way."""
+    issuer, subject = identity
+    if not issuer or len(issuer) > _MAX_ISSUER or not _SUBJECT.fullmatch(issuer):
+        raise IdentityError("This issuer is not an address.")
+    if len(subject) > MAX_SUBJECT or not _SUBJECT.fullmatch(subject):
+        raise IdentityError("This subject is not a plain identifier.")
+
+
+def _known(row: Row) -> KnownIdentity:
+    """A row as it may be believed: a name that this hub did not make opens nothing."""
+    try:
+        state = State(row["state"])
+        since = datetime.fromisoformat(row["since"])
+    except (ValueError, TypeError) as error:
+        raise PeopleError("The book of people holds a line that this hub did not write.") from error
+    nobody = row["username"] == "" and state in (State.REMOVED, State.RELEASED)
+    if not nobody and not is_person_name(row["username"]):
+        raise PeopleError("The book of people holds a user name that this hub did not make.")
+    if row["left_name"] and not is_person_name(row["left_name"]):
+        raise PeopleError("The book of people holds a user name that this hub did not make.")
+    identity = Identity(row["issuer"], row["subject"])
+    return KnownIdentity(identity, row["username"], state, since, row["left_name"])
+
+
+def _change(row: Row) -> Change:
+    return Change(
+        number=row["number"],
+        time=datetime.fromisoformat(row["time"]),
+        act=Act(row["act"]),
+        identity=Identity(row["issuer"], row["subject"]),
+        username=row["username"],
+        by=row["by"],
+        reason=row["reason"],
+        proof=row["proof"],
+    )
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
