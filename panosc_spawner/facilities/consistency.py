@@ -24,6 +24,7 @@ def disagreements(site: Site, file: Path) -> Iterator[ConfigurationError]:
     for index, source in enumerate(site.config.sources):
         yield from _source(site, file, f"sources[{index + 1}]", source)
     yield from _source_names(site, file)
+    yield from _sources_that_count(site)
     yield from _resources(site, file)
 
 
@@ -111,6 +112,18 @@ def _source_names(site: Site, file: Path) -> Iterator[ConfigurationError]:
             yield ConfigurationError(
                 file, "sources", f"{times} sources are called {name!r}", "give each a name; people see it as the reason"
             )
+
+
+def _sources_that_count(site: Site) -> Iterator[ConfigurationError]:
+    """A name that no source has would take all rights away, and look like people without proposals."""
+    names = [source.name for source in site.config.sources]
+    for facility in site.facilities.values():
+        file = site.folder / "facilities" / f"{facility.id}.toml"
+        for name in facility.sources:
+            if name not in names:
+                close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+                hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(map(repr, names))}"
+                yield ConfigurationError(file, "sources", f"no source of site.toml is called {name!r}", hint)
 
 
 def _resources(site: Site, file: Path) -> Iterator[ConfigurationError]:

@@ -227,6 +227,11 @@ class Facility(Model):
     paths: Paths | None = None
     areas: dict[Area, AreaRule] = Field(default_factory=dict)
     account: AccountRule | None = Field(default=None, description="Instead of the site's [account].")
+    sources: tuple[str, ...] = Field(
+        default=(),
+        description="Names of the site's [[sources]] whose word counts for this facility; empty: all that speak of it. "
+        "Name them where a source serves several facilities and is this one's authority for none or some of its rights.",
+    )
     environments: dict[PlainName, Environment] = Field(default_factory=dict)
     default_environment: str = ""
     start_page: str = Field(

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import OrderedDict
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
-from panosc_spawner.errors import SourceError
+from panosc_spawner.errors import PersonalSourceError, SourceError
 from panosc_spawner.facilities.ids import ProposalRef
 from panosc_spawner.facilities.model import Role
 from panosc_spawner.facilities.site import Site
 from panosc_spawner.identity.person import Person
+from panosc_spawner.metrics import SOURCE_ANSWERS, SOURCE_SECONDS, SOURCE_UP
+from panosc_spawner.proposals.breaker import Breaker
 from panosc_spawner.proposals.credentials import NoTokens, TokenBroker
 from panosc_spawner.proposals.make import sources_of
 from panosc_spawner.proposals.model import Grant, GrantReport, Proposal, SourceOutcome
@@ -68,6 +72,8 @@ class GrantBook:
     ) -> None:
         self.sources = sources_of(site, broker) if sources is None else tuple(sources)
         self.policy = site.config.access
+        self._breakers = tuple(Breaker(source.name) for source in self.sources)
+        self._counts = tuple(_facilities_that_count(source, site) for source in self.sources)
         self.on_answer: OnAnswer | None = None
         self._now = now
         self._answers: OrderedDict[tuple[str, str], dict[int, _Answer]] = OrderedDict()
@@ -117,7 +123,8 @@ class GrantBook:
         source = self.sources[at]
         begun = self._now()
         try:
-            grants = await _in_time(source.grants(person), self.policy.source_timeout)
+            with self._measured(source.name), self._breakers[at].asking():
+                grants = await _in_time(source.grants(person), self.policy.source_timeout)
         except SourceError as error:
             log.warning("Proposal source %s did not answer: %.300s", source.name, error.reason)
             return error.reason
@@ -128,10 +135,47 @@ class GrantBook:
         except Exception:  # a mistake in a source must not take the others' answers away
             log.exception("Proposal source %s failed", source.name)
             return "it failed; the people who run this hub find the reason in its log"
-        answer = _Answer(tuple(grants), begun, person.seen_at)
+        answer = _Answer(tuple(self._that_count(at, grants)), begun, person.seen_at)
         self._remember(at, person, answer)
         self._tell(person, source.name, answer)
         return answer
+
+    @contextmanager
+    def _measured(self, name: str) -> Iterator[None]:
+        """Count a question and its outcome, for ``/metrics``."""
+        begun = time.monotonic()
+        outcome = "error"
+        try:
+            yield
+            outcome = "answer"
+        except PersonalSourceError:  # says nothing about the source
+            outcome = "personal"
+            raise
+        except TimeoutError:
+            outcome = "timeout"
+            raise
+        except asyncio.CancelledError:
+            outcome = "cancelled"
+            raise
+        finally:
+            SOURCE_ANSWERS.labels(name, outcome).inc()
+            SOURCE_SECONDS.labels(name).observe(time.monotonic() - begun)
+            if outcome not in ("personal", "cancelled"):
+                SOURCE_UP.labels(name).set(outcome == "answer")
+
+    def _that_count(self, at: int, grants: Iterable[Grant]) -> Iterator[Grant]:
+        """Those of facilities for which this source counts, and that say all that a right must say.
+
+        A source that speaks of other facilities, or gives no reason, is mistaken: what it says is no right.
+        """
+        facilities = self._counts[at]
+        for grant in grants:
+            if grant.ref.facility not in facilities:
+                continue
+            if not (grant.source and grant.evidence and grant.seen_at.tzinfo):
+                log.error("%s gave a right to %s without source, reason or time", self.sources[at].name, grant.ref)
+                continue
+            yield grant
 
     def _tell(self, person: Person, source: str, answer: _Answer) -> None:
         if self.on_answer is None:
@@ -152,11 +196,11 @@ class GrantBook:
             self._answers.popitem(last=False)
 
     def _merge(self, grants: Iterable[Grant]) -> list[Grant]:
-        now = self._now()
         of_proposal: dict[ProposalRef, list[Grant]] = {}
         for grant in grants:
             of_proposal.setdefault(grant.ref, []).append(grant)
-        return [self._best(same, now) for same in of_proposal.values()]
+        now = self._now()
+        return [same[0] if len(same) == 1 else self._best(same, now) for same in of_proposal.values()]
 
     def _best(self, same: Sequence[Grant], now: datetime) -> Grant:
         best = min(
@@ -168,28 +212,34 @@ class GrantBook:
                 _LAST - (grant.ends_at or _LAST),
             ),
         )
-        if len(same) == 1:
-            return best
         return replace(best, proposal=_completed(best.proposal, (grant.proposal for grant in same)))
 
     async def _described(self, grants: list[Grant]) -> list[Grant]:
         """Give titles and visits to proposals whose right came without (entitlements), from the sources that know them."""
         bare = [grant.ref for grant in grants if not grant.proposal.visits]
-        for source in self.sources if bare else ():
+        for source, counts in zip(self.sources, self._counts, strict=True) if bare else ():
             if not isinstance(source, ProposalDirectory):
                 continue
+            # Visits name directories: a source that does not count for a facility has no word in that, either.
+            asked = [ref for ref in bare if ref.facility in counts]
             known: Mapping[ProposalRef, Proposal] = {}
             try:
-                known = await _in_time(source.describe(bare), self.policy.source_timeout)
+                known = await _in_time(source.describe(asked), self.policy.source_timeout) if asked else {}
             except (SourceError, TimeoutError) as error:
                 log.info("Proposal source %s could not describe proposals: %.300s", source.name, error)
-            grants = [
-                replace(grant, proposal=_completed(grant.proposal, (known[grant.ref],)))
-                if grant.ref in known
-                else grant
-                for grant in grants
-            ]
+            if known:
+                grants = [_with_words(grant, known.get(grant.ref)) for grant in grants]
         return grants
+
+
+def _facilities_that_count(source: ProposalSource, site: Site) -> frozenset[str]:
+    """The facilities of a source for which its word counts (``sources`` of a facility's file; empty: for all it names)."""
+    named = {key: facility.sources for key, facility in site.facilities.items()}
+    return frozenset(key for key in source.facilities if not named.get(key) or source.name in named[key])
+
+
+def _with_words(grant: Grant, known: Proposal | None) -> Grant:
+    return replace(grant, proposal=_completed(grant.proposal, (known,))) if known else grant
 
 
 def _holds(grant: Grant, now: datetime) -> bool:

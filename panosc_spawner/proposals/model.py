@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from panosc_spawner.facilities.ids import ProposalRef
 from panosc_spawner.facilities.model import Role
@@ -61,6 +61,9 @@ class Grant:
     ``seen_at`` is when the source last said so. The right holds from ``not_before`` until ``ends_at`` (exclusive), if set.
     All times have a zone. ``confirmed`` is false where its source failed just now and this is its last good answer: such a
     right is shown, and makes no new mount.
+
+    No right is without an end: one that its source does not say again is over ``access.max_grant_age`` after ``seen_at``
+    (:meth:`until`), also where the source names no end.
     """
 
     proposal: Proposal
@@ -76,6 +79,16 @@ class Grant:
     def ref(self) -> ProposalRef:
         """The proposal it is for."""
         return self.proposal.ref
+
+    @property
+    def since(self) -> datetime:
+        """From when it holds: what the source says, else since it was seen."""
+        return self.not_before or self.seen_at
+
+    def until(self, max_age: timedelta) -> datetime:
+        """When it ends (exclusive): as its source says, or because nobody confirmed it for ``max_age``; the earlier one."""
+        unconfirmed = self.seen_at + max_age
+        return min(self.ends_at, unconfirmed) if self.ends_at else unconfirmed
 
 
 @dataclass(frozen=True)

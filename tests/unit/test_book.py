@@ -39,6 +39,7 @@ class Source:
 
     def __init__(self, name, answer=(), clock=None):
         self.name, self.answer, self.asked, self.clock = name, answer, 0, clock
+        self.facilities = frozenset({"esrf", "ill"})
 
     async def grants(self, person):
         self.asked += 1

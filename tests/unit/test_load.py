@@ -309,3 +309,30 @@ def test_the_error_is_one_readable_line(folder: Folder) -> None:
 
 def test_site_in_the_tests_is_toml() -> None:
     assert tomllib.loads(SITE + ENTITLEMENTS)
+
+
+def test_a_facility_that_counts_on_a_source_nobody_has_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "facilities").mkdir()
+    (tmp_path / "facilities" / "demo.toml").write_text('sources = ["User ofice"]\n')
+    (tmp_path / "rights.toml").write_text("[[proposal]]\n")
+    (tmp_path / "site.toml").write_text(
+        """
+[hub]
+id = "t"
+facilities = ["demo"]
+[login]
+community = "demo"
+client_id = "hub"
+[account]
+kind = "shared"
+[home]
+source = "/srv/{user}"
+[[sources]]
+type = "file"
+name = "User office"
+path = "rights.toml"
+"""
+    )
+    found = [error for error in examine_site(tmp_path).errors if error.key == "sources"]
+    assert [str(error.file) for error in found] == [str(tmp_path / "facilities" / "demo.toml")]
+    assert found[0].suggestion == "did you mean 'User office'?"
