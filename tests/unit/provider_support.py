@@ -41,7 +41,8 @@ async def serving(make_app):
 class DemoProvider:
     """The demo's provider with a copy of its people, and what a browser and a hub do with it."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, *options):
+        self.options = options
         self.personas = folder / "personas.toml"
         self.personas.write_text((DEMO / "personas.toml").read_text(encoding="utf-8"), encoding="utf-8")
         self.secret_file = folder / "client-secret"
@@ -50,7 +51,7 @@ class DemoProvider:
     def app(self, port):
         options = ["--port", str(port), "--personas", str(self.personas), "--redirect-uri", CALLBACK]
         options += ["--client-secret-file", str(self.secret_file)]
-        self.state = Provider(demo_provider.parse_options(options))
+        self.state = Provider(demo_provider.parse_options([*options, *self.options]))
         return demo_provider.make_app(self.state)
 
     def edit(self, old, new):
@@ -96,9 +97,9 @@ class DemoProvider:
 
 
 @asynccontextmanager
-async def demo(folder):
-    """The demo's provider, and a client of it."""
-    provider = DemoProvider(folder)
+async def demo(folder, *options):
+    """The demo's provider with further options of its command, and a client of it."""
+    provider = DemoProvider(folder, *options)
     async with serving(provider.app) as url, httpx.AsyncClient(base_url=url, trust_env=False) as client:
         yield provider, client
 
