@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
-import json
+import fcntl
 import logging
 import os
+import stat
 import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any, Literal
 
 from panosc_spawner.audit.events import Event
+from panosc_spawner.audit.lines import encode
 from panosc_spawner.metrics import AUDIT_FAILURES
 
-MAX_TEXT = 500
+FILE = "audit.jsonl"
+"""Its name in the hub's state directory."""
+
+Sync = Literal["line", "second", "never"]
+
+_LOCK_WAIT = 0.2  # seconds
+_FLAGS = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 log = logging.getLogger(__name__)
 
 
@@ -21,17 +33,26 @@ class AuditLog:
 
     A line holds the time, the event, and those of the fields that are not empty. It never holds a token, nor a claim that is
     not needed to tell what happened. Writing never raises: what cannot be written is told in the hub's own log and counted.
+    Several processes may write (the hub, an operator's command): they take turns by a lock beside the file.
 
     Args:
         file: to append to; None writes nowhere (tests, dry runs).
         max_bytes: at which size the file is rotated.
         keep: how many rotated files stay (``audit.jsonl.1`` is the newest).
+        sync: when a line is safe from a power failure: at once, within a second, or when the system gets to it.
     """
 
-    def __init__(self, file: Path | None, *, max_bytes: int = 50 * 1024**2, keep: int = 20) -> None:
+    def __init__(
+        self, file: Path | None, *, max_bytes: int = 50 * 1024**2, keep: int = 20, sync: Sync = "second"
+    ) -> None:
         self.file = file
-        self._max_bytes, self._keep = max_bytes, keep
+        self._max_bytes, self._keep, self._sync = max_bytes, keep, sync
         self._lock = threading.Lock()
+        self._sync_waits = False
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> AuditLog:
+        """Itself: traitlets copies what a configuration holds."""
+        return self
 
     def record(
         self,
@@ -63,46 +84,160 @@ class AuditLog:
         """
         if self.file is None:
             return
-        fields = dict(
-            person=person,
-            by=by,
-            identity=identity,
-            proposal=proposal,
-            server=server,
-            source=source,
-            reason=reason,
-            evidence=evidence,
-            **details,
-        )
         line: dict[str, object] = {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), "event": event.value}
-        line |= {key: _bounded(value) for key, value in fields.items() if value not in ("", None)}
+        fields = {
+            "person": person,
+            "by": by,
+            "identity": identity,
+            "proposal": proposal,
+            "server": server,
+            "source": source,
+            "reason": reason,
+            "evidence": evidence,
+        }
+        encoded = encode(line | fields | {key: value for key, value in details.items() if key not in line})
         try:
-            self._append(self.file, json.dumps(line, ensure_ascii=False).encode("utf-8", "replace") + b"\n")
+            with self._lock:
+                self._write(self.file, encoded)
         except OSError as error:
             AUDIT_FAILURES.inc()
-            log.critical("The audit log cannot be written: %s. Lost: %s", error, line)
+            log.critical("The audit log cannot be written: %s. Lost: %s", error, encoded.decode("ascii").rstrip())
 
-    def _append(self, file: Path, line: bytes) -> None:
-        with self._lock:
-            if file.exists() and file.stat().st_size + len(line) > self._max_bytes:
-                self._rotate(file)
-            descriptor = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    def _write(self, file: Path, line: bytes) -> None:
+        with _turn(file.with_name(f"{file.name}.lock")) as alone:
+            descriptor = _open(file)
             try:
-                os.write(descriptor, line)
+                size = os.fstat(descriptor).st_size
+                if alone and size and size + len(line) > self._max_bytes:
+                    descriptor = self._begin_another(file, descriptor)
+                    size = os.fstat(descriptor).st_size
+                _append(descriptor, size, line, alone=alone)
+                if self._sync == "line":
+                    os.fdatasync(descriptor)
             finally:
                 os.close(descriptor)
+        if self._sync == "second":
+            self._sync_soon(file)
 
-    def _rotate(self, file: Path) -> None:
-        for number in range(self._keep - 1, 0, -1):
-            older = file.with_name(f"{file.name}.{number}")
-            if older.exists():
-                older.replace(file.with_name(f"{file.name}.{number + 1}"))
-        file.replace(file.with_name(f"{file.name}.1"))
+    def _begin_another(self, file: Path, full: int) -> int:
+        """A descriptor of the file to go on with; that of the full one, if the files cannot be renamed."""
+        try:
+            if self._sync != "never":
+                os.fdatasync(full)
+            for number, path in sorted(rotated(file), reverse=True):
+                if number >= self._keep:
+                    path.unlink()
+                else:
+                    path.replace(file.with_name(f"{file.name}.{number + 1}"))
+            file.replace(file.with_name(f"{file.name}.1"))
+            descriptor = _open(file)
+        except OSError as error:
+            AUDIT_FAILURES.inc()
+            log.critical("The audit log cannot be rotated, and grows: %s", error)
+            return full
+        os.close(full)
+        return descriptor
+
+    def _sync_soon(self, file: Path) -> None:
+        """One thread a second at most, while there are lines: the disk is waited for there, not in the hub's loop."""
+        if self._sync_waits:
+            return
+        self._sync_waits = True
+        timer = threading.Timer(1.0, self._sync_now, (file,))
+        timer.daemon = True
+        timer.start()
+
+    def _sync_now(self, file: Path) -> None:
+        self._sync_waits = False
+        try:
+            descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+            try:
+                os.fdatasync(descriptor)
+            finally:
+                os.close(descriptor)
+        except FileNotFoundError:
+            return  # its directory is gone: a hub that ended
+        except OSError as error:
+            AUDIT_FAILURES.inc()
+            log.critical("The audit log cannot be brought to the disk: %s", error)
 
 
-def _bounded(value: object) -> object:
-    if isinstance(value, str):
-        return value if len(value) <= MAX_TEXT else value[:MAX_TEXT] + "…"
-    if isinstance(value, list):
-        return [_bounded(item) for item in value[:100]]
-    return value
+@contextmanager
+def _turn(lock: Path) -> Iterator[bool]:
+    """Wait for one's turn among processes. False if another holds it too long: the line is written all the same.
+
+    A single append is whole without the lock, too; only rotating and repairing are left to a time when one is alone.
+    """
+    descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
+    try:
+        _own(descriptor, lock)
+        deadline = time.monotonic() + _LOCK_WAIT
+        alone = False
+        while not alone:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                alone = True
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    break
+                time.sleep(0.002)
+        yield alone
+    finally:
+        os.close(descriptor)
+
+
+def _open(file: Path) -> int:
+    """The file to append to: a file, no link to one, readable by the hub alone.
+
+    Raises:
+        OSError: if it is something else.
+    """
+    descriptor = os.open(file, _FLAGS, 0o600)
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(f"{file} is not a file")
+        if status.st_mode & 0o077:
+            os.fchmod(descriptor, 0o600)
+        _own(descriptor, file)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _own(descriptor: int, file: Path) -> None:
+    """Where root runs a command, the file is still its directory's owner's: else the hub could not write it any more."""
+    if os.geteuid() == 0:
+        directory, status = file.parent.stat(), os.fstat(descriptor)
+        if (status.st_uid, status.st_gid) != (directory.st_uid, directory.st_gid):
+            os.fchown(descriptor, directory.st_uid, directory.st_gid)
+
+
+def _append(descriptor: int, size: int, line: bytes, *, alone: bool) -> None:
+    """Write the line whole or not at all.
+
+    Raises:
+        OSError: if it does not fit on the disk; nothing of it is left.
+    """
+    if size and os.pread(descriptor, 1, size - 1) != b"\n":
+        line = b"\n" + line  # somebody was stopped in the middle of a line; ours begins on its own
+    try:
+        written = os.write(descriptor, line)
+        while alone and written < len(line):
+            written += os.write(descriptor, line[written:])
+        if written < len(line):
+            raise OSError("only a part of the line was written")
+    except OSError:
+        if alone:
+            os.ftruncate(descriptor, size)
+        raise
+
+
+def rotated(file: Path) -> Iterator[tuple[int, Path]]:
+    """The older files of a log, with their numbers: 1 is the newest. In no order."""
+    prefix = f"{file.name}."
+    for path in file.parent.iterdir():
+        number = path.name.removeprefix(prefix)
+        if path.name.startswith(prefix) and number.isascii() and number.isdigit():
+            yield int(number), path

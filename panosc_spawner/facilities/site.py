@@ -13,6 +13,7 @@ from typing import Literal
 from pydantic import Field, field_validator
 
 from panosc_spawner.facilities.access_rules import AccessPolicy, TokenRule
+from panosc_spawner.facilities.audit_rules import AuditRules
 from panosc_spawner.facilities.login_rules import Login
 from panosc_spawner.facilities.model import AbsolutePath, AccountRule, Facility, Model, PlainName
 from panosc_spawner.facilities.source_rules import SourceRule
@@ -168,6 +169,7 @@ class SiteFile(Model):
     home: Home = Home()
     account: AccountRule | None = None
     access: AccessPolicy = AccessPolicy()
+    audit: AuditRules = AuditRules()
     sources: tuple[SourceRule, ...] = Field(min_length=1)
     tokens: dict[PlainName, TokenRule] = Field(default_factory=dict)
     resources: Resources = Resources()
