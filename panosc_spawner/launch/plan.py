@@ -192,7 +192,7 @@ def _home(person: Person, account: Account, site: Site) -> HomeMount:
 def _mounts(chosen: Sequence[Grant], home: PurePosixPath, site: Site) -> tuple[Mount, ...] | Refusal:
     mounts: dict[PurePosixPath, Mount] = {}
     for grant in chosen:
-        made = _grant_mounts(grant, home / PROPOSALS_DIRECTORY, site)
+        made = granted_mounts(grant, home / PROPOSALS_DIRECTORY, site)
         if isinstance(made, Refusal):
             return made
         for mount in made:
@@ -201,7 +201,8 @@ def _mounts(chosen: Sequence[Grant], home: PurePosixPath, site: Site) -> tuple[M
     return tuple(mounts.values())
 
 
-def _grant_mounts(grant: Grant, proposals: PurePosixPath, site: Site) -> list[Mount] | Refusal:
+def granted_mounts(grant: Grant, proposals: PurePosixPath, site: Site) -> list[Mount] | Refusal:
+    """The directories that a live grant gives, beneath ``proposals``; or why it gives none."""
     facility = site.facilities[grant.ref.facility]
     paths = PathMap(facility)
     visits = [visit.path_fields for visit in grant.proposal.visits] or [{}]
