@@ -16,8 +16,9 @@ from panosc_spawner.facilities.site import Site
 from panosc_spawner.identity.authenticator import PanoscAuthenticator, configure_authenticator
 from panosc_spawner.identity.community import Community, load_community
 from panosc_spawner.pages import TEMPLATES, page_handlers, template_vars
+from panosc_spawner.pages.requests import audited
 from panosc_spawner.proposals.book import GrantBook
-from panosc_spawner.spawners.context import HubContext
+from panosc_spawner.spawners.context import HubContext, audit_log
 from panosc_spawner.spawners.docker import PanoscDockerSpawner
 from panosc_spawner.spawners.docker_network import hub_address
 from panosc_spawner.spawners.local import PanoscLocalSpawner, isolation_warning
@@ -34,7 +35,7 @@ def configure(c: Any, folder: Path) -> None:
     """
     site = load_site(folder)
     community = load_community(site.config.login.community, site.folder)
-    context = HubContext(site, GrantBook(site))
+    context = HubContext(site, GrantBook(site), audit_log(site))
     warning = ""
     _state(c, site)
     _addresses(c, site)
@@ -147,6 +148,7 @@ def _login(c: Any, site: Site, community: Community, context: HubContext) -> Non
 def _pages(c: Any, context: HubContext, community: Community, warning: str) -> None:
     c.JupyterHub.template_paths = [TEMPLATES]
     c.JupyterHub.template_vars = template_vars(context, community, warning)
+    c.JupyterHub.tornado_settings = {"log_function": audited(context.audit)}
 
 
 def _keeper(c: Any, site: Site) -> None:

@@ -54,9 +54,15 @@ class Filter:
         return (
             (not self.events or entry.event in self.events)
             and (self.since is None or entry.time >= self.since)
-            and (not self.proposals or entry.get("proposal") in self.proposals)
+            and (not self.proposals or not self.proposals.isdisjoint(_proposals_in(entry)))
             and (not self.people or not self.people.isdisjoint(_people_in(entry)))
         )
+
+
+def _proposals_in(entry: Entry) -> Iterator[str]:
+    yield entry.get("proposal")
+    several = entry.fields.get("proposals")
+    yield from (str(ref) for ref in several) if isinstance(several, list) else ()
 
 
 def _people_in(entry: Entry) -> Iterator[str]:

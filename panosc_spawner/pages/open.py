@@ -21,6 +21,7 @@ from panosc_spawner.pages.choose import cards, cut_short, options_from, resource
 from panosc_spawner.pages.handler import DryRun, PageHandler
 from panosc_spawner.pages.machine import free_now
 from panosc_spawner.pages.rows import PAGE, Listing, Query, filter_rows
+from panosc_spawner.spawners.records import record_refusal
 from panosc_spawner.spawners.refused import Refused
 
 _PATIENCE = 1.0
@@ -48,6 +49,9 @@ class OpenHandler(PageHandler):
         person = await self.person()
         trial = await self.dry_run(person, options_from(given))
         if not trial.plan or not trial.selection:
+            if trial.refusal:
+                wanted = trial.selection.proposals if trial.selection else ()
+                record_refusal(self.pages.context, person.username, "", wanted, trial.refusal)
             return await self._show(person, given, trial, asked=True)
         name = self._name(trial)
         spawner = self.current_user.spawners.get(name)

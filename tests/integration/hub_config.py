@@ -19,9 +19,10 @@ from panosc_spawner.identity.community import load_community
 from panosc_spawner.identity.person import Person
 from panosc_spawner.launch.model import Reason, Refusal
 from panosc_spawner.pages import TEMPLATES, page_handlers, template_vars
+from panosc_spawner.pages.requests import audited
 from panosc_spawner.proposals.book import GrantBook
 from panosc_spawner.spawners.base import PlannedSpawner
-from panosc_spawner.spawners.context import HubContext
+from panosc_spawner.spawners.context import HubContext, audit_log
 from panosc_spawner.spawners.refused import Refused
 
 NAMES = {"ada": "Ada Łovelace", "bea": "Bea Nothing", "cleo": "Cleo Many", "dan": "Dan None", "root": "Ruth Admin"}
@@ -126,7 +127,7 @@ class InProcessSpawner(PlannedSpawner):
 
 site = load_site(Path(os.environ["PANOSC_TEST_SITE"]))
 community = load_community("test", site.folder)
-context = HubContext(site, GrantBook(site))
+context = HubContext(site, GrantBook(site), audit_log(site))
 
 c.JupyterHub.authenticator_class = NamedAuthenticator
 c.JupyterHub.spawner_class = InProcessSpawner
@@ -134,6 +135,7 @@ c.NamedAuthenticator.page_handlers = page_handlers(context, community)
 c.InProcessSpawner.context = context
 c.JupyterHub.template_paths = [TEMPLATES]
 c.JupyterHub.template_vars = template_vars(context, community, os.environ["PANOSC_TEST_WARNING"])
+c.JupyterHub.tornado_settings = {"log_function": audited(context.audit)}
 c.JupyterHub.allow_named_servers = True
 c.JupyterHub.redirect_to_server = False
 c.JupyterHub.bind_url = f"http://127.0.0.1:{os.environ['PANOSC_TEST_PORT']}"

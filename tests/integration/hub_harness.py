@@ -186,7 +186,7 @@ class HubUnderTest:
 
     def _write(self) -> None:
         site = self.folder / "site"
-        for part in ("communities", "facilities"):
+        for part in ("communities", "facilities", "state"):
             (site / part).mkdir(parents=True, exist_ok=True)
         text = SITE.format(port=self.port, folder=self.folder, demo=json.dumps(self.demo))
         (site / "site.toml").write_text(text)
