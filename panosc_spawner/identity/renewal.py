@@ -17,6 +17,7 @@ class Ending(StrEnum):
     TOO_OLD = "session-too-old"  # access.max_session_age: the person has to log in again
     OUTAGE = "outage-too-long"  # the provider does not answer, for longer than access.outage_grace
     NO_LOGIN = "no-login"  # no usable login is stored
+    UNLINKED = "unlinked"  # one of the account's logins was unlinked, or linked to another account
     LOGGED_OUT = "logged-out"  # the provider said so on the back channel
 
     @property
