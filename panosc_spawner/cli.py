@@ -6,6 +6,7 @@
     panosc-hub facilities [SITE] list the facilities, and what is still to fill
     panosc-hub show SITE [FACILITY]
                                  the configuration as the hub takes it: defaults, and the site's files over the shipped ones
+    panosc-hub audit SITE        read the audit log: who got access to what, when, why
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from panosc_spawner import __version__
+from panosc_spawner import __version__, cli_audit
 from panosc_spawner.errors import ConfigurationError
 
 
@@ -49,6 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     show.add_argument("site", type=Path, metavar="SITE", help="the folder with site.toml")
     show.add_argument("facility", nargs="?", metavar="FACILITY", help="the shipped file with the site's over it")
     show.set_defaults(run=_show)
+    cli_audit.add_parser(commands)
     return parser
 
 

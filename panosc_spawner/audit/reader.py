@@ -152,52 +152,67 @@ def _from_the_end(
 
 
 def follow(
-    file: Path, wanted: Filter | None = None, *, wait: float = 0.5, stop: Callable[[], bool] = lambda: False
+    file: Path,
+    wanted: Filter | None = None,
+    *,
+    history: bool = False,
+    wait: float = 0.5,
+    stop: Callable[[], bool] = lambda: False,
 ) -> Iterator[Entry]:
-    """Lines as they are written from now on, over rotations. Ends when ``stop`` says so, looked at each ``wait`` seconds."""
+    """Lines as they are written from now on, over rotations; with ``history``, first all that are there.
+
+    Ends when ``stop`` says so, which is asked each ``wait`` seconds.
+    """
     wanted = wanted or Filter()
-    handle = _open(file)
-    if handle:
-        handle.seek(0, os.SEEK_END)
-    rest = b""
-    try:
-        while not stop():
-            data = handle.read(_BLOCK) if handle else b""
-            if not data:
-                if handle is None or _is_another(file, handle):
+    for line in _lines_for_ever(file, history, wait, stop):
+        if (entry := parse(line)) and wanted.accepts(entry):
+            yield entry
+
+
+def _lines_for_ever(file: Path, history: bool, wait: float, stop: Callable[[], bool]) -> Iterator[bytes]:
+    with ExitStack() as stack:
+        handle = _open(file)
+        if handle and history:
+            for older in reversed(_opened(file, stack, rotated_only=handle)):
+                yield from _whole_lines(older)
+        elif handle:
+            handle.seek(0, os.SEEK_END)
+        rest = b""
+        try:
+            while not stop():
+                data = handle.read(_BLOCK) if handle else b""
+                if not data and (handle is None or _is_another(file, handle)):
                     # What was written between our last look and the rotation is read first.
                     data = handle.read() if handle else b""
                     if handle:
                         handle.close()
                     handle = _open(file)
-                if not data:
+                elif not data:
                     time.sleep(wait)
-                    continue
-            *lines, rest = (rest + data).split(b"\n")
-            rest = rest[-_LONGEST:]
-            for line in lines:
-                if (entry := parse(line)) and wanted.accepts(entry):
-                    yield entry
-    finally:
-        if handle:
-            handle.close()
+                if handle is None:
+                    time.sleep(wait)
+                *lines, rest = (rest + data).split(b"\n")
+                rest = rest[-_LONGEST:]
+                yield from lines
+        finally:
+            if handle:
+                handle.close()
 
 
 def _is_another(file: Path, handle: BinaryIO) -> bool:
-    try:
-        now, then = file.stat(), os.fstat(handle.fileno())
-    except OSError:
-        return False
-    return (now.st_dev, now.st_ino) != (then.st_dev, then.st_ino)
+    """Whether the name stands for another file by now; not while it stands for none."""
+    return _named(file) not in (None, _key(handle))
 
 
-def _opened(file: Path, stack: ExitStack) -> list[BinaryIO]:
-    """All files of the log, the newest first, each once.
+def _opened(file: Path, stack: ExitStack, *, rotated_only: BinaryIO | None = None) -> list[BinaryIO]:
+    """All files of the log, the newest first, each once; only those older than a file that is open already, if given.
 
     In this order, a rotation meanwhile shows a file twice, which is noticed, and hides none.
     """
     handles: list[BinaryIO] = []
     seen: set[tuple[int, int]] = set()
+    if rotated_only:
+        seen.add(_key(rotated_only))
     numbers = [0]
     while numbers:
         number = numbers.pop(0)
@@ -209,11 +224,25 @@ def _opened(file: Path, stack: ExitStack) -> list[BinaryIO]:
         if handle is None:
             continue
         stack.enter_context(handle)
-        status = os.fstat(handle.fileno())
-        if (key := (status.st_dev, status.st_ino)) not in seen:
+        if (key := _key(handle)) not in seen:
             seen.add(key)
             handles.append(handle)
+    if rotated_only and handles and _key(handles[0]) == _named(file):
+        handles.pop(0)  # the file was rotated after it had been opened: this is its successor
     return handles
+
+
+def _key(handle: BinaryIO) -> tuple[int, int]:
+    status = os.fstat(handle.fileno())
+    return status.st_dev, status.st_ino
+
+
+def _named(file: Path) -> tuple[int, int] | None:
+    try:
+        status = file.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def _open(file: Path) -> BinaryIO | None:
