@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import difflib
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from panosc_spawner.errors import ConfigurationError
 from panosc_spawner.facilities.model import NssAccount, Role, SharedAccount
 from panosc_spawner.facilities.site import Site
-from panosc_spawner.facilities.source_rules import EntitlementSource, FileSource
+from panosc_spawner.facilities.source_checks import source_mistakes
 
 _GROUP_KINDS = ("facility", "role", "proposal", "instrument", "community", "user")
 
@@ -22,7 +22,7 @@ def disagreements(site: Site, file: Path) -> Iterator[ConfigurationError]:
     yield from _claims(site, file)
     yield from _homes(site, file)
     for index, source in enumerate(site.config.sources):
-        yield from _source(site, file, f"sources[{index + 1}]", source)
+        yield from source_mistakes(site, file, f"sources[{index + 1}]", source)
     yield from _source_names(site, file)
     yield from _sources_that_count(site)
     yield from _resources(site, file)
@@ -78,34 +78,6 @@ def _homes(site: Site, file: Path) -> Iterator[ConfigurationError]:
         )
 
 
-def _source(site: Site, file: Path, key: str, source: FileSource | EntitlementSource) -> Iterator[ConfigurationError]:
-    served = site.config.hub.facilities
-    if isinstance(source, FileSource):
-        if not source.path.is_file():
-            reason = "is not a file" if source.path.exists() else f"{source.path} does not exist"
-            yield ConfigurationError(file, f"{key}.path", reason, "a TOML or CSV file, relative to the site's folder")
-        elif source.path.suffix.lower() not in {".toml", ".csv"}:
-            yield ConfigurationError(file, f"{key}.path", "must be a .toml or .csv file", "")
-        for facility in source.facilities:
-            if facility not in served:
-                yield _not_served(file, f"{key}.facilities", facility, served)
-        return
-    if source.facility not in served:
-        yield _not_served(file, f"{key}.facility", source.facility, served)
-    if not source.group or any(not part or ":" in part for part in source.group):
-        yield ConfigurationError(
-            file, f"{key}.group", "must be the group path before the proposal id", "['umbrellaid', 'esrf', 'proposals']"
-        )
-    if not source.namespace.startswith("urn:"):
-        yield ConfigurationError(
-            file, f"{key}.namespace", "is not a URN namespace", "for example 'urn:geant:umbrellaid.org'"
-        )
-    if not source.issuer.startswith(("https://", "http://127.0.0.1", "http://localhost")):
-        yield ConfigurationError(
-            file, f"{key}.issuer", "is not an issuer", "the provider's https address, exactly as it says"
-        )
-
-
 def _source_names(site: Site, file: Path) -> Iterator[ConfigurationError]:
     for name, times in Counter(source.name for source in site.config.sources).items():
         if times > 1:
@@ -151,9 +123,3 @@ def _group_problem(site: Site, group: str) -> tuple[str, str] | None:
     if kind in {"facility", "proposal", "instrument"} and facility not in site.config.hub.facilities:
         return f"facility {facility!r} is not served here", f"one of {', '.join(site.config.hub.facilities)}"
     return None
-
-
-def _not_served(file: Path, key: str, facility: str, served: Iterable[str]) -> ConfigurationError:
-    close = difflib.get_close_matches(facility, list(served), n=1, cutoff=0.5)
-    hint = f"did you mean {close[0]!r}?" if close else "name it in hub.facilities, or not here"
-    return ConfigurationError(file, key, f"facility {facility!r} is not served by this hub", hint)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from panosc_spawner.facilities.site import Site
 from panosc_spawner.facilities.source_rules import EntitlementSource, FileSource, SourceRule
+from panosc_spawner.facilities.table_source_rules import SqlSource
 from panosc_spawner.proposals.credentials import NoTokens, TokenBroker
 from panosc_spawner.proposals.entitlement_source import EntitlementProposals
 from panosc_spawner.proposals.file_source import FileProposals
 from panosc_spawner.proposals.source import ProposalSource
+from panosc_spawner.proposals.sql_source import SqlProposals
 
 _NO_TOKENS = NoTokens()
 
@@ -31,3 +33,5 @@ def _source(rule: SourceRule, site: Site, broker: TokenBroker) -> ProposalSource
             return FileProposals(rule, site)
         case EntitlementSource():
             return EntitlementProposals(rule, site)
+        case SqlSource():
+            return SqlProposals(rule, site)
