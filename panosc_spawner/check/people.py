@@ -7,9 +7,10 @@ import shutil
 from collections.abc import Iterator
 
 from panosc_spawner.check.finding import Finding, error, ok, warning
-from panosc_spawner.errors import SourceError
+from panosc_spawner.errors import ConfigurationError, SourceError
 from panosc_spawner.facilities.model import AccountRule, NssAccount, SharedAccount, TableAccount
 from panosc_spawner.facilities.site import Site
+from panosc_spawner.proposals.http.base import HttpProposals
 from panosc_spawner.proposals.make import sources_of
 from panosc_spawner.proposals.source import ProposalSource
 
@@ -24,7 +25,11 @@ def check_accounts(site: Site) -> Iterator[Finding]:
 
 def check_sources(site: Site) -> Iterator[Finding]:
     """Each proposal source answers."""
-    sources = sources_of(site)
+    try:
+        sources = sources_of(site)
+    except ConfigurationError as problem:
+        yield error("sources", str(problem), "put it right; the hub does not start without it")
+        return
     wait = site.config.access.source_timeout.total_seconds()
     yield from asyncio.run(_ask_all(sources, wait))
 
@@ -49,7 +54,11 @@ def _account(subject: str, rule: AccountRule, demo: bool) -> Finding:
 
 
 async def _ask_all(sources: tuple[ProposalSource, ...], wait: float) -> list[Finding]:
-    return list(await asyncio.gather(*(_ask(source, wait) for source in sources)))
+    findings = list(await asyncio.gather(*(_ask(source, wait) for source in sources)))
+    for source in sources:
+        if isinstance(source, HttpProposals):
+            await source.aclose()
+    return findings
 
 
 async def _ask(source: ProposalSource, wait: float) -> Finding:

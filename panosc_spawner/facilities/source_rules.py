@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from panosc_spawner.facilities.http_source_rules import AnyHttpSource
 from panosc_spawner.facilities.model import Model, PlainName, Role
 from panosc_spawner.facilities.table_source_rules import SqlSource
 from panosc_spawner.facilities.units import Duration
@@ -44,4 +45,4 @@ class EntitlementSource(Model):
     )
 
 
-SourceRule = Annotated[FileSource | EntitlementSource | SqlSource, Field(discriminator="type")]
+SourceRule = Annotated[FileSource | EntitlementSource | SqlSource | AnyHttpSource, Field(discriminator="type")]

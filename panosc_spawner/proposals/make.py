@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+from panosc_spawner.facilities.http_source_rules import (
+    AnyHttpSource,
+    HttpSource,
+    IcatPlusSource,
+    IcatSource,
+    IllSource,
+    MyMdcSource,
+    SciCatSource,
+)
 from panosc_spawner.facilities.site import Site
 from panosc_spawner.facilities.source_rules import EntitlementSource, FileSource, SourceRule
 from panosc_spawner.facilities.table_source_rules import SqlSource
 from panosc_spawner.proposals.credentials import NoTokens, TokenBroker
 from panosc_spawner.proposals.entitlement_source import EntitlementProposals
 from panosc_spawner.proposals.file_source import FileProposals
+from panosc_spawner.proposals.http.icat import IcatProposals
+from panosc_spawner.proposals.http.icatplus import IcatPlusProposals
+from panosc_spawner.proposals.http.ill import IllProposals
+from panosc_spawner.proposals.http.mymdc import MyMdcProposals
+from panosc_spawner.proposals.http.scicat import SciCatProposals
 from panosc_spawner.proposals.source import ProposalSource
 from panosc_spawner.proposals.sql_source import SqlProposals
 
@@ -28,6 +42,8 @@ def sources_of(site: Site, broker: TokenBroker = _NO_TOKENS) -> tuple[ProposalSo
 
 
 def _source(rule: SourceRule, site: Site, broker: TokenBroker) -> ProposalSource:
+    if isinstance(rule, HttpSource):
+        return _http_source(rule, site, broker)
     match rule:
         case FileSource():
             return FileProposals(rule, site)
@@ -35,3 +51,17 @@ def _source(rule: SourceRule, site: Site, broker: TokenBroker) -> ProposalSource
             return EntitlementProposals(rule, site)
         case SqlSource():
             return SqlProposals(rule, site)
+
+
+def _http_source(rule: AnyHttpSource, site: Site, broker: TokenBroker) -> ProposalSource:
+    match rule:
+        case SciCatSource():
+            return SciCatProposals(rule, site, broker=broker)
+        case IcatSource():
+            return IcatProposals(rule, site, broker=broker)
+        case IcatPlusSource():
+            return IcatPlusProposals(rule, site, broker=broker)
+        case MyMdcSource():
+            return MyMdcProposals(rule, site)
+        case IllSource():
+            return IllProposals(rule, site, broker=broker)

@@ -1,0 +1,313 @@
+"""The one way in which sources speak HTTP: bounded in time, size and depth, and without letting a secret out.
+
+What holds for every request:
+
+- It goes to the source's own address. A redirect is an error: it could lead the credentials anywhere.
+- Each source has a client of its own. Nothing is shared between sources, and nothing is kept between requests: cookies are
+  refused, or one person's session cookie would be sent in another's name.
+- The environment decides nothing (``trust_env`` is off): no ``HTTPS_PROXY``, no ``.netrc``. A proxy is a setting of the source.
+- Secrets come as :class:`pydantic.SecretStr`, in headers and bodies where the protocol allows it. ICAT's sessions are in paths
+  and queries, so no address is ever logged or put into words, neither here nor by httpx.
+- What comes back is at most ``max_answer`` bytes, uncompressed (a compressed answer's size is not known before it is too
+  late), and JSON without duplicate keys, at most 32 levels deep.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import ssl
+from collections.abc import Mapping
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from pathlib import Path
+from typing import Any, NoReturn
+from urllib.parse import quote, urlencode, urlsplit
+
+import httpx
+from pydantic import SecretStr
+
+from panosc_spawner.errors import ConfigurationError, PersonalSourceError, SourceError
+from panosc_spawner.facilities.http_source_rules import HttpSource
+from panosc_spawner.facilities.units import format_size
+from panosc_spawner.proposals.http.json_answer import NotAnAnswer, parse
+
+MAX_CONNECTIONS = 8
+MAX_URL = 16_000
+_IN_THREAD = 256 * 1024  # bytes: bigger answers would hold the event loop for milliseconds
+_ERROR_BODY = 16 * 1024
+
+Plain = str | SecretStr
+Body = Mapping[str, Any]
+
+
+class HttpStatusError(SourceError):
+    """The service answered, but not with what was asked for.
+
+    Attributes:
+        status: its HTTP status.
+        answer: its JSON, if it is some. For decisions only: it may repeat secrets, so it is never shown or logged.
+    """
+
+    def __init__(self, source: str, reason: str, status: int, answer: Any = None) -> None:
+        super().__init__(source, reason)
+        self.status = status
+        self.answer = answer
+
+
+class PersonRefusedError(HttpStatusError, PersonalSourceError):
+    """The service does not take this person's token."""
+
+
+class _WithoutAddresses(logging.Filter):
+    """Takes path and query out of httpx's log lines: sessions and names are in them."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if isinstance(record.args, tuple):
+            record.args = tuple(
+                f"{arg.scheme}://{arg.host}" if isinstance(arg, httpx.URL) else arg for arg in record.args
+            )
+        return True
+
+
+_WITHOUT_ADDRESSES = _WithoutAddresses()
+logging.getLogger("httpx").addFilter(_WITHOUT_ADDRESSES)
+
+
+class HttpClient:
+    """One source's client.
+
+    Args:
+        rule: the source's settings.
+        folder: the site's folder, for ``ca_file``.
+
+    Raises:
+        ConfigurationError: if ``ca_file`` cannot be used.
+    """
+
+    def __init__(self, rule: HttpSource, folder: Path) -> None:
+        self.source = rule.name
+        self._rule = rule
+        self._tls = _trusted(rule, folder)
+        self._client: httpx.AsyncClient | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def get(
+        self,
+        *path: Plain,
+        query: Mapping[str, Plain] | None = None,
+        headers: Mapping[str, Plain] | None = None,
+        personal: bool = False,
+    ) -> Any:
+        """The JSON at a path below the source's address.
+
+        Args:
+            path: components, percent-encoded here, so that no value can lead elsewhere.
+            query: parameters.
+            headers: also the credentials.
+            personal: it is asked in a person's name, so a refusal is about them and not about the source.
+
+        Raises:
+            SourceError: in words without addresses; :class:`HttpStatusError` where the service answered something else.
+        """
+        return await self._ask("GET", path, query, headers, None, personal)
+
+    async def post(
+        self,
+        *path: Plain,
+        form: Body | None = None,
+        payload: Body | None = None,
+        headers: Mapping[str, Plain] | None = None,
+        personal: bool = False,
+    ) -> Any:
+        """The JSON that comes back for a form, or for a JSON payload; see :meth:`get`."""
+        if form is not None:
+            kind, content = "application/x-www-form-urlencoded", urlencode(_opened(form))
+        else:
+            kind, content = "application/json", json.dumps(_opened(payload or {}))
+        return await self._ask(
+            "POST", path, None, {**(headers or {}), "Content-Type": kind}, content.encode(), personal
+        )
+
+    async def aclose(self) -> None:
+        """Close its connections. It opens new ones when it is used again."""
+        client, self._client = self._client, None
+        if client is not None and self._loop is asyncio.get_running_loop():
+            await client.aclose()
+
+    async def _ask(
+        self,
+        method: str,
+        path: tuple[Plain, ...],
+        query: Mapping[str, Plain] | None,
+        headers: Mapping[str, Plain] | None,
+        content: bytes | None,
+        personal: bool,
+    ) -> Any:
+        url = self._address(path, query)
+        plain = {"Accept": "application/json", "Accept-Encoding": "identity", **_opened(headers or {})}
+        wait = self._rule.timeout.total_seconds()
+        try:
+            async with asyncio.timeout(wait):
+                status, location, body = await self._exchange(method, url, plain, content)
+        except TimeoutError:
+            self._fail(f"no answer within {wait:g} s")
+        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError, ValueError, UnicodeError) as error:
+            # Without the cause: httpx's and h11's messages and objects hold addresses and header values.
+            raise SourceError(self.source, _in_words(error, self._rule)) from None
+        if status in (200, 201):
+            return await self._parsed(body)
+        if status == 204:
+            return None
+        self._refuse(status, location, body, personal)
+
+    async def _exchange(
+        self, method: str, url: str, headers: Mapping[str, str], content: bytes | None
+    ) -> tuple[int, str, bytes]:
+        try:
+            return await self._exchange_once(method, url, headers, content)
+        except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError):
+            # The service may just have closed a connection that was kept open. Asking again changes nothing there.
+            if method != "GET":
+                raise
+            return await self._exchange_once(method, url, headers, content)
+
+    async def _exchange_once(
+        self, method: str, url: str, headers: Mapping[str, str], content: bytes | None
+    ) -> tuple[int, str, bytes]:
+        request = self._connected().build_request(method, url, headers=headers, content=content)
+        answer = await self._connected().send(request, stream=True, follow_redirects=False)
+        try:
+            limit = self._rule.max_answer if answer.status_code < 300 else _ERROR_BODY
+            if answer.headers.get("Content-Encoding", "identity").lower() not in {"", "identity"}:
+                self._fail("its answer is compressed, though that was declined")
+            body = await self._read(answer, limit)
+            return answer.status_code, answer.headers.get("Location", ""), body
+        finally:
+            await answer.aclose()
+
+    async def _read(self, answer: httpx.Response, limit: int) -> bytes:
+        body = bytearray()
+        async for chunk in answer.aiter_raw():
+            body += chunk
+            if len(body) > limit:
+                if answer.status_code >= 300:
+                    return b""  # the status says enough
+                self._fail(f"its answer is bigger than {format_size(limit)} (max_answer)")
+        return bytes(body)
+
+    async def _parsed(self, body: bytes) -> Any:
+        try:
+            return await asyncio.to_thread(parse, body) if len(body) > _IN_THREAD else parse(body)
+        except NotAnAnswer as error:
+            self._fail(f"its answer cannot be used: {error}")
+
+    def _refuse(self, status: int, location: str, body: bytes, personal: bool) -> NoReturn:
+        if 300 <= status < 400:
+            raise HttpStatusError(self.source, f"it sends elsewhere{_where(location)}, which is not followed", status)
+        try:
+            answer = parse(body)
+        except NotAnAnswer:
+            answer = None
+        if status in (401, 403) and personal:
+            raise PersonRefusedError(self.source, f"it does not accept your login (status {status})", status, answer)
+        words = {
+            401: "it does not accept the hub's credentials",
+            403: "the hub may not ask that",
+            429: "it is asked too often",
+        }
+        raise HttpStatusError(
+            self.source, f"{words.get(status, 'it answered with an error')} (status {status})", status, answer
+        )
+
+    def _address(self, path: tuple[Plain, ...], query: Mapping[str, Plain] | None) -> str:
+        parts = [_open(part) for part in path]
+        if any(part in {"", ".", ".."} or "\0" in part for part in parts):
+            self._fail("a name for its address is empty or not a name")
+        url = "/".join([self._rule.url, *(quote(part, safe="") for part in parts)])
+        if query:
+            url += "?" + urlencode(_opened(query), quote_via=quote)
+        if len(url) > MAX_URL:
+            self._fail("the question is too long for it")
+        return url
+
+    def _connected(self) -> httpx.AsyncClient:
+        loop = asyncio.get_running_loop()
+        if self._client is None or self._loop is not loop:
+            loopback = self._rule.url.startswith("http://")
+            self._client = httpx.AsyncClient(
+                verify=self._tls,
+                trust_env=False,
+                proxy=self._rule.proxy if self._rule.proxy and not loopback else None,
+                follow_redirects=False,
+                cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+                timeout=httpx.Timeout(
+                    self._rule.timeout.total_seconds(), connect=self._rule.connect_timeout.total_seconds()
+                ),
+                limits=httpx.Limits(max_connections=MAX_CONNECTIONS, keepalive_expiry=3.0),
+                headers={"User-Agent": "panosc-hub"},
+            )
+            self._loop = loop
+        return self._client
+
+    def _fail(self, reason: str) -> NoReturn:
+        raise SourceError(self.source, reason)
+
+
+def _trusted(rule: HttpSource, folder: Path) -> ssl.SSLContext:
+    file = folder / rule.ca_file if rule.ca_file else None
+    try:
+        return ssl.create_default_context(cafile=file)
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigurationError(
+            file or folder, "", f"the authorities of {rule.name!r} cannot be read: {type(error).__name__}", "a PEM file"
+        ) from error
+
+
+def _open(value: Plain) -> str:
+    return value.get_secret_value() if isinstance(value, SecretStr) else value
+
+
+def _opened(values: Body) -> dict[str, Any]:
+    """With the secrets in plain, for the moment of sending."""
+    return {key: _opened_value(value) for key, value in values.items()}
+
+
+def _opened_value(value: Any) -> Any:
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
+    if isinstance(value, Mapping):
+        return _opened(value)
+    if isinstance(value, list | tuple):
+        return [_opened_value(item) for item in value]
+    return value
+
+
+def _where(location: str) -> str:
+    """Scheme and host of a redirect; the rest may hold a token."""
+    try:
+        parts = urlsplit(location)
+        host = parts.hostname or ""
+    except ValueError:
+        host = ""
+    known = host.isascii() and host.replace(".", "").replace("-", "").isalnum() and parts.scheme in {"http", "https"}
+    return f" ({parts.scheme}://{host[:100]})" if known else ""
+
+
+def _in_words(error: Exception, rule: HttpSource) -> str:
+    if isinstance(error, httpx.ConnectTimeout):
+        return f"no connection within {rule.connect_timeout.total_seconds():g} s"
+    if isinstance(error, httpx.TimeoutException):
+        return f"no answer within {rule.timeout.total_seconds():g} s"
+    if isinstance(error, httpx.ProxyError):
+        return "the outgoing proxy does not let the hub through"
+    if isinstance(error, httpx.ConnectError):
+        text = str(error)
+        if "CERTIFICATE_VERIFY_FAILED" in text:
+            return "its certificate is not trusted (expired, for another name, or of an unknown authority: ca_file)"
+        if "ame or service not known" in text or "name resolution" in text or "nodename" in text:
+            return "its host name is not known"
+        return "no connection (it is down, or a firewall is between)"
+    if isinstance(error, httpx.RemoteProtocolError | httpx.ReadError | httpx.WriteError | httpx.CloseError):
+        return "it broke the connection off, or does not speak HTTP"
+    return f"it could not be asked ({type(error).__name__})"
