@@ -53,7 +53,7 @@ class Proposal:
         return max((day for visit in self.visits if (day := visit.end or visit.start)), default=None)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)  # the book keeps some 200 for each of 5000 people
 class Grant:
     """One person's right to one proposal.
 

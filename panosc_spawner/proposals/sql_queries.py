@@ -175,9 +175,9 @@ class Queries:
         return self._column(table, column) if self._name(column) else sa.null()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Row:
-    """One visit of a proposal, and who the person is to it; checked."""
+    """One visit of a proposal, and who the person is to it; checked. Compared by which one it is: equal ones are read once."""
 
     proposal: str
     role: str = ""
