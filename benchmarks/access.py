@@ -27,7 +27,9 @@ def measure(arguments: argparse.Namespace, folder: Path) -> list[Row]:
     if "revocation" in wanted:
         from benchmarks import access_revocation
 
-        rows += access_revocation.measure(folder / "revocation", arguments.rounds, arguments.spawner or ("local", "docker"))
+        rows += access_revocation.measure(
+            folder / "revocation", arguments.rounds, arguments.spawner or ("local", "docker")
+        )
     if "load" in wanted:
         from benchmarks import access_load
 
@@ -43,7 +45,9 @@ def main() -> None:
     parser.add_argument("--logins", type=int, default=40, help="logins at each hub")
     parser.add_argument("--refreshes", type=int, default=20, help="rounds of refreshes, of five people at each hub")
     parser.add_argument("--rounds", type=int, default=20, help="rights that are taken away, for each kind of server")
-    parser.add_argument("--spawner", action="append", choices=("local", "docker"), help="kind of server; both if not given")
+    parser.add_argument(
+        "--spawner", action="append", choices=("local", "docker"), help="kind of server; both if not given"
+    )
     parser.add_argument("--persons", type=int, default=5000, help="people whose rights are asked for again and again")
     parser.add_argument("--grants", type=int, default=200, help="rights that each of them has")
     parser.add_argument("--seconds", type=int, default=180, help="how long the hub's answers are timed")

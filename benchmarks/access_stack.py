@@ -74,6 +74,10 @@ from pathlib import Path
 from panosc_spawner.hub import configure
 c = get_config()
 configure(c, Path(os.environ["PANOSC_SITE"]))
+monitor = {{"name": "prometheus", "api_token": "{monitor}"}}
+c.JupyterHub.services = [*c.JupyterHub.services, monitor]
+role = {{"name": "prometheus", "services": ["prometheus"], "scopes": ["read:metrics"]}}
+c.JupyterHub.load_roles = [*c.JupyterHub.load_roles, role]
 {extra}
 """
 
@@ -112,6 +116,7 @@ class Stack:
         self.provider_url = f"http://127.0.0.1:{self.provider_port}"
         self.issuer = self.issuer or self.provider_url
         self.hub_id = f"access-{secrets.token_hex(3)}"
+        self.monitor_token = secrets.token_hex(16)
         self.site = self.folder / "site"
         self.state = self.folder / "state"
         self.personas = self.folder / "personas.toml"
@@ -177,7 +182,7 @@ class Stack:
         }
         (self.site / "site.toml").write_text(SITE.format(**values))
         self.grant({})
-        (self.folder / "jupyterhub_config.py").write_text(CONFIG.format(extra=self.config))
+        (self.folder / "jupyterhub_config.py").write_text(CONFIG.format(extra=self.config, monitor=self.monitor_token))
 
     def _account(self) -> str:
         if len(self.people) > 20:
@@ -277,8 +282,9 @@ class Stack:
         return httpx.post(url, data={"value": value}, headers=headers, trust_env=False)
 
     def metrics(self) -> str:
-        """The hub's metrics, as Prometheus reads them from this machine."""
-        return httpx.get(f"{self.url}/hub/metrics", trust_env=False, timeout=10).text
+        """The hub's metrics, as Prometheus reads them."""
+        bearer = {"Authorization": f"Bearer {self.monitor_token}"}
+        return httpx.get(f"{self.url}/hub/metrics", headers=bearer, trust_env=False, timeout=10).text
 
     def audit(self) -> list[dict[str, object]]:
         """The lines of the audit log."""
