@@ -146,6 +146,16 @@ class PeopleStore:
         with self._reading() as db:
             return list(map(_known, db.execute("SELECT * FROM identity ORDER BY username, since").fetchall()))
 
+    def goes_back_to(self, identity: Identity) -> str:
+        """The account of its own that an identity would go back to if it were unlinked now; or ""."""
+        with self._reading() as db:
+            known = _look_up(db, identity)
+            return _way_back(db, known) if known and known.state is State.ACTIVE else ""
+
+    def made(self, username: str) -> Change | None:
+        """How a person came about; None if there is none of this name."""
+        return next((change for change in self.history(username=username, limit=1) if change.act is Act.MADE), None)
+
     # -- changes -----------------------------------------------------------------------------------------------------
 
     def link(
@@ -206,7 +216,7 @@ class PeopleStore:
             if len(_active(db, username)) < 2:
                 raise IdentityError("This is the only login of this account. Without it nobody could open it.")
             _write_down(db, Act.UNLINKED, identity, username, by, reason, proof)
-            back = known.left if known.left and not _active(db, known.left) else ""
+            back = _way_back(db, known)
             if back:
                 _set(db, identity, back, State.ACTIVE)
                 _write_down(db, Act.RETURNED, identity, back, by, reason, proof)
@@ -379,6 +389,11 @@ def _active(db: Connection, username: str) -> list[KnownIdentity]:
     return list(map(_known, rows))
 
 
+def _way_back(db: Connection, known: KnownIdentity) -> str:
+    """The account that an identity left for the one it has, if nobody is in it."""
+    return known.left if known.left and not _active(db, known.left) else ""
+
+
 def _is_person(db: Connection, username: str) -> bool:
     return db.execute("SELECT 1 FROM person WHERE username = ?", (username,)).fetchone() is not None
 
@@ -456,4 +471,4 @@ def _change(row: Row) -> Change:
 
 
 def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds")
+    return datetime.now(UTC).isoformat(timespec="microseconds")

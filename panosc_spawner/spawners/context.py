@@ -7,6 +7,7 @@ from typing import Any
 
 from panosc_spawner.audit import FILE, AuditLog
 from panosc_spawner.facilities.site import Site
+from panosc_spawner.identity.people import PeopleStore
 from panosc_spawner.notices import Notices
 from panosc_spawner.outages import Outages
 from panosc_spawner.proposals.book import GrantBook
@@ -21,6 +22,7 @@ class HubContext:
     audit: AuditLog = field(default_factory=lambda: AuditLog(None))
     notices: Notices = field(default_factory=Notices)
     outages: Outages = field(default_factory=Outages)
+    people: PeopleStore | None = None  # None where nobody logs in: dry runs
 
     def __deepcopy__(self, memo: dict[int, Any]) -> HubContext:
         """Itself: traitlets copies what a configuration holds, and the book's cache must stay one."""
