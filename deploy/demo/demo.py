@@ -1,6 +1,6 @@
 """``make demo``: the whole hub on this machine, with people, proposals and data to try it with.
 
-Starts a login service with demo people, and the hub with its proxy, all on loopback; says who to be and what to click;
+Starts login services with demo people, and the hub with its proxy, all on loopback; says who to be and what to click;
 stops all of it on Ctrl-C. Everything it writes is beneath ``.demo``.
 """
 
@@ -26,9 +26,10 @@ from types import FrameType
 import demo_site
 from demo_docker import docker_problem, remove_network
 from demo_process import RunFile, Service, adopt_orphans, end_descendants, stop
+from demo_providers import login_services
 from demo_site import Folders, Ports
+from demo_welcome import welcome
 
-from panosc_spawner.spawners.bubblewrap import why_not
 from panosc_spawner.spawners.local_process import Process
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -50,6 +51,7 @@ class Demo:
         self.folders = folders
         self.run = RunFile(folders.demo / "run.json")
         self.provider = Service("login service", folders.logs / "provider.log")
+        self.university = Service("university's login service", folders.logs / "university.log")
         self.hub = Service("hub", folders.logs / "hub.log")
         self.signals: list[bool] = []
 
@@ -97,20 +99,13 @@ class Demo:
         demo_site.write_site(self.folders, ports, datetime.now().astimezone())
 
     def _start(self, ports: Ports) -> None:
-        issuer = f"http://127.0.0.1:{ports.provider}"
-        callback = f"http://127.0.0.1:{ports.public}/hub/oauth_callback"
-        with step("Login service"):
-            self.provider.start(
-                [
-                    *(sys.executable, demo_site.HERE / "provider.py", "--port", str(ports.provider)),
-                    *("--personas", demo_site.PERSONAS, "--client-secret-file", self.folders.client_secret),
-                    *("--redirect-uri", callback, "--issuer", issuer),
-                ],
-                os.environ,
-                self.folders.demo,
-            )
-            self._remember(ports)
-            self._until(f"{issuer}/.well-known/openid-configuration", self.provider, 30)
+        with step("Login services"):
+            services = login_services(self.folders, ports)
+            for service, which in zip((self.provider, self.university), services, strict=True):
+                service.start(which.command, os.environ, self.folders.demo)
+                self._remember(ports)
+            for service, which in zip((self.provider, self.university), services, strict=True):
+                self._until(f"{which.issuer}/.well-known/openid-configuration", service, 30)
         with step("Hub and proxy"):
             path = f"{BIN}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
             env = os.environ | {
@@ -125,7 +120,8 @@ class Demo:
             self._until(f"http://127.0.0.1:{ports.public}/hub/login", self.hub, 90)
 
     def _remember(self, ports: Ports) -> None:
-        mine = {"demo": Process.now(os.getpid()), "hub": self.hub.process, "provider": self.provider.process}
+        mine = {"demo": Process.now(os.getpid()), "hub": self.hub.process}
+        mine |= {"provider": self.provider.process, "university": self.university.process}
         self.run.write(mine, ports.public)
 
     def _until(self, url: str, service: Service, seconds: float) -> None:
@@ -137,9 +133,12 @@ class Demo:
                 raise DemoError(f"The {service.name} did not answer within {seconds:.0f} s. Its log: {service.log}")
             time.sleep(0.1)
 
+    def _services(self) -> tuple[Service, ...]:
+        return self.hub, self.provider, self.university
+
     def _wait(self) -> None:
         while True:
-            for service in (self.hub, self.provider):
+            for service in self._services():
                 if ended := service.ended():
                     raise DemoError(ended)
             time.sleep(0.5)
@@ -148,13 +147,13 @@ class Demo:
         # Not while stopping: from here on, a signal only says to hurry.
         if not self.signals:
             self.signals.append(True)
-        running = [service.process for service in (self.hub, self.provider) if service.process]
+        running = [service.process for service in self._services() if service.process]
         if running:
-            with step("Stopping the hub, its servers and the login service"):
+            with step("Stopping the hub, its servers and the login services"):
                 stop(running, 30, hurry=lambda: len(self.signals) > 1)
                 end_descendants()
-        self.hub.reap()
-        self.provider.reap()
+        for service in self._services():
+            service.reap()
         if self.folders.spawner == "docker":
             remove_network(self.folders.hub_id)
         self.run.clear()
@@ -211,7 +210,7 @@ def choose_ports(folders: Folders) -> Ports:
     with contextlib.suppress(OSError, ValueError):
         kept = json.loads(file.read_text())
     chosen: dict[str, int] = {}
-    for name in ("provider", "hub", "proxy_api"):
+    for name in ("provider", "hub", "proxy_api", "university"):
         port = kept.get(name, 0)
         chosen[name] = port if port and port != public and is_free(port) else free_port({public, *chosen.values()})
     folders.demo.mkdir(parents=True, exist_ok=True)
@@ -257,22 +256,6 @@ def make_sample_data(data: Path) -> None:
     print(done.stdout, end="", flush=True)
     if done.returncode:
         raise DemoError(f"The sample data could not be made:\n{done.stderr.strip()[-2000:]}")
-
-
-def welcome(ports: Ports, folders: Folders) -> str:
-    """Who to be and what to click."""
-    lines = [
-        "",
-        f"Open http://127.0.0.1:{ports.public}/ and log in. You need no password: choose who to be.",
-        "",
-        *(f"  {person['sentence']}" for person in demo_site.personas().values()),
-        "",
-        "Try: be Ada, open proposal ma1234, and run its start page (Run > Run All Cells).",
-    ]
-    if folders.spawner == "local":
-        isolated = "Servers are isolated by bubblewrap: raw data are read-only, other proposals are not there."
-        lines.append(f"Note: {reason}; servers are not isolated." if (reason := why_not()) else isolated)
-    return "\n".join([*lines, f"Logs: {folders.logs}. Ctrl-C stops all of it.", ""])
 
 
 def main(arguments: list[str]) -> int:

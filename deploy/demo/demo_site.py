@@ -15,6 +15,7 @@ from string import Template
 
 HERE = Path(__file__).resolve().parent
 PERSONAS = HERE / "personas.toml"
+UNIVERSITY_PERSONAS = HERE / "personas-university.toml"
 _FIRST_UID = 20001
 
 
@@ -26,6 +27,7 @@ class Ports:
     provider: int
     hub: int
     proxy_api: int
+    university: int
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,21 @@ class Folders:
     def client_secret(self) -> Path:
         """The hub's secret at the provider."""
         return self.demo / "secrets" / "client-secret"
+
+    @property
+    def control_token(self) -> Path:
+        """What the login services' operator proves to be one with (``provider_control.py``)."""
+        return self.demo / "secrets" / "control-token"
+
+    @property
+    def personas(self) -> Path:
+        """The people of the login service as they are now: copied at each start, to be changed while the demo runs."""
+        return self.demo / "personas.toml"
+
+    @property
+    def university_personas(self) -> Path:
+        """Those of the university's."""
+        return self.demo / "personas-university.toml"
 
 
 def personas() -> dict[str, dict[str, object]]:
@@ -118,6 +135,7 @@ def _values(
         "hub_port": str(ports.hub),
         "proxy_api_port": str(ports.proxy_api),
         "provider_port": str(ports.provider),
+        "university_port": str(ports.university),
         "state": str(folders.state),
         "homes": str(folders.homes),
         "data": str(folders.data),

@@ -16,6 +16,7 @@ from demo import answers, free_port, make_sample_data
 from demo_docker import remove_network
 from demo_process import Service
 from demo_process import stop as stop_processes
+from demo_providers import login_services
 
 from benchmarks.hubs import Session
 
@@ -29,7 +30,7 @@ class RealHub:
 
     def __init__(self, spawner: str, folder: Path) -> None:
         taken: set[int] = set()
-        for _ in range(4):
+        for _ in range(5):
             taken.add(free_port(taken))
         self.ports = demo_site.Ports(*taken)
         self.folders = demo_site.Folders(folder, spawner)
@@ -39,21 +40,13 @@ class RealHub:
         demo_site.ensure_secret(self.folders.client_secret)
         demo_site.write_site(self.folders, self.ports, datetime.now().astimezone())
         self.url = f"http://127.0.0.1:{self.ports.public}"
-        self.provider = Service("login service", self.folders.logs / "provider.log")
+        self.providers = [Service(name, self.folders.logs / f"{name}.log") for name in ("provider", "university")]
         self.hub = Service("hub", self.folders.logs / "hub.log")
         self.sessions: list[Session] = []
 
-    def start_provider(self) -> None:
-        issuer = f"http://127.0.0.1:{self.ports.provider}"
-        self.provider.start(
-            [
-                *(sys.executable, demo_site.HERE / "provider.py", "--port", str(self.ports.provider)),
-                *("--personas", demo_site.PERSONAS, "--client-secret-file", self.folders.client_secret),
-                *("--redirect-uri", f"{self.url}/hub/oauth_callback", "--issuer", issuer),
-            ],
-            os.environ,
-            self.folders.demo,
-        )
+    def start_providers(self) -> None:
+        for service, which in zip(self.providers, login_services(self.folders, self.ports), strict=True):
+            service.start(which.command, os.environ, self.folders.demo)
 
     def start(self) -> None:
         """Start the hub, and wait until it answers."""
@@ -82,9 +75,9 @@ class RealHub:
     def stop(self) -> None:
         for session in self.sessions:
             session.close()
-        stop_processes([p for p in (self.hub.process, self.provider.process) if p], 60)
-        self.hub.reap()
-        self.provider.reap()
+        stop_processes([each.process for each in (self.hub, *self.providers) if each.process], 60)
+        for each in (self.hub, *self.providers):
+            each.reap()
         if self.folders.spawner == "docker":
             remove_network(self.folders.hub_id)
 
@@ -94,7 +87,7 @@ def hub(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RealHub]:
     """A hub of each kind; its log is shown when the test fails."""
     running = RealHub(request.param, tmp_path)
     try:
-        running.start_provider()
+        running.start_providers()
         running.start()
         yield running
     finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import stat
@@ -12,15 +13,17 @@ from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
-from demo_support import demo, demo_process, demo_site
+from demo_support import ROOT, demo, demo_process, demo_providers, demo_site, provider
+from provider_state import Provider
 
+from panosc_spawner import cli
 from panosc_spawner.facilities.load import load_site
 from panosc_spawner.facilities.model import Role
 from panosc_spawner.identity.person import Person
 from panosc_spawner.proposals.book import GrantBook
 from panosc_spawner.spawners.local_process import Process
 
-PORTS = demo_site.Ports(8000, 8101, 8102, 8103)
+PORTS = demo_site.Ports(8000, 8101, 8102, 8103, 8104)
 NOW = datetime(2026, 3, 4, 9, 30, tzinfo=timezone(timedelta(hours=1)))
 
 
@@ -118,7 +121,7 @@ def test_the_other_ports_stay_the_same(folders: demo_site.Folders, monkeypatch: 
     monkeypatch.setenv("PANOSC_DEMO_PORT", str(demo.free_port(set())))
     first = demo.choose_ports(folders)
     assert demo.choose_ports(folders) == first
-    assert len({first.public, first.provider, first.hub, first.proxy_api}) == 4
+    assert len({first.public, first.provider, first.hub, first.proxy_api, first.university}) == 5
 
 
 def test_a_second_demo_is_pointed_to_the_first(folders: demo_site.Folders):
@@ -173,3 +176,37 @@ def test_the_welcome_says_who_to_be(folders: demo_site.Folders):
     for persona in demo_site.personas().values():
         assert str(persona["sentence"]) in text
     assert "http://127.0.0.1:8000/" in text
+
+
+def test_the_welcome_names_files_and_commands_that_there_are(folders: demo_site.Folders):
+    demo_site.write_site(folders, PORTS, NOW)
+    first, second = demo_providers.login_services(folders, PORTS)
+    text = demo.welcome(PORTS, folders)
+    for path in (folders.site / "proposals.toml", folders.personas):
+        assert path.is_file() and str(path) in text
+    for script in re.findall(r"deploy/\S+\.py", text):
+        assert (ROOT / script).is_file()
+    commands = re.findall(r"panosc-hub (\w+)", text)
+    assert set(commands) == {"audit"}
+    for command in commands:
+        with pytest.raises(SystemExit) as help_shown:
+            cli.main([command, "--help"])
+        assert help_shown.value.code == 0
+    assert first.issuer != second.issuer
+
+
+def test_both_login_services_start_with_people_of_their_own(folders: demo_site.Folders):
+    services = demo_providers.login_services(folders, PORTS)
+    people = []
+    for service in services:
+        options = provider.parse_options([str(word) for word in service.command[2:]])
+        people.append({person["id"] for person in Provider(options).personas().values()})
+        assert options.issuer == service.issuer
+    assert people[0] and people[1] and not people[0] & people[1]
+    logins = load_site(demo_site.write_site(folders, PORTS, NOW)).logins
+    assert [login.issuer for login in logins] == [service.issuer for service in services]
+
+
+def test_suspending_somebody_changes_no_file_of_the_repository(folders: demo_site.Folders):
+    demo_providers.login_services(folders, PORTS)
+    assert not folders.personas.is_symlink() and not folders.personas.samefile(demo_site.PERSONAS)
