@@ -5,16 +5,22 @@ from __future__ import annotations
 import os
 import secrets
 import shlex
+import sqlite3
 import sys
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from panosc_spawner.errors import ConfigurationError
+from panosc_spawner.audit import AuditLog
+from panosc_spawner.errors import ConfigurationError, PeopleError
 from panosc_spawner.facilities.load import load_site
 from panosc_spawner.facilities.site import Site
-from panosc_spawner.identity.authenticator import PanoscAuthenticator, configure_authenticator
+from panosc_spawner.identity.communities_authenticator import CommunitiesAuthenticator
 from panosc_spawner.identity.community import Community, load_community
+from panosc_spawner.identity.context import LoginContext
+from panosc_spawner.identity.logins import Logins
+from panosc_spawner.identity.people import PeopleStore
+from panosc_spawner.identity.setup import configure_authenticator
 from panosc_spawner.pages import TEMPLATES, page_handlers, template_vars
 from panosc_spawner.pages.requests import audited
 from panosc_spawner.proposals.book import GrantBook
@@ -35,9 +41,10 @@ def configure(c: Any, folder: Path) -> None:
     """
     site = load_site(folder)
     community = load_community(site.config.login.community, site.folder)
-    context = HubContext(site, GrantBook(site), audit_log(site))
-    warning = ""
     _state(c, site)
+    audit = audit_log(site)
+    context = HubContext(site, GrantBook(site), audit, people=_people(site, audit))
+    warning = ""
     _addresses(c, site)
     if site.config.hub.spawner == "local":
         warning = isolation_warning(site)
@@ -140,9 +147,34 @@ def _options_are_read_at_start(spawner: Any, options: Any) -> None:
 
 
 def _login(c: Any, site: Site, community: Community, context: HubContext) -> None:
-    c.JupyterHub.authenticator_class = PanoscAuthenticator
-    configure_authenticator(c, site, community)
-    c.PanoscAuthenticator.page_handlers = page_handlers(context, community)
+    c.JupyterHub.authenticator_class = CommunitiesAuthenticator
+    configure_authenticator(c, site, login_context(site, context))
+    c.CommunitiesAuthenticator.page_handlers = page_handlers(context, community)
+
+
+def login_context(site: Site, context: HubContext) -> LoginContext:
+    """What the logins share, in files of the state directory.
+
+    Raises:
+        ConfigurationError: if one of the files cannot be used.
+    """
+    assert context.people  # noqa: S101 - made above
+    try:
+        return LoginContext(context.people, context.audit, Logins(site.config.hub.state_dir / "logins.sqlite"))
+    except (OSError, sqlite3.Error) as error:
+        raise _not_usable(site, error) from error
+
+
+def _people(site: Site, audit: AuditLog) -> PeopleStore:
+    """The book of people, which the pages and the logins share."""
+    try:
+        return PeopleStore(site.config.hub.state_dir / "people.sqlite", audit)
+    except PeopleError as error:
+        raise _not_usable(site, error) from error
+
+
+def _not_usable(site: Site, error: Exception) -> ConfigurationError:
+    return ConfigurationError(site.folder / "site.toml", "hub.state_dir", f"cannot be used: {error}")
 
 
 def _pages(c: Any, context: HubContext, community: Community, warning: str) -> None:

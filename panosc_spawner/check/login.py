@@ -4,57 +4,81 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import timedelta
 from http.client import HTTPException
 from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
-from panosc_spawner.check.finding import Finding, error, ok, warning
+from panosc_spawner.check.finding import Finding, Level, error, ok, warning
 from panosc_spawner.errors import ConfigurationError
 from panosc_spawner.facilities.site import Site
-from panosc_spawner.facilities.source_rules import EntitlementSource
-from panosc_spawner.identity.community import Community, load_community, require_safe_url
-from panosc_spawner.identity.setup import login_mistakes
+from panosc_spawner.identity.community import Community, require_safe_url
+from panosc_spawner.identity.discovery import discover
+from panosc_spawner.identity.setup import SiteLogin, login_mistakes, logins_of, source_mistakes
 
 _SUBJECT = "identity provider"
+_OFFER = "what it offers"
 _TIMEOUT = 5  # seconds
 _MAX_DOCUMENT = 1 << 20
 _ENDPOINTS = ("authorization_endpoint", "token_endpoint", "userinfo_endpoint", "jwks_uri")
 
 
 def check_login(site: Site) -> Iterator[Finding]:
-    """The community is known, its issuer is given, and its provider answers with what the login needs."""
+    """Each community is known, its issuer is given, and its provider answers with what the login needs."""
     try:
-        community = load_community(site.config.login.community, site.folder)
+        logins = logins_of(site)
     except ConfigurationError as problem:
         yield error(f"{problem.file}: {problem.key}", problem.reason, problem.suggestion or "correct the file")
         return
-    for mistake in login_mistakes(site, community):
+    for login in logins:
+        yield from _login(login)
+    for mistake in source_mistakes(site, logins):
         yield error(mistake.key, mistake.reason, mistake.suggestion or "correct it in site.toml")
-    issuer = site.config.login.issuer or community.issuer
-    if not issuer:
-        yield error(
-            "login.issuer",
-            f"the issuer of {community.title} is not public",
-            "write it in site.toml, as the registration says",
-        )
+
+
+def _login(login: SiteLogin) -> Iterator[Finding]:
+    mistakes = list(login_mistakes(login))
+    for mistake in mistakes:
+        yield error(mistake.key, mistake.reason, mistake.suggestion or "correct it in site.toml")
+    if any(mistake.key.endswith(".issuer") for mistake in mistakes):
         return
-    yield ok("community", f"{community.title}, issuer {issuer}")
-    yield from _entitlement_issuers(site, issuer)
+    community = login.community
+    yield ok("community", f"{community.title}, issuer {login.issuer}")
+    if community.identity_claim == "voperson_id" and not community.identity_scopes:
+        yield warning(
+            "community",
+            f"{community.title}: what stands behind the '@' of voperson_id is not pinned",
+            "write identity_scopes in a copy of the community's file, once you have seen some",
+        )
     if community.endpoints is not None:
         yield ok(_SUBJECT, "not asked: the community's file gives its endpoints")
         return
-    yield from _provider(issuer, community)
+    found = list(_provider(login.issuer, community))
+    yield from found
+    if not any(finding.level is Level.ERROR for finding in found):
+        yield _offers(login)
 
 
-def _entitlement_issuers(site: Site, issuer: str) -> Iterator[Finding]:
-    for source in site.config.sources:
-        if isinstance(source, EntitlementSource) and source.issuer != issuer:
-            yield error(
-                f"source {source.name}",
-                f"trusts {source.issuer}, but people log in with {issuer}: its proposals never count",
-                "write the login's issuer, exactly",
-            )
+def _offers(login: SiteLogin) -> Finding:
+    """What discovery makes of it, as the hub will at its start."""
+    try:
+        endpoints = discover(login.issuer, login.community, login.file, timedelta(), key=login.key)
+    except ConfigurationError as problem:
+        return error(_OFFER, problem.reason, problem.suggestion or "tell the provider's operators")
+    if login.rules.acr and not endpoints.claims_parameter:
+        return warning(
+            _OFFER,
+            "login.acr can be asked for only as a wish (no `claims` parameter); who logged in otherwise is refused",
+            "try a login with and without a second factor",
+        )
+    offered = {
+        "logout there": bool(endpoints.end_session),
+        "token exchange": endpoints.token_exchange,
+        "issuer in its answers": endpoints.names_issuer,
+    }
+    words = ", ".join(f"{what}: {'yes' if there else 'no'}" for what, there in offered.items())
+    return ok(_OFFER, f"signs with {', '.join(endpoints.algorithms)}; {words}")
 
 
 def _provider(issuer: str, community: Community) -> Iterator[Finding]:

@@ -1,99 +1,48 @@
-"""Log in with a community: OpenID Connect, authorization code with PKCE, on top of oauthenticator.
+"""Log in with one community: OpenID Connect, authorization code with PKCE, on top of oauthenticator.
 
-What this class adds: people are keyed by issuer and ``voperson_id``; every refresh decides again who may be here; a login
-service that is down is not a denial, for a bounded time; nothing can let everybody in.
+What this class adds: the ID token is validated and belongs to the claims; people are keyed by issuer and ``voperson_id``; floors
+of authentication and assurance are checked; nothing can let everybody in. Which of several communities: :mod:`.communities_authenticator`.
 """
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode, urlsplit
 
-from oauthenticator.generic import GenericOAuthenticator
-from oauthenticator.oauth2 import OAuthCallbackHandler
-from tornado import web
-from tornado.httpclient import HTTPClientError, HTTPRequest
 from traitlets import Any as AnyTrait
-from traitlets import Float, List, TraitError, Unicode, default, validate
+from traitlets import Float, Instance, List, TraitError, Unicode, default, validate
 
-from panosc_spawner.errors import EntitlementError, IdentityError
-from panosc_spawner.identity.claims import ClaimRules, person_from
+from panosc_spawner.errors import EntitlementError, IdentityError, PeopleError
+from panosc_spawner.identity.assurance import missing_assurance
+from panosc_spawner.identity.attempts import Attempt
+from panosc_spawner.identity.claims import ClaimRules, former_identities, person_from
 from panosc_spawner.identity.community import Community
+from panosc_spawner.identity.context import LoginContext
 from panosc_spawner.identity.entitlements import parse
+from panosc_spawner.identity.fixed import COMMUNITY, require_fixed
+from panosc_spawner.identity.logins import ProvenLogin
 from panosc_spawner.identity.person import Person
-from panosc_spawner.identity.setup import configure_authenticator
+from panosc_spawner.identity.provider import ProviderCalls
+from panosc_spawner.identity.refusals import LoginRefused, UnverifiedAnswer
+from panosc_spawner.identity.tokens import Expected, IdToken, InvalidToken, validate_id_token
 from panosc_spawner.secret_file import read_secret
 
-__all__ = ["PanoscAuthenticator", "ProviderDown", "ProviderRefused", "configure_authenticator"]
+__all__ = ["PanoscAuthenticator"]
 
-MAX_ANSWER = 4 * 1024**2  # bytes of a token or userinfo answer
-_REFUSALS = (400, 401, 403)
-# Answers of a token endpoint that are about the hub or the provider, not about the person (RFC 6749, 5.2).
-_NOT_THE_PERSON = ("invalid_client", "unauthorized_client", "server_error", "temporarily_unavailable")
-
-# Settings of the parent classes that would let people in, or trust, by another rule than ours: each with its only value.
-_FIXED: dict[str, Any] = {
-    "allow_all": False,
-    "allow_existing_users": False,
-    "allowed_users": set(),
-    "allowed_groups": set(),
-    "allowed_scopes": [],
-    "admin_users": set(),
-    "admin_groups": set(),
-    "enable_auth_state": True,
-    "auth_refresh_strict": True,
-    "refresh_pre_spawn": True,
-    "refresh_user_hook": None,
-    "enable_pkce": True,
-    "validate_server_cert": True,
-    "userdata_from_id_token": False,
-    "userdata_token_method": "header",
-    "manage_groups": False,
-    "manage_roles": False,
-    "auto_login": False,
-}
+_TOKENS = ("access_token", "refresh_token", "id_token", "token_type", "scope")
 
 
-class ProviderDown(web.HTTPError):
-    """The login service did not answer, or not as one: says nothing about the person."""
-
-    def __init__(self, title: str) -> None:
-        super().__init__(
-            503, f"{title} does not answer right now, so nobody can be logged in. Try again in a few minutes."
-        )
-
-
-class ProviderRefused(web.HTTPError):
-    """The login service refused a token or a code: the person has to log in again."""
-
-    def __init__(self, title: str) -> None:
-        super().__init__(403, f"{title} did not confirm your login; it may have taken too long. Please log in again.")
-
-
-class CallbackHandler(OAuthCallbackHandler):
-    """Where the provider sends people back to."""
-
-    def log_exception(self, typ: Any, value: Any, tb: Any) -> None:
-        """Without the address: tornado would log its code and state. Called by tornado."""
-        if isinstance(value, web.HTTPError):
-            self.log.warning("Login failed: %s %.200r", value.status_code, value.log_message)
-        else:
-            self.log.error("Login failed", exc_info=(typ, value, tb))
-
-
-class PanoscAuthenticator(GenericOAuthenticator):
-    """Authenticator for one community; :func:`configure_authenticator` sets it up from a site."""
-
-    callback_handler = CallbackHandler
+class PanoscAuthenticator(ProviderCalls):
+    """Authenticator for one community; :func:`~.setup.configure_authenticator` sets it up from a site."""
 
     community = AnyTrait(
         config=True, help="The :class:`~panosc_spawner.identity.community.Community` that people log in with."
     )
+    context = Instance(LoginContext, help="What all communities of the hub share.")
     issuer = Unicode(
         config=True, help="The provider's issuer, exactly as in its discovery document. Part of every identity."
     )
@@ -109,40 +58,39 @@ class PanoscAuthenticator(GenericOAuthenticator):
         config=True,
         help="Only members of this group may log in: ``urn:geant:…:group:umbrellaid``. Empty: the whole community.",
     )
-    kept_claims = List(Unicode(), config=True, help="Claims that account mappings need. No others are stored.")
-    outage_grace = Float(
-        3600.0,
+    acr = List(
+        Unicode(),
+        config=True,
+        help="How people must have authenticated: any of these must be the ID token's acr. Empty: anyhow.",
+    )
+    assurance = List(
+        Unicode(), config=True, help="What eduperson_assurance must hold or imply, all of it (REFEDS RAF)."
+    )
+    clock_skew = Float(
+        60.0,
         min=0.0,
+        max=600.0,
         config=True,
-        help="Seconds since somebody's claims were last seen that they stay logged in while the login service is down.",
+        help="Seconds by which the provider's clock and this machine's may differ. More lets older tokens count.",
     )
-    page_handlers = List(
-        AnyTrait(),
-        config=True,
-        help="Handlers of the hub's own pages, (pattern, class) or (pattern, class, arguments). They come before JupyterHub's.",
-    )
+    kept_claims = List(Unicode(), config=True, help="Claims that account mappings need. No others are stored.")
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self._refreshing: dict[str, asyncio.Task[bool | dict[str, Any]]] = {}
         if not isinstance(self.community, Community) or not self.issuer:
             raise TraitError("PanoscAuthenticator needs a community and an issuer: call configure_authenticator.")
-        for name in _FIXED:  # a validator does not see a value that equals the parent's default
-            _require_fixed(name, getattr(self, name))
+        for name in COMMUNITY:  # a validator does not see a value that equals the parent's default
+            require_fixed("PanoscAuthenticator", COMMUNITY, name, getattr(self, name))
+        self.community_id = self.community.id
+        self.expected = Expected(
+            self.issuer, self.client_id, self.endpoints.algorithms, timedelta(seconds=self.clock_skew)
+        )
 
-    # -- settings that cannot be others -----------------------------------------------------------------------------
+    # -- settings ----------------------------------------------------------------------------------------------------
 
-    @validate(*_FIXED)
+    @validate(*COMMUNITY)
     def _is_fixed(self, proposal: Any) -> Any:
-        _require_fixed(proposal.trait.name, proposal.value)
-        return proposal.value
-
-    @validate("auth_refresh_age")
-    def _refreshes(self, proposal: Any) -> Any:
-        if not 0 < proposal.value <= 3600:
-            raise TraitError(
-                "PanoscAuthenticator.auth_refresh_age must be 1 to 3600 seconds: a right taken away must be seen."
-            )
+        require_fixed("PanoscAuthenticator", COMMUNITY, proposal.trait.name, proposal.value)
         return proposal.value
 
     @validate("required_entitlement")
@@ -175,106 +123,173 @@ class PanoscAuthenticator(GenericOAuthenticator):
         file = self.client_secret_file
         return read_secret(Path(file), "client secret").get_secret_value() if file else ""
 
-    @default("http_request_kwargs")
-    def _http_request_kwargs_default(self) -> dict[str, Any]:
-        return {"connect_timeout": 5.0, "request_timeout": 10.0, "follow_redirects": False}
-
     def _validate_server_cert_default(self) -> bool:
         return True  # whatever OAUTH_TLS_VERIFY says
 
-    # -- steps of a login; called by oauthenticator's authenticate, and by refresh_user ------------------------------
+    # -- a login ----------------------------------------------------------------------------------------------------
 
-    def get_handlers(self, app: Any) -> list[Any]:
-        """The hub's own pages, then the login's. Called by JupyterHub, which puts its own handlers after these."""
-        return [*self.page_handlers, *super().get_handlers(app)]
-
-    async def fetch(self, req: HTTPRequest, label: str = "fetching", parse_json: bool = True, **kwargs: Any) -> Any:
-        """Ask the provider, logging nothing of what it says: answers hold tokens and claims.
-
-        Raises:
-            ProviderDown: no answer, or not one of a working provider.
-            ProviderRefused: the provider refuses this token or code.
-        """
-        where = f"{req.method} {urlsplit(req.url).netloc}{urlsplit(req.url).path}"
-        try:
-            answer = await self.http_client.fetch(req, **kwargs)
-        except HTTPClientError as error:
-            self.log.warning("%s: %s answered %s", label, where, error.code)
-            if error.code in _REFUSALS and _error_code(error) not in _NOT_THE_PERSON:
-                raise ProviderRefused(self.login_service) from None
-            raise ProviderDown(self.login_service) from None
-        except (OSError, TimeoutError) as error:
-            self.log.warning("%s: %s did not answer: %s", label, where, type(error).__name__)
-            raise ProviderDown(self.login_service) from None
-        if not parse_json:
-            return answer
-        document = _json_object(answer.body)
-        if document is None:
-            self.log.warning("%s: %s answered with something else than a JSON object", label, where)
-            raise ProviderDown(self.login_service)
-        return document
-
-    async def get_token_info(self, handler: Any, params: Mapping[str, Any]) -> dict[str, Any]:
-        """Exchange a code or a refresh token; the answer has an access token.
-
-        Raises:
-            ProviderDown, ProviderRefused: as :meth:`fetch`.
-        """
-        token_info: dict[str, Any] = await self.httpfetch(
-            self.token_url,
-            "Fetching tokens",
-            method="POST",
-            headers=self.build_token_info_request_headers(),
-            body=urlencode({name: value for name, value in params.items() if value not in (None, "")}),
-        )
-        if not isinstance(token_info.get("access_token"), str):
-            self.log.warning("The token endpoint answered without an access token")
-            raise ProviderDown(self.login_service)
-        return {"token_type": "Bearer", **token_info}
-
-    async def token_to_user(self, token_info: dict[str, Any]) -> dict[str, Any]:
-        """The claims of userinfo, once :meth:`verify_identity` agrees."""
-        user_info: dict[str, Any] = await super().token_to_user(token_info)
-        await self.verify_identity(token_info, user_info)
-        return user_info
-
-    async def verify_identity(self, token_info: Mapping[str, Any], user_info: Mapping[str, Any]) -> None:
-        """Check that tokens and claims belong together and to this login. Called by :meth:`token_to_user`.
-
-        The place for validating the ID token (signature, issuer, audience, nonce) and for ``userinfo.sub == id_token.sub``.
-        Raise :class:`tornado.web.HTTPError` 403 with words to refuse.
-        """
-
-    def user_info_to_username(self, user_info: Mapping[str, Any]) -> str:
-        """The opaque name for issuer and subject; no claim can choose it."""
-        return self._person(user_info).username
-
-    def build_auth_state_dict(self, token_info: dict[str, Any], user_info: dict[str, Any]) -> dict[str, Any]:
-        """Tokens and the :class:`Person`; claims that nobody needs are not stored."""
-        state: dict[str, Any] = super().build_auth_state_dict(token_info, user_info)
-        state.pop(self.user_auth_state_key, None)
-        state["person"] = self._person(user_info).to_state()
-        return state
-
-    async def update_auth_model(self, auth_model: dict[str, Any]) -> dict[str, Any]:
-        """Display name for the pages and JupyterLab; administrator or not, always said (None would leave it as it was)."""
-        person = Person.from_state(auth_model["auth_state"]["person"])
-        initials = "".join(word[0] for word in person.display_name.split()[:2]).upper()
-        auth_model["user_info"] = {
-            "name": person.display_name,
-            "display_name": person.display_name,
-            "initials": initials,
+    def authorize_params(self, attempt: Attempt) -> dict[str, str]:
+        """What is sent with the browser to the authorization endpoint."""
+        params = dict(self.extra_authorize_params) | {
+            "response_type": "code",
+            "client_id": self.client_id,
+            "redirect_uri": self.oauth_callback_url,
+            "scope": " ".join(self.scope),
+            "state": attempt.state,
+            "nonce": attempt.nonce,
+            "code_challenge": attempt.challenge,
+            "code_challenge_method": "S256",
         }
-        auth_model["admin"] = person.admin
-        return auth_model
+        if self.acr:
+            params["acr_values"] = " ".join(self.acr)
+            if self.endpoints.claims_parameter:  # essential: the provider should ask for more, not answer with less
+                params["claims"] = json.dumps({"id_token": {"acr": {"essential": True, "values": list(self.acr)}}})
+        if attempt.purpose == "link":
+            prompts = [one for one in params.get("prompt", "").split() if one not in ("none", "login")]
+            params |= {"prompt": " ".join(["login", *prompts]), "max_age": "0"}
+        return params
+
+    async def log_in(self, attempt: Attempt, code: str) -> dict[str, Any]:
+        """The auth model for a code that came back to an attempt. Whether they may be here is :meth:`check_allowed`'s.
+
+        Raises:
+            LoginRefused: in words for the person.
+        """
+        tokens = await self.get_token_info(
+            None,
+            {
+                "grant_type": "authorization_code",
+                "code": code,
+                "redirect_uri": self.oauth_callback_url,
+                "code_verifier": attempt.verifier,
+                **self.client_params(),
+            },
+        )
+        proof = await self._verified(tokens, attempt.nonce)
+        if self.acr and proof.acr not in self.acr:
+            raise LoginRefused("acr", self._words_for_acr())
+        if attempt.purpose == "link" and (
+            proof.auth_time is None or proof.auth_time.timestamp() < attempt.began - self.clock_skew
+        ):
+            raise LoginRefused(
+                "auth-time",
+                f"{self.login_service} did not ask you to log in again, so this does not prove that the identity is yours. "
+                "Log out there, and try again.",
+            )
+        login = ProvenLogin.begin(proof.subject, proof.sid, attempt.nonce, proof.acr)
+        now = datetime.now(UTC)
+        return self._model(tokens, await self._claims(tokens, login), login, logged_in_at=now)
+
+    async def renewed(self, user: Any, state: Mapping[str, Any], known: Person) -> dict[str, Any]:
+        """The auth model by the stored access token; where that is refused, by a new one for the refresh token.
+
+        Raises:
+            LoginRefused: also a :class:`ProviderDown` or :class:`ProviderRefused`.
+            IdentityError: if the stored state is of another version.
+        """
+        login = ProvenLogin.from_state(state["login"])
+        tokens = {name: state.get(name) for name in _TOKENS}
+        try:
+            claims = await self._claims(tokens, login)
+        except LoginRefused as refused:
+            if refused.code != "provider-refused" or not tokens["refresh_token"]:
+                raise
+            tokens = await self._rotated(user, state, tokens, login)
+            claims = await self._claims(tokens, login)
+        return self._model(tokens, claims, login, logged_in_at=known.logged_in_at or known.seen_at)
+
+    async def _rotated(
+        self, user: Any, state: Mapping[str, Any], tokens: Mapping[str, Any], login: ProvenLogin
+    ) -> dict[str, Any]:
+        """New tokens for the refresh token; stored, and only then of use."""
+        params = {"grant_type": "refresh_token", "refresh_token": tokens["refresh_token"], **self.client_params()}
+        self.context.logins.rotate(login.id, begins=True)
+        answer = await self.get_token_info(None, params)
+        new = {**tokens, **{name: answer[name] for name in _TOKENS if answer.get(name)}}
+        # Stored before it is used: with rotation the old one is spent, and using it again would revoke the login.
+        await user.save_auth_state({**state, **new})
+        self.context.logins.rotate(login.id, begins=False)
+        if answer.get("id_token"):
+            proof = await self._verified(answer, None)
+            if proof.subject != login.subject or proof.nonce not in ("", login.nonce):
+                raise LoginRefused("other-identity", self._words_for_another())
+        return new
+
+    async def _verified(self, tokens: Mapping[str, Any], nonce: str | None) -> IdToken:
+        """What the ID token proves.
+
+        Raises:
+            UnverifiedAnswer: it proves nothing.
+            ProviderDown: the keys cannot be fetched.
+        """
+        now, access_token = datetime.now(UTC), str(tokens["access_token"])
+        try:
+            return await self.keys.validated(
+                lambda keys: validate_id_token(
+                    tokens.get("id_token"), keys, self.expected, now, nonce=nonce, access_token=access_token
+                )
+            )
+        except InvalidToken as error:
+            self.log.warning("%s sent an ID token that is not valid: %s", self.login_service, error.code)
+            raise UnverifiedAnswer(self.login_service, error.code) from None
+
+    async def _claims(self, tokens: Mapping[str, Any], login: ProvenLogin) -> dict[str, Any]:
+        """Userinfo's claims, of the same subject as the ID token (OpenID Connect Core 5.3.2), above the floor."""
+        claims = await self.userinfo(str(tokens["access_token"]))
+        if claims.get("sub") != login.subject:
+            self.log.warning("%s: userinfo is about another subject than the ID token", self.login_service)
+            raise LoginRefused("other-identity", self._words_for_another())
+        if missing := missing_assurance(self.assurance, claims):
+            raise LoginRefused("assurance", self._words_for_assurance(missing))
+        return claims
+
+    def _model(
+        self, tokens: Mapping[str, Any], claims: Mapping[str, Any], login: ProvenLogin, *, logged_in_at: datetime
+    ) -> dict[str, Any]:
+        """JupyterHub's auth model. Administrator or not is always said: None would leave it as it was."""
+        person = replace(self.person(claims), logged_in_at=logged_in_at)
+        initials = "".join(word[0] for word in person.display_name.split()[:2]).upper()
+        shown = {"name": person.display_name, "display_name": person.display_name, "initials": initials}
+        state = {name: tokens.get(name) for name in _TOKENS}
+        state |= {"person": person.to_state(), "login": login.to_state()}
+        return {"name": person.username, "admin": person.admin, "auth_state": state, "user_info": shown}
+
+    def person(self, claims: Mapping[str, Any]) -> Person:
+        """Who the claims are about; which user of the hub that is, the book of people says.
+
+        Raises:
+            LoginRefused: in words for the person.
+        """
+        rules = ClaimRules(self.community, self.issuer, frozenset(self.admins), tuple(self.kept_claims))
+        try:
+            person = person_from(claims, rules, datetime.now(UTC))
+            username = self.context.people.name_of(person.identity, former_identities(person.identity, self.community))
+            return replace(person, username=username, linked=self.context.people.linked(username, person.identity))
+        except IdentityError as error:
+            raise LoginRefused("identity", str(error)) from error
+        except PeopleError as error:
+            self.log.error("The book of people cannot be read: %s", error)
+            raise LoginRefused(
+                "people", "This hub cannot look up who you are right now. Try again in a few minutes.", 503
+            ) from error
+
+    def admit(self, person: Person) -> None:
+        """Write a person whose login is allowed into the book of people.
+
+        Raises:
+            IdentityError, PeopleError: as :meth:`.PeopleStore.admit`.
+        """
+        name = self.context.people.admit(person.identity, former_identities(person.identity, self.community))
+        if name != person.username:  # linked or unlinked since a moment ago
+            raise IdentityError("Your identity was linked to another account just now. Please log in again.")
 
     async def check_allowed(self, username: str, auth_model: dict[str, Any] | None) -> bool:
         """Whether this person may be here: of this community, and in the required group.
 
-        Called by JupyterHub at login, and by :meth:`refresh_user`.
+        Called by JupyterHub at login, and at each refresh.
 
         Raises:
-            tornado.web.HTTPError: 403 with words for the person.
+            LoginRefused: with words for the person.
         """
         try:
             person = Person.from_state(((auth_model or {}).get("auth_state") or {})["person"])
@@ -284,112 +299,32 @@ class PanoscAuthenticator(GenericOAuthenticator):
             return False
         if self.required_entitlement and not _holds(person, self.required_entitlement):
             group = ":".join(parse(self.required_entitlement).path)
-            raise web.HTTPError(
-                403,
+            raise LoginRefused(
+                "not-a-member",
                 f"You are logged in to {self.login_service}, but only members of its group '{group}' may use this hub. "
                 "Ask the people who run the group, or this hub, to add you; then log in again.",
             )
         return True
 
-    def _person(self, user_info: Mapping[str, Any]) -> Person:
-        rules = ClaimRules(self.community, self.issuer, frozenset(self.admins), tuple(self.kept_claims))
-        try:
-            return person_from(user_info, rules, datetime.now(UTC))
-        except IdentityError as error:
-            raise web.HTTPError(403, str(error)) from error
-
-    # -- refresh -------------------------------------------------------------------------------------------------------
-
-    async def refresh_user(self, user: Any, handler: Any = None, **kwargs: Any) -> bool | dict[str, Any]:
-        """Ask the provider again about somebody at work; decide again whether they may be here.
-
-        oauthenticator's own is not used: it takes a provider that is down for a refusal, or for an error on every page,
-        does not check who comes back or whether they are still allowed, and may spend a rotating refresh token twice.
-
-        Returns:
-            The new auth model; True to go on as before because the provider is down, within ``outage_grace``; False if the
-            person must log in again. A failed refresh never makes ``Person.seen_at`` younger.
-        """
-        # JupyterHub 6.1.1 reads this after a False, but sets it for tokens only: a browser's request would end in an error.
-        if handler is not None and not hasattr(handler, "_token_authenticated"):
-            handler._token_authenticated = False
-        # Requests of one person share one refresh: where the provider hangs, each in turn would wait for it again.
-        refreshing = self._refreshing.get(user.name)
-        if refreshing is None:
-            refreshing = self._refreshing[user.name] = asyncio.create_task(self._refreshed(user))
-            refreshing.add_done_callback(lambda _: self._refreshing.pop(user.name, None))
-        model = await asyncio.shield(refreshing)
-        return model if isinstance(model, bool) else {**model}
-
-    async def _refreshed(self, user: Any) -> bool | dict[str, Any]:
-        state = await user.get_auth_state() or {}
-        try:
-            known = Person.from_state(state["person"])
-            model = await self._renewed(user, state)
-            return model if await self._is_still(known, model) else self._log_in_again(user, "not allowed any more")
-        except ProviderDown:
-            return self._within_grace(known) or self._log_in_again(user, "the login service is down for too long")
-        except (KeyError, TypeError, IdentityError):
-            return self._log_in_again(user, "no usable login is stored")
-        except web.HTTPError as error:
-            return self._log_in_again(user, f"refused ({error.status_code})")
-
-    async def _renewed(self, user: Any, state: Mapping[str, Any]) -> dict[str, Any]:
-        """The auth model by the stored access token; where that is refused, by a new one for the refresh token."""
-        tokens: dict[str, Any] = dict(state["token_response"])
-        try:
-            return dict(await self._token_to_auth_model(tokens))
-        except ProviderRefused:
-            if not state.get("refresh_token"):
-                raise
-        params = self.build_refresh_token_request_params(state["refresh_token"])
-        tokens |= {"refresh_token": state["refresh_token"], **await self.get_token_info(None, params)}
-        # Stored before it is used: with rotation the old one is spent, and using it again would revoke the login.
-        renewed = {name: tokens.get(name) for name in ("access_token", "refresh_token", "id_token")}
-        await user.save_auth_state({**state, **renewed, "token_response": tokens})
-        return dict(await self._token_to_auth_model(tokens))
-
-    async def _is_still(self, known: Person, model: Mapping[str, Any]) -> bool:
-        """Whether the refreshed model is of the same person, and that person still may be here."""
-        person = Person.from_state(model["auth_state"]["person"])
-        if (person.issuer, person.subject, model["name"]) != (known.issuer, known.subject, known.username):
-            return False
-        return self.check_blocked_users(person.username, model) and await self.check_allowed(
-            person.username, dict(model)
+    def _words_for_acr(self) -> str:
+        wanted = " or ".join(self.acr)
+        return (
+            f"This hub needs a stronger login than {self.login_service} reported ({wanted}): usually with a second factor. "
+            f"Log out at {self.login_service}, log in again with it, and see your institute's help if it never asks for one."
         )
 
-    def _within_grace(self, known: Person) -> bool:
-        return (datetime.now(UTC) - known.seen_at).total_seconds() <= self.outage_grace
+    def _words_for_assurance(self, missing: tuple[str, ...]) -> str:
+        return (
+            f"This hub needs to know that your identity was checked ({', '.join(missing)}), and {self.login_service} did not "
+            "say so. Log in through your home institute rather than a social account, or ask its help desk to vouch for you."
+        )
 
-    def _log_in_again(self, user: Any, reason: str) -> bool:
-        self.log.info("%s must log in again: %s", user.name, reason)
-        return False
-
-
-def _require_fixed(name: str, value: Any) -> None:
-    if value != _FIXED[name]:
-        raise TraitError(
-            f"PanoscAuthenticator.{name} cannot be {value!r}: who may log in is decided by the community, "
-            "login.required_entitlement and login.admins of site.toml. Remove this setting."
+    def _words_for_another(self) -> str:
+        return (
+            f"{self.login_service} answered for somebody else than who logged in. Close the browser and log in again."
         )
 
 
 def _holds(person: Person, required: str) -> bool:
     wanted = parse(required)
     return any(parse(text).satisfies(wanted) for text in person.entitlements)  # only those that parse were kept
-
-
-def _error_code(error: HTTPClientError) -> str:
-    """The OAuth error code of an answer, for deciding; never logged."""
-    document = _json_object(error.response.body if error.response else b"")
-    return str((document or {}).get("error", ""))[:40]
-
-
-def _json_object(body: bytes | None) -> dict[str, Any] | None:
-    if not body or len(body) > MAX_ANSWER:
-        return None
-    try:
-        document = json.loads(body)
-    except (ValueError, RecursionError):
-        return None
-    return document if isinstance(document, dict) else None

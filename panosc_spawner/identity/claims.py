@@ -11,7 +11,7 @@ from typing import Any
 from panosc_spawner.errors import EntitlementError, IdentityError
 from panosc_spawner.identity.community import Community
 from panosc_spawner.identity.entitlements import parse
-from panosc_spawner.identity.person import Person
+from panosc_spawner.identity.person import Identity, Person
 from panosc_spawner.identity.username import subject_of, username_for
 
 ENTITLEMENT_CLAIMS = ("eduperson_entitlement", "entitlements")
@@ -55,6 +55,14 @@ def person_from(claims: Mapping[str, Any], rules: ClaimRules, now: datetime) -> 
         entitlements=_entitlements(claims, rules.community),
         claims={name: claims[name] for name in rules.kept if _may_be_kept(claims.get(name))},
     )
+
+
+def former_identities(identity: Identity, community: Community) -> tuple[Identity, ...]:
+    """What the same identity was called before, by the community's rule (``former_scopes``): same part before the '@'."""
+    local, at, scope = identity.subject.rpartition("@")
+    if not at or community.identity_claim != "voperson_id" or scope not in community.identity_scopes:
+        return ()
+    return tuple(Identity(identity.issuer, f"{local}@{former}") for former in community.former_scopes)
 
 
 def _entitlements(claims: Mapping[str, Any], community: Community) -> tuple[str, ...]:

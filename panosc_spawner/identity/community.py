@@ -17,6 +17,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from panosc_spawner.errors import ConfigurationError, EntitlementError
 from panosc_spawner.facilities.model import Model, PlainName
 from panosc_spawner.identity.entitlements import parse_namespace
+from panosc_spawner.identity.tokens import ALGORITHMS
 
 PRESETS = Path(__file__).parent / "communities"
 _LOOPBACK = re.compile(r"http://(127\.0\.0\.1|localhost|\[::1\])(:\d+)?(/|$)")
@@ -34,16 +35,38 @@ def require_safe_url(value: str) -> str:
 
 
 class Endpoints(Model):
-    """A provider's addresses (``[endpoints]``), where it has no discovery document."""
+    """What a provider offers and where (``[endpoints]``), where it has no discovery document."""
 
     authorize: str
     token: str
     userinfo: str
+    jwks: str = Field(description="Its public keys: without them nobody's login can be verified.")
+    end_session: str = Field(default="", description="Where it is told that somebody logs out; empty: nowhere.")
+    algorithms: tuple[str, ...] = Field(
+        default=ALGORITHMS, min_length=1, description="What it signs ID tokens with; never 'none', never HS256."
+    )
+    token_exchange: bool = Field(default=False, description="Whether it exchanges tokens (RFC 8693).")
+    names_issuer: bool = Field(
+        default=False, description="Whether it says in each answer who it is (RFC 9207). Then one without is refused."
+    )
+    claims_parameter: bool = Field(default=False, description="Whether it understands the `claims` parameter.")
 
-    @field_validator("authorize", "token", "userinfo")
+    @field_validator("authorize", "token", "userinfo", "jwks")
     @classmethod
     def _safe(cls, value: str) -> str:
         return require_safe_url(value)
+
+    @field_validator("end_session")
+    @classmethod
+    def _safe_if_any(cls, value: str) -> str:
+        return require_safe_url(value) if value else value
+
+    @field_validator("algorithms")
+    @classmethod
+    def _are_safe(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if unsafe := set(value) - set(ALGORITHMS):
+            raise ValueError(f"{min(unsafe)!r} is not one of {', '.join(ALGORITHMS)}")
+        return value
 
 
 class Community(Model):
@@ -69,6 +92,11 @@ class Community(Model):
         default=(),
         description="What may stand behind the '@' of voperson_id; empty: anything. Pin it where it is known.",
     )
+    former_scopes: tuple[str, ...] = Field(
+        default=(),
+        description="What stood behind the '@' before, where the community renamed its scope and kept the identifiers: who "
+        "comes as x@new is the person who came as x@old. Only if the community says so.",
+    )
     namespaces: tuple[str, ...] = Field(
         default=(), description="Entitlement namespaces this issuer may speak for; empty: its entitlements never count."
     )
@@ -77,12 +105,18 @@ class Community(Model):
         default="basic", description="How the client proves itself; none: public client, PKCE alone."
     )
 
+    logout: Literal["provider", "here"] = Field(
+        default="provider",
+        description="provider: who logs out of the hub is logged out there, too, if it offers that (register "
+        "<public_url>/hub/logout as post-logout redirect URI); here: of the hub only.",
+    )
+
     @field_validator("issuer")
     @classmethod
     def _safe_issuer(cls, value: str) -> str:
         return require_safe_url(value) if value else value
 
-    @field_validator("identity_scopes")
+    @field_validator("identity_scopes", "former_scopes")
     @classmethod
     def _lower(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for scope in value:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from panosc_spawner.errors import ConfigurationError, EntitlementError, IdentityError
+from panosc_spawner.facilities.login_rules import Login
 from panosc_spawner.facilities.site import Site
 from panosc_spawner.facilities.source_rules import EntitlementSource
-from panosc_spawner.identity.community import Community, Endpoints, require_safe_url
+from panosc_spawner.identity.community import Community, Endpoints, load_community, require_safe_url
+from panosc_spawner.identity.context import LoginContext
 from panosc_spawner.identity.discovery import WAIT, ProviderUnreachable, discover
 from panosc_spawner.identity.entitlements import Entitlement, parse, parse_namespace
 from panosc_spawner.identity.person_keys import claims_needed
@@ -23,77 +26,159 @@ from panosc_spawner.secret_file import read_secret
 log = logging.getLogger(__name__)
 
 
-def configure_authenticator(c: Any, site: Site, community: Community, *, wait: timedelta = WAIT) -> None:
-    """Set ``c.PanoscAuthenticator`` from the site's ``[login]`` and its community.
+def configure_authenticator(c: Any, site: Site, context: LoginContext, *, wait: timedelta = WAIT) -> None:
+    """Set ``c.CommunitiesAuthenticator`` from the site's ``[login]`` and the communities it names.
 
-    Asks the provider for its discovery document, unless the community's file gives the endpoints.
+    Asks each provider for its discovery document, unless the community's file gives the endpoints.
 
     Args:
         c: traitlets' configuration object.
         site: the site.
-        community: the one that ``login.community`` names.
-        wait: how long the provider may take to start answering.
+        context: what the logins share.
+        wait: how long each provider may take to start answering.
 
     Raises:
         ConfigurationError: naming the file, the key and what to do.
     """
-    login = site.config.login
-    issuer = issuer_of(site, community)
-    _check_entitlement_sources(site, community, issuer)
-    endpoints = endpoints_of(site, community, wait=wait)
+    logins = logins_of(site)
+    for one in logins:
+        for mistake in login_mistakes(one):
+            raise mistake
+    for mistake in source_mistakes(site, logins):
+        raise mistake
+    access = site.config.access
     settings: dict[str, Any] = {
-        "community": community,
-        "issuer": issuer,
-        "authorize_url": endpoints.authorize,
-        "token_url": endpoints.token,
-        "userdata_url": endpoints.userinfo,
-        "client_id": login.client_id,
-        "client_secret_file": _secret_file(site, community),
-        "basic_auth": community.token_auth == "basic",  # noqa: S105 - a method's name
-        "scope": list(login.scopes or community.scopes),
-        "extra_authorize_params": dict(community.authorize_params),
-        "oauth_callback_url": f"{site.config.hub.public_url}/hub/oauth_callback",
-        "login_service": community.title,
-        "admins": list(_admins(site, community)),
-        "required_entitlement": _required_entitlement(site, community),
-        "kept_claims": sorted(claims_needed(site)),
-        "outage_grace": site.config.access.outage_grace.total_seconds(),
-        "custom_403_message": f"Your {community.title} login may not use this hub. {_ask(site)}",
+        "logins": [_settings(one, wait, first=place == 0) for place, one in enumerate(logins)],
+        "context": context,
+        "public_url": site.config.hub.public_url,
+        "login_service": " or ".join(one.community.title for one in logins),
+        "outage_grace": access.outage_grace.total_seconds(),
+        "max_session_age": access.max_session_age.total_seconds(),
+        "auth_refresh_age": max(1, int(access.recheck.total_seconds())),
+        "custom_403_message": f"Your login may not use this hub. {_ask(site)}",
     }
     for name, value in settings.items():
-        setattr(c.PanoscAuthenticator, name, value)
+        setattr(c.CommunitiesAuthenticator, name, value)
 
 
-def login_mistakes(site: Site, community: Community) -> Iterator[ConfigurationError]:
-    """What the hub would refuse to start with in ``[login]``, found without asking anybody."""
-    for look in (_secret_is_named, lambda *both: list(_admins(*both)), _required_entitlement):
+@dataclass(frozen=True)
+class SiteLogin:
+    """One way to log in to a site: its rules, its community, and where in ``site.toml`` the rules stand."""
+
+    site: Site
+    rules: Login
+    community: Community
+    key: str
+
+    @property
+    def file(self) -> Path:
+        """Where a mistake is to be corrected."""
+        return _file(self.site)
+
+    def mistake(self, key: str, reason: str, suggestion: str = "") -> ConfigurationError:
+        """A mistake at ``key`` of these rules."""
+        return ConfigurationError(self.file, f"{self.key}.{key}", reason, suggestion)
+
+    @property
+    def issuer(self) -> str:
+        """The issuer people's identities are made with: the operator's, else the community's.
+
+        Raises:
+            ConfigurationError: if there is none, or it is neither https nor loopback.
+        """
+        issuer = self.rules.issuer or self.community.issuer
+        if not issuer:
+            reason = f"missing: {self.community.title}'s issuer is not public"
+            raise self.mistake("issuer", reason, "take it from your registration")
         try:
-            look(site, community)
+            return require_safe_url(issuer)
+        except ValueError as error:
+            raise self.mistake("issuer", str(error)) from error
+
+
+def logins_of(site: Site) -> list[SiteLogin]:
+    """All ways to log in to a site, the first one first.
+
+    Raises:
+        ConfigurationError: if a community is not known, or two logins are of the same community or issuer.
+    """
+    found: list[SiteLogin] = []
+    for place, rules in enumerate(site.logins):
+        key = "login" if place == 0 else f"login.also.{place - 1}"
+        one = SiteLogin(site, rules, load_community(rules.community, site.folder), key)
+        if rules.also and place:
+            raise one.mistake("also", "stands within another login", "write all others beside each other in login.also")
+        if any(other.community.id == one.community.id for other in found):
+            raise one.mistake("community", f"{rules.community!r} is there twice", "each community has one login")
+        if any(other.issuer == one.issuer for other in found):
+            raise one.mistake("issuer", f"{one.issuer} is another login's, too", "each issuer has one login")
+        found.append(one)
+    return found
+
+
+def login_mistakes(login: SiteLogin) -> Iterator[ConfigurationError]:
+    """What the hub would refuse to start with in one login, found without asking anybody."""
+    looks: tuple[Callable[[SiteLogin], Any], ...] = (
+        lambda one: one.issuer,
+        _secret_is_named,
+        lambda one: list(_admins(one)),
+        _required_entitlement,
+        _floors,
+    )
+    for look in looks:
+        try:
+            look(login)
         except ConfigurationError as error:
             yield error
 
 
-def issuer_of(site: Site, community: Community) -> str:
-    """The issuer people's identities are made with: the operator's, else the community's.
-
-    Raises:
-        ConfigurationError: if there is none, or it is neither https nor loopback.
-    """
-    issuer = site.config.login.issuer or community.issuer
-    if not issuer:
-        raise ConfigurationError(
-            _file(site),
-            "login.issuer",
-            f"missing: {community.title}'s issuer is not public",
-            "take it from your registration",
-        )
-    try:
-        return require_safe_url(issuer)
-    except ValueError as error:
-        raise ConfigurationError(_file(site), "login.issuer", str(error)) from error
+def source_mistakes(site: Site, logins: Sequence[SiteLogin]) -> Iterator[ConfigurationError]:
+    """Entitlement sources that can never count: that would look like people without proposals."""
+    for place, rule in enumerate(site.config.sources):
+        if not isinstance(rule, EntitlementSource):
+            continue
+        key, issuers = f"sources.{place}", [one.issuer for one in logins]
+        if rule.issuer not in issuers:
+            reason = f"{rule.issuer!r} is not the issuer people log in with: its proposals never count"
+            yield ConfigurationError(_file(site), f"{key}.issuer", reason, f"write {' or '.join(map(repr, issuers))}")
+            continue
+        try:
+            nid, *namespace = parse_namespace(rule.namespace)
+            entitlement = Entitlement(nid, tuple(namespace), "group", rule.group)
+            _check_namespace(entitlement, logins[issuers.index(rule.issuer)].community)
+        except EntitlementError as error:
+            yield ConfigurationError(_file(site), f"{key}.namespace", str(error))
 
 
-def endpoints_of(site: Site, community: Community, *, wait: timedelta = WAIT) -> Endpoints:
+def _settings(login: SiteLogin, wait: timedelta, *, first: bool) -> dict[str, Any]:
+    """The settings of a login's ``PanoscAuthenticator``."""
+    site, rules, community = login.site, login.rules, login.community
+    endpoints = endpoints_of(login, wait=wait)
+    path = "oauth_callback" if first else f"oauth_callback/{community.id}"
+    return {
+        "community": community,
+        "issuer": login.issuer,
+        "endpoints": endpoints,
+        "authorize_url": endpoints.authorize,
+        "token_url": endpoints.token,
+        "userdata_url": endpoints.userinfo,
+        "client_id": rules.client_id,
+        "client_secret_file": _secret_file(login),
+        "basic_auth": community.token_auth == "basic",  # noqa: S105 - a method's name
+        "scope": list(rules.scopes or community.scopes),
+        "extra_authorize_params": dict(community.authorize_params),
+        "oauth_callback_url": f"{site.config.hub.public_url}/hub/{path}",
+        "login_service": community.title,
+        "admins": list(_admins(login)),
+        "required_entitlement": _required_entitlement(login),
+        "acr": list(rules.acr),
+        "assurance": list(rules.assurance),
+        "clock_skew": site.config.access.clock_skew.total_seconds(),
+        "kept_claims": sorted(claims_needed(site)),
+    }
+
+
+def endpoints_of(login: SiteLogin, *, wait: timedelta = WAIT) -> Endpoints:
     """The provider's endpoints: given by the community's file, or discovered.
 
     Discovered ones are kept in the hub's state directory. Where the provider is down when the hub starts, those of the last
@@ -102,20 +187,20 @@ def endpoints_of(site: Site, community: Community, *, wait: timedelta = WAIT) ->
     Raises:
         ConfigurationError: as :func:`~.discovery.discover`.
     """
-    if community.endpoints:
-        return community.endpoints
-    issuer = issuer_of(site, community)
-    kept = site.folder / site.config.hub.state_dir / "login-endpoints.json"
+    if login.community.endpoints:
+        return login.community.endpoints
+    state_dir = login.site.folder / login.site.config.hub.state_dir
+    kept = state_dir / f"login-endpoints-{login.community.id}.json"
     try:
-        endpoints = discover(issuer, community, _file(site), wait)
+        endpoints = discover(login.issuer, login.community, login.file, wait, key=login.key)
     except ProviderUnreachable as error:
-        last = _read_kept(kept, issuer)
+        last = _read_kept(kept, login.issuer)
         if last is None:
             raise
         log.warning("%s. The endpoints of the last start are used.", error)
         return last
     with suppress(OSError):  # kept for a start while the provider is down; this one has what it needs
-        kept.write_text(json.dumps({"issuer": issuer, "endpoints": endpoints.model_dump()}), encoding="utf-8")
+        kept.write_text(json.dumps({"issuer": login.issuer, "endpoints": endpoints.model_dump()}), encoding="utf-8")
     return endpoints
 
 
@@ -127,64 +212,51 @@ def _read_kept(file: Path, issuer: str) -> Endpoints | None:
         return None
 
 
-def _secret_is_named(site: Site, community: Community) -> None:
-    if site.config.login.client_secret_file is None and community.token_auth != "none":  # noqa: S105 - a method's name
-        raise ConfigurationError(
-            _file(site),
-            "login.client_secret_file",
-            f"missing: {community.title} expects a client secret",
+def _secret_is_named(login: SiteLogin) -> None:
+    if login.rules.client_secret_file is None and login.community.token_auth != "none":  # noqa: S105 - a method's name
+        raise login.mistake(
+            "client_secret_file",
+            f"missing: {login.community.title} expects a client secret",
             "a public client is token_auth = 'none' in the community's file",
         )
 
 
-def _secret_file(site: Site, community: Community) -> str:
-    _secret_is_named(site, community)
-    file = site.config.login.client_secret_file
+def _secret_file(login: SiteLogin) -> str:
+    file = login.rules.client_secret_file
     if file is None:
         return ""
-    read_secret(site.folder / file, "client secret")  # a mistake is told now, not at the first login
-    return str(site.folder / file)
+    read_secret(login.site.folder / file, "client secret")  # a mistake is told now, not at the first login
+    return str(login.site.folder / file)
 
 
-def _admins(site: Site, community: Community) -> Iterator[str]:
-    for place, admin in enumerate(site.config.login.admins):
+def _admins(login: SiteLogin) -> Iterator[str]:
+    community = login.community
+    for place, admin in enumerate(login.rules.admins):
         claim = "voperson_id" if "@" in admin and community.identity_claim == "voperson_id" else "sub"
         try:
             if claim == "sub" and community.identity_claim != "sub" and not community.allow_sub:
                 raise IdentityError("must be a voperson_id (identifier@scope)")
             yield canonical_subject(admin, community, claim=claim)
         except IdentityError as error:
-            raise ConfigurationError(_file(site), f"login.admins.{place}", str(error)) from error
+            raise login.mistake(f"admins.{place}", str(error)) from error
 
 
-def _required_entitlement(site: Site, community: Community) -> str:
-    text = site.config.login.required_entitlement
+def _required_entitlement(login: SiteLogin) -> str:
+    text = login.rules.required_entitlement
     if text:
         try:
-            _check_namespace(parse(text), community)
+            _check_namespace(parse(text), login.community)
         except EntitlementError as error:
-            raise ConfigurationError(_file(site), "login.required_entitlement", str(error)) from error
+            raise login.mistake("required_entitlement", str(error)) from error
     return text
 
 
-def _check_entitlement_sources(site: Site, community: Community, issuer: str) -> None:
-    """A rule that can never count is a mistake, and would look like people without proposals."""
-    for place, rule in enumerate(site.config.sources):
-        if not isinstance(rule, EntitlementSource):
-            continue
-        key = f"sources.{place}"
-        if rule.issuer != issuer:
-            raise ConfigurationError(
-                _file(site),
-                f"{key}.issuer",
-                f"{rule.issuer!r} is not the issuer people log in with",
-                f"write {issuer!r}",
-            )
-        try:
-            nid, *namespace = parse_namespace(rule.namespace)
-            _check_namespace(Entitlement(nid, tuple(namespace), "group", rule.group), community)
-        except EntitlementError as error:
-            raise ConfigurationError(_file(site), f"{key}.namespace", str(error)) from error
+def _floors(login: SiteLogin) -> None:
+    """A value with a blank would be sent as two, and match neither."""
+    for key, values in (("acr", login.rules.acr), ("assurance", login.rules.assurance)):
+        for place, value in enumerate(values):
+            if not value or not value.isascii() or not value.isprintable() or " " in value:
+                raise login.mistake(f"{key}.{place}", f"{value!r} is not one value", "write each as a text of its own")
 
 
 def _check_namespace(entitlement: Entitlement, community: Community) -> None:

@@ -275,7 +275,11 @@ def _check_nonce(claims: Mapping[str, Any], nonce: str | None) -> None:
     if nonce is None:
         return
     sent = claims.get("nonce")
-    if not nonce or not isinstance(sent, str) or not hmac.compare_digest(sent.encode("utf-8", "replace"), nonce.encode()):
+    if (
+        not nonce
+        or not isinstance(sent, str)
+        or not hmac.compare_digest(sent.encode("utf-8", "replace"), nonce.encode())
+    ):
         raise InvalidToken("nonce")
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict
 from datetime import UTC, datetime
 
-from oauthenticator.oauth2 import OAuthLogoutHandler
 from tornado import web
 
+from panosc_spawner.identity.logout import LogoutHandler as IdentityLogoutHandler
 from panosc_spawner.launch.model import Refusal
 from panosc_spawner.pages.handler import PageHandler, Pages
 from panosc_spawner.pages.rows import PAGE, Query, Row, filter_rows
@@ -107,14 +107,7 @@ class WhyHandler(PageHandler):
         )
 
 
-class LogoutHandler(OAuthLogoutHandler):
+class LogoutHandler(IdentityLogoutHandler):
     """``/logout``: says so, and what that does not end; the hub alone would show its login page without a word."""
 
     pages: Pages
-
-    async def render_logout_page(self) -> None:
-        """The page, or wherever the login service is logged out."""
-        if self.authenticator.logout_redirect_url:
-            self.redirect(self.authenticator.logout_redirect_url)
-        else:
-            self.finish(await self.render_template("logout.html"))

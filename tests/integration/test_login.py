@@ -42,9 +42,13 @@ from jupyterhub.handlers import BaseHandler
 from jupyterhub.proxy import Proxy
 from tornado import web
 from panosc_spawner.facilities.load import load_site
-from panosc_spawner.identity.authenticator import PanoscAuthenticator, configure_authenticator
-from panosc_spawner.identity.community import load_community
+from panosc_spawner.audit import AuditLog
+from panosc_spawner.identity.communities_authenticator import CommunitiesAuthenticator
+from panosc_spawner.identity.context import LoginContext
+from panosc_spawner.identity.logins import Logins
+from panosc_spawner.identity.people import PeopleStore
 from panosc_spawner.identity.person import Person
+from panosc_spawner.identity.setup import configure_authenticator
 
 class NoProxy(Proxy):
     should_start = False
@@ -62,10 +66,11 @@ class Who(BaseHandler):
 folder = Path(os.environ["TEST_SITE"])
 site = load_site(folder)
 c = get_config()
-configure_authenticator(c, site, load_community("demo", folder))
-c.JupyterHub.authenticator_class = PanoscAuthenticator
-c.PanoscAuthenticator.page_handlers = [("/who", Who)]
-c.PanoscAuthenticator.auth_refresh_age = 1
+people = PeopleStore(folder / "people.sqlite")
+configure_authenticator(c, site, LoginContext(people, AuditLog(folder / "audit.jsonl"), Logins(folder / "logins.sqlite")))
+c.JupyterHub.authenticator_class = CommunitiesAuthenticator
+c.CommunitiesAuthenticator.page_handlers = [("/who", Who)]
+c.CommunitiesAuthenticator.auth_refresh_age = 1
 c.JupyterHub.proxy_class = NoProxy
 c.JupyterHub.hub_bind_url = "http://127.0.0.1:{hub}"
 c.JupyterHub.bind_url = "http://127.0.0.1:{hub}"

@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import httpx
+from token_support import KEY
 from tornado import web
 from tornado.httpserver import HTTPServer
 from tornado.testing import bind_unused_port
@@ -109,6 +110,7 @@ class Scripted:
 
     def __init__(self):
         self.userinfo = (200, {})
+        self.jwks = (200, KEY.jwks())
         self.token = (200, {"access_token": "at", "token_type": "Bearer", "refresh_token": "rt"})
         self.asked = []
         self.url = ""
@@ -122,7 +124,7 @@ class Scripted:
 
             async def get(self):
                 script.asked.append((self.request.path, self.request.headers.get("Authorization", "")))
-                await self._answer("userinfo")
+                await self._answer(self.request.path[1:])
 
             async def post(self):
                 form = {name: self.get_body_argument(name) for name in self.request.body_arguments}
@@ -142,4 +144,5 @@ class Scripted:
                 self.write(body if isinstance(body, str) else json.dumps(body))
 
         self.url = f"http://127.0.0.1:{port}"
-        return web.Application([("/userinfo", Answer), ("/token", Answer)], log_function=lambda handler: None)
+        paths = ("/userinfo", "/token", "/jwks")
+        return web.Application([(path, Answer) for path in paths], log_function=lambda handler: None)

@@ -5,6 +5,7 @@ import json
 from datetime import timedelta
 
 import pytest
+from login_support import make_context
 from provider_support import serving
 from tornado import web
 from traitlets.config import Config
@@ -14,8 +15,9 @@ from panosc_spawner.facilities.login_rules import Login
 from panosc_spawner.facilities.model import ClaimAccount, Facility, NssAccount, UserOffice
 from panosc_spawner.facilities.site import Hub, Site, SiteFile
 from panosc_spawner.facilities.source_rules import EntitlementSource, FileSource
-from panosc_spawner.identity.authenticator import PanoscAuthenticator, configure_authenticator
-from panosc_spawner.identity.community import Community, Endpoints
+from panosc_spawner.identity import setup
+from panosc_spawner.identity.communities_authenticator import CommunitiesAuthenticator
+from panosc_spawner.identity.community import Community, Endpoints, load_community
 from panosc_spawner.secret_file import read_secret
 
 SHORT = timedelta(seconds=0.3)
@@ -31,7 +33,10 @@ COMMUNITY = Community(
 GIVEN = COMMUNITY.model_copy(
     update={
         "endpoints": Endpoints(
-            authorize="https://i.example/a", token="https://i.example/t", userinfo="https://i.example/u"
+            authorize="https://i.example/a",
+            token="https://i.example/t",
+            userinfo="https://i.example/u",
+            jwks="https://i.example/j",
         ),
         "issuer": "https://i.example",
     }
@@ -88,6 +93,8 @@ async def provider():
             "authorization_endpoint": f"{issuer}/a",
             "token_endpoint": f"{issuer}/t",
             "userinfo_endpoint": f"{issuer}/u",
+            "jwks_uri": f"{issuer}/j",
+            "id_token_signing_alg_values_supported": ["HS256", "RS256", "none", "ES384"],
         }
         return web.Application(
             [("/.well-known/openid-configuration", Discovery)], discovery=settings, log_function=lambda handler: None
@@ -97,39 +104,48 @@ async def provider():
         yield settings
 
 
-async def configured(site, community=COMMUNITY, wait=SHORT):
-    """The settings; asked for in a thread, since the hub reads its configuration before it has a loop."""
-    config = Config()
-    await asyncio.to_thread(configure_authenticator, config, site, community, wait=wait)
-    return config
+@pytest.fixture
+def configured(monkeypatch):
+    """The configuration; asked for in a thread, since the hub reads its configuration before it has a loop."""
+
+    async def configured(site, community=COMMUNITY, wait=SHORT):
+        monkeypatch.setattr(setup, "load_community", lambda name, folder: community)
+        config = Config()
+        await asyncio.to_thread(setup.configure_authenticator, config, site, make_context(), wait=wait)
+        return config
+
+    return configured
 
 
-async def test_a_site_makes_an_authenticator(site, provider):
+async def test_a_site_makes_an_authenticator(site, provider, configured):
     config = await configured(site(issuer=provider["issuer"], admins=("AB12@x.example",)))
-    authenticator = PanoscAuthenticator(config=config)
-    assert authenticator.token_url == provider["issuer"] + "/t"
-    assert authenticator.oauth_callback_url == "http://127.0.0.1:8000/hub/oauth_callback"
-    assert authenticator.client_secret == "a-long-client-secret"
-    assert authenticator.basic_auth is True
-    assert authenticator.admins == ["ab12@x.example"]
-    assert authenticator.kept_claims == ["gidNumber", "groups", "preferred_username", "uidNumber"]
-    assert authenticator.outage_grace == 3600
-    assert authenticator.login_service == "Demo people"
-    assert "help@x.example" in authenticator.custom_403_message
+    hub = CommunitiesAuthenticator(config=config)
+    login = hub.first
+    assert login.token_url == provider["issuer"] + "/t"
+    assert login.oauth_callback_url == "http://127.0.0.1:8000/hub/oauth_callback"
+    assert login.client_secret == "a-long-client-secret"
+    assert login.basic_auth is True
+    assert login.admins == ["ab12@x.example"]
+    assert {"gidNumber", "groups", "preferred_username", "uidNumber"} <= set(login.kept_claims)
+    assert login.login_service == "Demo people"
+    assert login.expected.algorithms == ("RS256", "ES384")
+    assert login.endpoints.jwks == provider["issuer"] + "/j"
+    assert (hub.outage_grace, hub.max_session_age, hub.auth_refresh_age) == (3600, 43200, 20)
+    assert "help@x.example" in hub.custom_403_message
     assert "a-long-client-secret" not in repr(config)
 
 
-async def test_a_provider_that_starts_a_moment_later_is_waited_for(site, provider):
+async def test_a_provider_that_starts_a_moment_later_is_waited_for(site, provider, configured):
     provider["fail"] = 2
     await configured(site(issuer=provider["issuer"]), wait=timedelta(seconds=5))
     assert provider["asked"] == 3
 
 
-async def test_a_hub_that_restarts_while_the_provider_is_down_starts(site, provider, caplog):
+async def test_a_hub_that_restarts_while_the_provider_is_down_starts(site, provider, caplog, configured):
     before = await configured(site(issuer=provider["issuer"]))
     provider["fail"] = 1000
     after = await configured(site(issuer=provider["issuer"]))
-    assert after.PanoscAuthenticator.token_url == before.PanoscAuthenticator.token_url
+    assert after.CommunitiesAuthenticator.logins == before.CommunitiesAuthenticator.logins
     assert "endpoints of the last start are used" in caplog.text
     with pytest.raises(ConfigurationError):  # those of another issuer are of no use
         await configured(site(issuer="http://127.0.0.1:9"))
@@ -138,9 +154,9 @@ async def test_a_hub_that_restarts_while_the_provider_is_down_starts(site, provi
         await configured(site(issuer=provider["issuer"]))
 
 
-async def test_given_endpoints_are_not_asked_for(site):
+async def test_given_endpoints_are_not_asked_for(site, configured):
     config = await configured(site(), GIVEN)
-    assert config.PanoscAuthenticator.authorize_url == "https://i.example/a"
+    assert config.CommunitiesAuthenticator.logins[0]["authorize_url"] == "https://i.example/a"
 
 
 @pytest.mark.parametrize(
@@ -150,11 +166,16 @@ async def test_given_endpoints_are_not_asked_for(site):
         ({"issuer": None}, "speaks for the issuer 'None'"),
         ({"token_endpoint": "http://evil.example/t"}, "must be https"),
         ({"userinfo_endpoint": None}, "no usable endpoint"),
+        ({"jwks_uri": "http://evil.example/j"}, "must be https"),
+        ({"jwks_uri": None}, "no usable endpoint"),
+        ({"end_session_endpoint": "javascript:alert(1)"}, "must be https"),
+        ({"id_token_signing_alg_values_supported": ["HS256", "none"]}, "HS256, none only"),
+        ({"id_token_signing_alg_values_supported": "RS256"}, "nothing only"),
         ({"code_challenge_methods_supported": ["plain"]}, "PKCE"),
         ({"token_endpoint_auth_methods_supported": ["private_key_jwt"]}, "client_secret_basic"),
     ],
 )
-async def test_a_discovery_document_that_does_not_fit_is_told(site, provider, changes, words):
+async def test_a_discovery_document_that_does_not_fit_is_told(site, provider, changes, words, configured):
     provider["document"] |= changes
     with pytest.raises(ConfigurationError, match=words):
         await configured(site(issuer=provider["issuer"]))
@@ -169,7 +190,9 @@ async def test_a_discovery_document_that_does_not_fit_is_told(site, provider, ch
         ({"body": "[]"}, "not a discovery document"),
     ],
 )
-async def test_a_provider_that_gives_no_document_is_told_with_what_was_asked(site, provider, changes, words):
+async def test_a_provider_that_gives_no_document_is_told_with_what_was_asked(
+    site, provider, changes, words, configured
+):
     provider |= changes
     with pytest.raises(ConfigurationError) as error:
         await configured(site(issuer=provider["issuer"]))
@@ -178,12 +201,12 @@ async def test_a_provider_that_gives_no_document_is_told_with_what_was_asked(sit
     assert "start the hub again" in str(error.value)
 
 
-async def test_an_issuer_with_another_slash_is_another_issuer(site, provider):
+async def test_an_issuer_with_another_slash_is_another_issuer(site, provider, configured):
     with pytest.raises(ConfigurationError, match="with or without its last slash"):
         await configured(site(issuer=provider["issuer"] + "/"))
 
 
-async def test_nobody_there_is_told(site):
+async def test_nobody_there_is_told(site, configured):
     with pytest.raises(ConfigurationError, match="refused"):
         await configured(site(issuer="http://127.0.0.1:9"))
 
@@ -208,24 +231,72 @@ def rule(**changes):
         ({"admins": ("ab@x.example", "ab@evil.example")}, (), "login.admins.1"),
         ({"required_entitlement": "umbrellaid"}, (), "login.required_entitlement"),
         ({"required_entitlement": "urn:geant:other.example:group:x"}, (), "login.required_entitlement"),
+        ({"acr": ("https://refeds.org/profile/mfa https://x",)}, (), "login.acr.0"),
+        ({"assurance": ("",)}, (), "login.assurance.0"),
         ({}, (rule(issuer="https://i.example/"),), "sources.0.issuer"),
         ({}, (rule(namespace="urn:geant:panosc"),), "sources.0.namespace"),
         ({}, (rule(namespace="panosc.example"),), "sources.0.namespace"),
     ],
 )
-async def test_mistakes_of_a_site_are_named(site, login, sources, key):
+async def test_mistakes_of_a_site_are_named(site, login, sources, key, configured):
     with pytest.raises(ConfigurationError) as error:
         await configured(site(sources, **login), GIVEN)
     assert error.value.key == key
 
 
-async def test_a_missing_issuer_is_named(site):
+@pytest.mark.parametrize(
+    ("also", "key"),
+    [
+        ({"community": "demo"}, "login.also.0.community"),
+        ({"community": "eduteams", "issuer": "https://i.example"}, "login.also.0.issuer"),
+        ({"community": "umbrellaid"}, "login.also.0.issuer"),
+        ({"community": "egi-checkin", "client_secret_file": None}, "login.also.0.client_secret_file"),
+        ({"community": "egi-checkin", "admins": ("ada",)}, "login.also.0.admins.0"),
+        ({"community": "egi-checkin", "also": (Login(community="eduteams", client_id="x"),)}, "login.also.0.also"),
+        ({"community": "nobody"}, "login.community"),
+    ],
+)
+async def test_mistakes_of_another_login_are_named(site, configured, monkeypatch, also, key):
+    known = {"client_id": "hub", "client_secret_file": "secret"}
+    the_site = site(also=(Login(**(known | also)),))
+    config = Config()
+    monkeypatch.setattr(setup, "load_community", lambda name, folder: GIVEN if name == "demo" else load_community(name))
+    with pytest.raises(ConfigurationError) as error:
+        await asyncio.to_thread(setup.configure_authenticator, config, the_site, make_context(), wait=SHORT)
+    assert error.value.key == key
+
+
+async def test_each_login_has_a_callback_of_its_own(site, provider, monkeypatch):
+    other = {"community": "other", "issuer": provider["issuer"], "client_id": "b", "client_secret_file": "secret"}
+    monkeypatch.setattr(
+        setup,
+        "load_community",
+        lambda name, folder: (
+            GIVEN if name == "demo" else COMMUNITY.model_copy(update={"id": "other", "title": "Others"})
+        ),
+    )
+    config = Config()
+    the_site = site(also=(Login(**other),))
+    await asyncio.to_thread(setup.configure_authenticator, config, the_site, make_context(), wait=SHORT)
+    hub = CommunitiesAuthenticator(config=config)
+    assert [login.oauth_callback_url.rpartition("/hub")[2] for login in hub.communities.values()] == [
+        "/oauth_callback",
+        "/oauth_callback/other",
+    ]
+    paths = [handler[0] for handler in hub.get_handlers(None)]
+    assert "/oauth_callback/other" in paths
+    assert "/backchannel-logout/other" in paths
+    assert [login.client_id for login in hub.communities.values()] == ["hub", "b"]
+    assert hub.login_service == "Demo people or Others"
+
+
+async def test_a_missing_issuer_is_named(site, configured):
     with pytest.raises(ConfigurationError, match="Demo people's issuer is not public") as error:
         await configured(site())
     assert error.value.key == "login.issuer"
 
 
-async def test_rules_within_the_communitys_namespace_are_fine(site):
+async def test_rules_within_the_communitys_namespace_are_fine(site, configured):
     await configured(site((rule(), rule(namespace=f"{NAMESPACE}:sub"))), GIVEN)
 
 

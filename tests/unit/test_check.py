@@ -133,7 +133,7 @@ class TestPeople:
     def test_an_entitlement_source_of_another_issuer(self, site: Site) -> None:
         entitlements = 'type = "entitlements"\nfacility = "demo"\nnamespace = "urn:mace:egi.eu"\ngroup = ["demo"]'
         site.add("[sources]", f'[[sources]]\n{entitlements}\nissuer = "https://other.org"')
-        assert_finding(site.check()["source entitlements"], "error", "its proposals never count")
+        assert_finding(site.check()["sources.1.issuer"], "error", "its proposals never count")
 
 
 class TestLogin:
@@ -183,7 +183,7 @@ class TestLogin:
 
     def test_an_issuer_that_is_not_public(self, site: Site) -> None:
         site.set("login", 'community = "umbrellaid"\nclient_id = "hub"')
-        assert_finding(site.check()["login.issuer"], "error", "is not public", "write it in site.toml")
+        assert_finding(site.check()["login.issuer"], "error", "is not public", "take it from your registration")
 
 
 class FakeDocker:

@@ -62,6 +62,7 @@ namespaces = ["urn:geant:here.example"]
 authorize = "https://login.example/authorize"
 token = "https://login.example/token"
 userinfo = "https://login.example/userinfo"
+jwks = "https://login.example/jwks"
 """
 
 Configured = Callable[..., Any]

@@ -1,0 +1,151 @@
+"""Asking a login service: tokens, claims, keys. Nothing of its answers is logged, and how it fails is told apart."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+from oauthenticator.generic import GenericOAuthenticator
+from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPRequest
+from traitlets import Instance, default
+
+from panosc_spawner.identity.community import Endpoints
+from panosc_spawner.identity.keys import KeyStore
+from panosc_spawner.identity.refusals import ProviderDown, ProviderRefused
+from panosc_spawner.identity.tokens import Keys
+from panosc_spawner.metrics import LOGIN_SERVICE_UP
+
+MAX_ANSWER = 4 * 1024**2  # bytes of a token or userinfo answer
+MAX_KEYS_ANSWER = 512 * 1024  # bytes of the keys
+MAX_REQUESTS = 200  # at a time; tornado's ten would let a login service that hangs hold up everybody's requests
+_REFUSALS = (400, 401, 403)
+# Answers of a token endpoint that are about the hub or the provider, not about the person (RFC 6749, 5.2).
+_NOT_THE_PERSON = ("invalid_client", "unauthorized_client", "server_error", "temporarily_unavailable")
+
+
+class ProviderCalls(GenericOAuthenticator):
+    """The calls to one provider, on oauthenticator's own; it has no decisions of who may log in."""
+
+    endpoints = Instance(
+        Endpoints, config=True, help="What the provider offers and where. From its discovery document."
+    )
+    community_id = "login"
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.keys = KeyStore(self._fetch_keys)
+
+    @default("http_client")
+    def _http_client_default(self) -> AsyncHTTPClient:
+        return AsyncHTTPClient(force_instance=True, max_clients=MAX_REQUESTS, max_body_size=MAX_ANSWER)
+
+    @default("http_request_kwargs")
+    def _http_request_kwargs_default(self) -> dict[str, Any]:
+        return {"connect_timeout": 5.0, "request_timeout": 10.0, "follow_redirects": False}
+
+    async def fetch(self, req: HTTPRequest, label: str = "fetching", parse_json: bool = True, **kwargs: Any) -> Any:
+        """Ask the provider, logging nothing of what it says: answers hold tokens and claims.
+
+        Raises:
+            ProviderDown: no answer, or not one of a working provider.
+            ProviderRefused: the provider refuses this token or code.
+        """
+        where = f"{req.method} {urlsplit(req.url).netloc}{urlsplit(req.url).path}"
+        try:
+            answer = await self.http_client.fetch(req, **kwargs)
+        except HTTPClientError as error:
+            self.log.warning("%s: %s answered %s", label, where, error.code)
+            code = _error_code(error)
+            if error.code in _REFUSALS and code not in _NOT_THE_PERSON:
+                self._is_up(True)
+                raise ProviderRefused(self.login_service, code) from None
+            raise self._down() from None
+        except (OSError, TimeoutError) as error:
+            self.log.warning("%s: %s did not answer: %s", label, where, type(error).__name__)
+            raise self._down() from None
+        if not parse_json:
+            return answer
+        document = _json_object(answer.body)
+        if document is None:
+            self.log.warning("%s: %s answered with something else than a JSON object", label, where)
+            raise self._down()
+        self._is_up(True)
+        return document
+
+    async def get_token_info(self, handler: Any, params: Mapping[str, Any]) -> dict[str, Any]:
+        """Exchange a code or a token; the answer has an access token.
+
+        Raises:
+            ProviderDown, ProviderRefused: as :meth:`fetch`.
+        """
+        token_info: dict[str, Any] = await self.httpfetch(
+            self.token_url,
+            "Fetching tokens",
+            method="POST",
+            headers=self.build_token_info_request_headers(),
+            body=urlencode({name: value for name, value in params.items() if value not in (None, "")}),
+        )
+        access_token = token_info.get("access_token")
+        if not isinstance(access_token, str) or not access_token.isascii() or not access_token.isprintable():
+            self.log.warning("The token endpoint answered without an access token")
+            raise self._down()
+        if str(token_info.get("token_type", "Bearer")).lower() not in ("bearer", "n_a"):
+            self.log.warning("The token endpoint answered with a token that is no Bearer token")
+            raise self._down()
+        return {"token_type": "Bearer", **token_info}
+
+    def client_params(self) -> dict[str, str]:
+        """How the client names and proves itself in a form, where it does not by HTTP Basic."""
+        if self.basic_auth:
+            return {}
+        return {"client_id": self.client_id, "client_secret": self.client_secret}
+
+    async def userinfo(self, access_token: str) -> dict[str, Any]:
+        """The claims, as the provider says now.
+
+        Raises:
+            ProviderDown, ProviderRefused: as :meth:`fetch`.
+        """
+        headers = self.build_userdata_request_headers(access_token, "Bearer")
+        claims: dict[str, Any] = await self.httpfetch(
+            self.userdata_url, "Fetching user info", method="GET", headers=headers
+        )
+        return claims
+
+    async def _fetch_keys(self) -> Keys:
+        answer = await self.httpfetch(
+            self.endpoints.jwks, "Fetching keys", method="GET", headers={"Accept": "application/json"}, parse_json=False
+        )
+        document = _json_object(answer.body) if len(answer.body or b"") <= MAX_KEYS_ANSWER else None
+        try:
+            keys = Keys.from_document(document)
+        except ValueError:
+            self.log.warning("%s answered with something else than keys", urlsplit(self.endpoints.jwks).netloc)
+            raise self._down() from None
+        self._is_up(True)
+        return keys
+
+    def _down(self) -> ProviderDown:
+        self._is_up(False)
+        return ProviderDown(self.login_service)
+
+    def _is_up(self, up: bool) -> None:
+        LOGIN_SERVICE_UP.labels(self.community_id).set(up)
+
+
+def _error_code(error: HTTPClientError) -> str:
+    """The OAuth error code of an answer, for deciding; never logged."""
+    document = _json_object(error.response.body if error.response else b"")
+    return str((document or {}).get("error", ""))[:40]
+
+
+def _json_object(body: bytes | None) -> dict[str, Any] | None:
+    if not body or len(body) > MAX_ANSWER:
+        return None
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    return document if isinstance(document, dict) else None

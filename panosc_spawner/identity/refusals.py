@@ -1,0 +1,46 @@
+"""Why a login does not come about: a code for the log and the metrics, and words for the person."""
+
+from __future__ import annotations
+
+from tornado import web
+
+
+class LoginRefused(web.HTTPError):
+    """A login that is refused. ``code`` is for the audit log and the metrics, and holds nothing of the login."""
+
+    def __init__(self, code: str, words: str, status: int = 403) -> None:
+        self.code = code
+        super().__init__(status, words)
+
+    @property
+    def words(self) -> str:
+        """What happened and what to do, for the person."""
+        return str(self.log_message or "").replace("%%", "%")
+
+
+class ProviderDown(LoginRefused):
+    """The login service did not answer, or not as one: says nothing about the person."""
+
+    def __init__(self, title: str) -> None:
+        words = f"{title} does not answer right now, so nobody can be logged in. Try again in a few minutes."
+        super().__init__("provider-down", words, 503)
+
+
+class ProviderRefused(LoginRefused):
+    """The login service refused a token or a code: the person has to log in again."""
+
+    def __init__(self, title: str, error: str = "") -> None:
+        self.error = error  # the code of RFC 6749, for deciding; never shown
+        words = f"{title} did not confirm your login; it may have taken too long. Please log in again."
+        super().__init__("provider-refused", words)
+
+
+class UnverifiedAnswer(LoginRefused):
+    """The login service's answer cannot be verified: its keys, its clock or its settings are wrong, or it is not it."""
+
+    def __init__(self, title: str, code: str) -> None:
+        words = (
+            f"{title} sent a login that this hub cannot verify ({code}), so you are not logged in. Try again; if it stays "
+            "like this, tell the people who run this hub."
+        )
+        super().__init__(f"id-token-{code}", words, 502)
