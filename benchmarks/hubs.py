@@ -93,7 +93,7 @@ class Session:
 def _log_in(http: httpx.Client, hub_url: str, name: str) -> str:
     page = http.get(f"{hub_url}/hub/login")
     if "oauth_login" in page.text:  # the demo: choose a persona at its login service
-        page = http.get(f"{hub_url}/hub/oauth_login")
+        page = http.get(f"{hub_url}/hub/oauth_login?community=demo")
         form = re.search(r'<form[^>]*action="([^"]+)"', page.text)
         fields = dict(re.findall(r'<input[^>]*type="hidden"[^>]*name="([^"]+)"[^>]*value="([^"]*)"', page.text))
         action = form.group(1).replace("&amp;", "&") if form else ""

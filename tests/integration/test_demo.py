@@ -96,7 +96,7 @@ class Visitor:
     def __init__(self, base: str, name: str) -> None:
         self.base = base
         self.client = httpx.Client(follow_redirects=True, timeout=60)
-        page = self.client.get(f"{base}/hub/oauth_login")
+        page = self.client.get(f"{base}/hub/oauth_login?community=demo")
         form = re.search(r"<form.*?</form>", page.text, re.DOTALL)
         assert form, page.text
         fields = dict(re.findall(r'<input[^>]*name="([^"]+)"[^>]*value="([^"]*)"', form[0]))
