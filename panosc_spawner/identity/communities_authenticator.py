@@ -185,7 +185,8 @@ class CommunitiesAuthenticator(Authenticator):
 
     def get_handlers(self, app: Any) -> list[Any]:
         """The hub's own pages, then the logins'. JupyterHub puts its own handlers after these."""
-        asyncio.ensure_future(self._start(app)) if self.on_start and _running() else None
+        if app is not None:
+            self._starting = asyncio.get_running_loop().create_task(self._start(app))
         ours: list[Any] = [
             (r"/login", LoginPageHandler),
             (r"/oauth_login", BeginHandler),
@@ -265,11 +266,3 @@ class CommunitiesAuthenticator(Authenticator):
             await self.context.ended(user.name, renewal.ending, "found at a request")
             return False
         return dict(renewal.model) if renewal.model is not None else True
-
-
-def _running() -> bool:
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hmac
-import importlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +12,7 @@ from tornado import web
 from tornado.httputil import url_concat
 
 from panosc_spawner.audit import Event
+from panosc_spawner.identity import linking
 from panosc_spawner.identity.attempts import LIFETIME, MAX_OPEN, Attempt, attempt_cookies, cookie_name
 from panosc_spawner.identity.authenticator import PanoscAuthenticator
 from panosc_spawner.identity.person import Person
@@ -238,7 +238,7 @@ class CallbackHandler(BaseHandler):
         person = Person.from_state(model["auth_state"]["person"])
         if not await login.check_allowed(person.username, model):
             raise LoginRefused("not-allowed", self.authenticator.custom_403_message)
-        await importlib.import_module("panosc_spawner.identity.linking").finish(self, attempt, person)
+        await linking.finish(self, attempt, person)
 
     def _next_url(self, user: Any, attempt: Attempt) -> str:
         """Where to go, by JupyterHub's own rules: the attempt's ``next``, and none that stands in the callback's address."""

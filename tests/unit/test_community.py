@@ -5,6 +5,8 @@ import pytest
 from panosc_spawner.errors import ConfigurationError
 from panosc_spawner.identity.community import PRESETS, load_community
 
+ENDPOINTS = '[endpoints]\nauthorize="https://x.example/a"\ntoken="https://x.example/t"\nuserinfo="https://x.example/u"'
+JWKS = '\njwks = "https://x.example/j"'
 GOOD = 'id = "own"\ntitle = "Our own"\ndescription = "Name and groups."\nissuer = "https://idp.example/"\n'
 
 
@@ -25,7 +27,12 @@ def test_the_presets_load(name):
     community = load_community(name)
     assert community.id == name
     assert community.issuer or community.issuer_required
-    assert community.namespaces
+    assert community.namespaces or community.issuer_required
+    assert community.identity_scopes or community.issuer_required or community.identity_claim == "sub"
+    assert not community.allow_sub
+    assert "voperson_id" in community.scopes or community.identity_claim == "sub"
+    comment = (PRESETS / f"{name}.toml").read_text(encoding="utf-8").partition("\nid = ")[0]
+    assert "public" in comment  # says where the facts are from, and which are not public
 
 
 def test_umbrellaid_needs_the_operators_issuer():
@@ -60,6 +67,12 @@ def test_a_site_adds_and_overrides(write):
             "endpoints.token",
             "must be https",
         ),
+        (GOOD + ENDPOINTS, "endpoints.jwks", "Field required"),
+        (GOOD + ENDPOINTS + JWKS + '\nend_session = "http://x.example"', "endpoints.end_session", "must be https"),
+        (GOOD + ENDPOINTS + JWKS + '\nalgorithms = ["RS256", "none"]', "endpoints.algorithms", "'none' is not one of"),
+        (GOOD + ENDPOINTS + JWKS + '\nalgorithms = ["HS256"]', "endpoints.algorithms", "'HS256' is not one of"),
+        (GOOD + ENDPOINTS + JWKS + '\njwk = "x"', "endpoints.jwk", "did you mean 'jwks'"),
+        (GOOD + 'former_scopes = ["@old.example"]', "former_scopes", "without '@'"),
         (GOOD.replace('id = "own"', 'id = "other"'), "id", "own.toml"),
         ("id = ", "", "cannot be read"),
     ],
