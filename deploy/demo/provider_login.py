@@ -103,12 +103,14 @@ class EndSession(Handler):
     """Logout, asked for by the hub (OpenID Connect RP-Initiated Logout)."""
 
     async def get(self) -> None:
-        """End the login that the hint names, and go back to the hub."""
+        """End the login that the hint names, or else this browser's, and go back to the hub."""
         hint = self._hint(self.get_query_argument("id_token_hint", ""))
-        self.provider.sessions.pop(self.get_cookie(cookie_name(self.provider)) or "")
+        session = self.provider.sessions.pop(self.get_cookie(cookie_name(self.provider)) or "")
         self.clear_cookie(cookie_name(self.provider))
         if hint.get("sid"):
             await log_out(self.provider, subject=str(hint["sub"]), sid=str(hint["sid"]))
+        elif session:
+            await log_out(self.provider, subject=session.subject, sid=session.sid)
         target = self.get_query_argument("post_logout_redirect_uri", "")
         origins = {urlsplit(uri)[:2] for uri in self.provider.redirect_uris}
         if target and urlsplit(target)[:2] in origins:
