@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePath
 
 from panosc_spawner.errors import PathError
@@ -22,9 +22,14 @@ def real_mounts(plan: LaunchPlan, site: Site) -> dict[Mount, Path]:
         Refused: if a directory is missing or unreadable, leaves its facility's root, is another proposal's, or is one that
             may only be read and would be mounted to be written.
     """
+    return real_directories(plan.mounts, site)
+
+
+def real_directories(mounts: Iterable[Mount], site: Site) -> dict[Mount, Path]:
+    """See :func:`real_mounts`."""
     found: dict[Mount, Path] = {}
     maps: dict[str, PathMap] = {}
-    for mount in plan.mounts:
+    for mount in mounts:
         try:
             facility = mount.proposal.facility
             if facility not in maps and facility in site.facilities:
