@@ -6,7 +6,10 @@
     panosc-hub facilities [SITE] list the facilities, and what is still to fill
     panosc-hub show SITE [FACILITY]
                                  the configuration as the hub takes it: defaults, and the site's files over the shipped ones
+    panosc-hub explain SITE PERSON PROPOSAL
+                                 why somebody can, or cannot, open a proposal: which link is broken, and who can mend it
     panosc-hub audit SITE        read the audit log: who got access to what, when, why
+    panosc-hub people WHAT SITE  whose an identity is: list, show, history, link, unlink, remove, release
 """
 
 from __future__ import annotations
@@ -19,7 +22,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from panosc_spawner import __version__, cli_audit
+from panosc_spawner import __version__, cli_audit, cli_explain, cli_people
 from panosc_spawner.errors import ConfigurationError
 
 
@@ -51,6 +54,8 @@ def _parser() -> argparse.ArgumentParser:
     show.add_argument("facility", nargs="?", metavar="FACILITY", help="the shipped file with the site's over it")
     show.set_defaults(run=_show)
     cli_audit.add_parser(commands)
+    cli_explain.add_parser(commands)
+    cli_people.add_parser(commands)
     return parser
 
 

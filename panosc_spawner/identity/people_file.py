@@ -63,19 +63,30 @@ CREATE TRIGGER history_keeps BEFORE UPDATE ON history BEGIN SELECT RAISE(ABORT, 
 """  # noqa: S608 - made of our own texts
 
 
-def open_file(file: Path, *, must_exist: bool = False) -> sqlite3.Connection:
+def require_file(file: Path) -> None:
+    """Refuse to work on a book that nobody has begun: a wrong folder would look like a hub without people.
+
+    Raises:
+        PeopleError: in words for the operator.
+    """
+    try:
+        there = file.exists()
+    except OSError as error:
+        raise PeopleError(f"{file} cannot be looked at: {error.strerror}. Run this as the hub's user.") from error
+    if not there:
+        raise PeopleError(f"{file}: there is no book of people yet; the hub makes it when it first starts.")
+
+
+def open_file(file: Path) -> sqlite3.Connection:
     """Open the book, and make it if it is missing.
 
     Args:
         file: its path; the directory must be there.
-        must_exist: do not make it.
 
     Raises:
         PeopleError: in words for the operator.
     """
     with sqlite_errors_in_words(file):
-        if must_exist and not file.exists():
-            raise PeopleError(f"{file}: there is no book of people; the hub makes it when it first starts.")
         _make_private(file)
         address = f"file:{quote(str(file.absolute()))}?mode=rw"
         connection = sqlite3.connect(

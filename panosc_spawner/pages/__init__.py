@@ -2,7 +2,7 @@
 
 ``panosc_spawner.hub`` uses it as::
 
-    c.PanoscAuthenticator.page_handlers = page_handlers(context, community)
+    c.CommunitiesAuthenticator.page_handlers = page_handlers(context, community)
     c.JupyterHub.template_paths = [TEMPLATES]
     c.JupyterHub.template_vars = template_vars(context, community, isolation_warning)
     c.JupyterHub.redirect_to_server = False  # after login: /home
@@ -17,6 +17,13 @@ from pathlib import Path
 from typing import Any
 
 from panosc_spawner.identity.community import Community
+from panosc_spawner.pages.account import (
+    AccountHandler,
+    ConfirmHandler,
+    LinkHandler,
+    UnlinkedHandler,
+    UnlinkHandler,
+)
 from panosc_spawner.pages.actions import DismissHandler, ExtendHandler, StopHandler
 from panosc_spawner.pages.assets import AssetHandler, Assets
 from panosc_spawner.pages.handler import Pages
@@ -34,6 +41,11 @@ TEMPLATES = str(Path(__file__).parent / "templates")
 _ROUTES: list[tuple[str, type]] = [
     (r"/home", HomeHandler),
     (r"/why", WhyHandler),
+    (r"/account", AccountHandler),
+    (r"/account/link", LinkHandler),
+    (r"/account/unlink", UnlinkHandler),
+    (r"/account/confirm", ConfirmHandler),
+    (r"/account/unlinked", UnlinkedHandler),
     (r"/logout", LogoutHandler),
     (r"/open", OpenHandler),
     (r"/spawn", SpawnHandler),
@@ -47,7 +59,7 @@ _ROUTES: list[tuple[str, type]] = [
 
 
 def page_handlers(context: HubContext, community: Community) -> list[tuple[str, type]]:
-    """The pages' addresses and handlers, for ``c.PanoscAuthenticator.page_handlers``: they come before the hub's own."""
+    """The pages' addresses and handlers, for ``c.CommunitiesAuthenticator.page_handlers``: they come before the hub's own."""
     assets = Assets(context.site.facilities)
     pages = Pages(context, community, assets, Listings())
     made: dict[type, type] = {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
@@ -78,7 +78,8 @@ class PageHandler(BaseHandler):
             raise web.HTTPError(403, "Your login has ended. Log out, log in, and try again.") from None
         if person.username != user.name:
             raise web.HTTPError(403, "Your login does not fit your account. Log out, log in, and try again.")
-        return person
+        people = self.pages.context.people  # what was linked or unlinked a moment ago counts
+        return replace(person, linked=people.linked(user.name, person.identity)) if people else person
 
     async def report(self, person: Person) -> GrantReport:
         """What the sources say about the person, a minute old at most."""
