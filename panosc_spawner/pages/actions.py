@@ -12,6 +12,7 @@ from panosc_spawner.pages.choose import cut_short
 from panosc_spawner.pages.home import HomeHandler
 from panosc_spawner.pages.servers import moment
 from panosc_spawner.pages.words import clock, left
+from panosc_spawner.spawners.interrupt import interrupt
 
 _PATIENCE = 1.0
 """Seconds a request waits for the hub before it shows what is going on."""
@@ -45,7 +46,8 @@ class ExtendHandler(ActionHandler):
         if refusal or not trial.plan:
             self.set_status(409)
             return await self.show_home(refusal)
-        spawner.summary = spawner.summary | {"ends_at": trial.plan.ends_at.isoformat(timespec="seconds")}
+        latest = (datetime.now(UTC) + trial.plan.limits.lifetime).isoformat(timespec="seconds")
+        spawner.summary |= {"ends_at": trial.plan.ends_at.isoformat(timespec="seconds"), "latest": latest}
         spawner.orm_spawner.state = spawner.get_state()
         self.db.commit()
         self.log.info("%s extended to %s", spawner._log_name, spawner.summary["ends_at"])
@@ -62,7 +64,7 @@ class StopHandler(ActionHandler):
         spawner = self.own_spawner(name)
         done = "stopped"
         if spawner.pending == "spawn":
-            await _interrupt(spawner)
+            await interrupt(spawner)
             done = "cancelled"
         if spawner.pending and spawner.pending != "stop":
             self.set_status(409)
@@ -105,15 +107,6 @@ def _no_more(plan: LaunchPlan, ends: datetime) -> Refusal:
             Reason.ENDED, most, "Your access to one of its proposals ends then. Ask the user office for more."
         )
     return Refusal(Reason.ENDED, most, "It was started or extended just now. Extend it when there is less time left.")
-
-
-async def _interrupt(spawner: object) -> None:
-    """Cancel a start and wait until it has cleaned up after itself, so that the stop after it finds what is left."""
-    starting: asyncio.Future[None] | None = getattr(spawner, "_spawn_future", None)
-    if starting and not starting.done():
-        starting.cancel()
-        await asyncio.wait([starting], timeout=10)
-        await asyncio.sleep(0)  # its callbacks clear the hub's flags
 
 
 def _heard(future: asyncio.Future[object]) -> None:

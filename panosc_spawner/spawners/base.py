@@ -13,17 +13,21 @@ from jupyterhub.spawner import Spawner
 from traitlets import Instance
 
 from panosc_spawner.errors import IdentityError
+from panosc_spawner.facilities.ids import ProposalRef
 from panosc_spawner.identity.accounts import resolve_account
 from panosc_spawner.identity.person import Account, NoAccount, Person
 from panosc_spawner.launch.model import LaunchPlan, Mount, Reason, Refusal, Selection
-from panosc_spawner.launch.plan import plan
+from panosc_spawner.launch.plan import live_grants, plan
 from panosc_spawner.launch.selection import parse_selection
 from panosc_spawner.launch.sources import with_sources
-from panosc_spawner.proposals.model import GrantReport
+from panosc_spawner.proposals.model import Grant, GrantReport
 from panosc_spawner.spawners.context import HubContext
+from panosc_spawner.spawners.holdings import holdings, token_number, unshare, withdraw_token
 from panosc_spawner.spawners.progress import ProgressLog, Step
 from panosc_spawner.spawners.real_mounts import real_mounts
+from panosc_spawner.spawners.records import record_mounts, record_refusal, record_start, record_stop
 from panosc_spawner.spawners.refused import Refused
+from panosc_spawner.spawners.remains import Nothing, Remains
 
 _PROBE_SECONDS = 0.02
 
@@ -46,6 +50,12 @@ class PlannedSpawner(Spawner):
         super().__init__(**kwargs)
         self.steps = ProgressLog()
         self.summary: dict[str, Any] = {}
+        self.notes: list[str] = []
+        """What its owner has to know of the server that starts next, beside the plan's own warnings."""
+        self.token = 0  # number of its own API token
+        self.grants: dict[ProposalRef, Grant] = {}
+        self._given: dict[Mount, Path] = {}
+        self._holds: tuple[str, ...] = ()  # proposals that the audit log says are in this server
 
     async def launch(self, plan: LaunchPlan, mounts: Mapping[Mount, Path]) -> tuple[str, int]:
         """Start the server of this plan. Called by :meth:`start`; returns where it listens.
@@ -57,11 +67,19 @@ class PlannedSpawner(Spawner):
     async def start(self) -> tuple[str, int]:
         """Decide and start. Subclasses do not override this; they implement :meth:`launch`."""
         self.steps, self.problem = ProgressLog(), None
+        self._given = {}
+        unshare(self.orm_spawner)
         try:
-            return await self.launch(*await self.decide_and_look())
+            listens = await self.launch(*await self.decide_and_look())
         except Refused as refused:
             self.problem = refused.refusal
+            selection = parse_selection(self.user_options, self.context.site)
+            wanted = () if isinstance(selection, Refusal) else selection.proposals
+            record_refusal(self.context, self.user.name, self.name, wanted, refused.refusal)
             raise
+        if self.plan:
+            record_start(self.context, self.name, self.plan)
+        return listens
 
     async def decide_and_look(self) -> tuple[LaunchPlan, dict[Mount, Path]]:
         """The plan as of now, with the real directories of its mounts as they are now.
@@ -70,12 +88,23 @@ class PlannedSpawner(Spawner):
             Refused: in words.
         """
         self.say(5, "Checking your access")
+        asked_at = datetime.now(UTC)
         self.plan = await self.decide()
         self.say(15, "Preparing your data")
         mounts = await asyncio.to_thread(real_mounts, self.plan, self.context.site)
         self.default_url = start_url(self.plan, mounts)
-        self.summary = summarise(self.plan)
+        self.summary = summarise(self.plan) | holdings(self.plan, asked_at)
+        self.summary["warnings"] += self.notes
+        self.token = self.summary["token"] = token_number(self.api_token, self.orm_spawner)
+        self._write_down(self.plan, mounts)
         return self.plan, mounts
+
+    def _write_down(self, plan: LaunchPlan, mounts: Mapping[Mount, Path]) -> None:
+        """What the server is about to be given. Before the engine gets it: whatever happens then, it is known."""
+        new = {mount: real for mount, real in mounts.items() if self._given.get(mount) != real}
+        self._given = dict(mounts)
+        self._holds = tuple(map(str, plan.proposals))
+        record_mounts(self.context, self.name, plan, new, self.grants)
 
     async def decide_again(self) -> tuple[LaunchPlan, dict[Mount, Path]]:
         """Decide anew after something that took long: the login, the rights and the links may be others by now.
@@ -103,6 +132,10 @@ class PlannedSpawner(Spawner):
         )
         decision = planned(self.context, self.person, report, selection, accounts)
         self._refuse_one_too_many(decision)
+        live = live_grants(report.grants, decision.proposals, site, datetime.now(UTC))
+        if isinstance(live, Refusal):  # it ended in this very moment
+            raise Refused(live)
+        self.grants = {grant.ref: grant for grant in live}
         return decision
 
     def _refuse_one_too_many(self, decision: LaunchPlan) -> None:
@@ -123,6 +156,22 @@ class PlannedSpawner(Spawner):
     async def stop(self, now: bool = False) -> None:
         """End the server and leave nothing of it but the home. Each engine's own."""
         raise NotImplementedError
+
+    def run_post_stop_hook(self) -> Any:
+        """Write down that it ended. The hub calls this whenever a server has ended, or a start has failed."""
+        if self._holds:
+            record_stop(self.context, self.user.name, self.name, self._holds, self.problem)
+        self._holds, self._given = (), {}
+        withdraw_token(self.token, self.orm_spawner)
+        self.token = 0
+        return super().run_post_stop_hook()
+
+    async def remains(self) -> Remains:
+        """What there is of this server now, to make sure later that nothing of it is left. Each engine's own."""
+        return Nothing()
+
+    def hurry(self, seconds: int) -> None:
+        """When it is stopped, give it no more than this to end by itself. Each engine's own."""
 
     async def run_auth_state_hook(self, auth_state: dict[str, Any] | None) -> None:
         """Learn who the person is. The hub calls this before each start, and when a page is shown."""
@@ -161,6 +210,8 @@ class PlannedSpawner(Spawner):
         """Read :meth:`get_state` back."""
         super().load_state(state)
         self.summary = dict(state.get("panosc") or {})
+        self._holds = tuple(str(ref) for ref in self.summary.get("proposals") or ())
+        self.token = int(self.summary.get("token") or 0)
 
     def clear_state(self) -> None:
         """Forget the server; why it ended (:attr:`problem`) is kept."""
@@ -215,7 +266,9 @@ async def facility_accounts(
     for facility in dict.fromkeys(ref.facility for ref in selection.proposals):
         rule = context.site.account_rule(facility)
         accounts[facility] = (
-            await resolve_account(rule, person) if rule else NoAccount("the site has no account mapping for it")
+            await resolve_account(rule, person, context.site)
+            if rule
+            else NoAccount("the site has no account mapping for it")
         )
     return accounts
 

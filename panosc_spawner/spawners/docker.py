@@ -24,6 +24,7 @@ from panosc_spawner.spawners.docker_mounts import mounts_differ
 from panosc_spawner.spawners.docker_network import network_name
 from panosc_spawner.spawners.docker_phases import Phases
 from panosc_spawner.spawners.docker_pull import PullError
+from panosc_spawner.spawners.docker_remains import ContainerRemains, find_remains, stop_and_remove
 from panosc_spawner.spawners.docker_shared import Shared
 from panosc_spawner.spawners.log_lines import LOG_LINES, last_lines
 from panosc_spawner.spawners.refused import Refused
@@ -163,6 +164,16 @@ class PanoscDockerSpawner(PlannedSpawner, DockerSpawner):
                 raise Refused(failures.ENGINE_DOWN) from error
         self._forget()
         self.clear_state()
+
+    async def remains(self) -> ContainerRemains:
+        """Its containers: the one the hub knows, and any other with its labels."""
+        return await find_remains(
+            self.engine, self.object_id, self.context.site.config.hub.id, self.user.name, self.name
+        )
+
+    def hurry(self, seconds: int) -> None:
+        """See :meth:`PlannedSpawner.hurry`."""
+        self.stop_seconds = min(self.stop_seconds, seconds)
 
     async def _start(self, plan: LaunchPlan, mounts: Mapping[Mount, Path]) -> tuple[str, int]:
         self.phases.end("data")
@@ -382,14 +393,3 @@ def create(client: APIClient, request: ContainerRequest) -> str:
     """Create a container; returns its id."""
     host_config = client.create_host_config(**request.host)
     return str(client.create_container(**request.create, host_config=host_config)["Id"])
-
-
-def stop_and_remove(client: APIClient, container: str, seconds: int) -> None:
-    """End a container, gracefully if it can do so in time, and remove it. One that is gone already is fine."""
-    try:
-        if seconds:
-            client.stop(container, timeout=seconds)
-        client.remove_container(container, force=True, v=True)
-    except APIError as error:
-        if not is_status(error, 404) and not (is_status(error, 409) and "in progress" in failures.docker_said(error)):
-            raise

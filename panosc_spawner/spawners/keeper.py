@@ -27,9 +27,9 @@ from docker.errors import DockerException
 from panosc_spawner.errors import ConfigurationError, PanoscError
 from panosc_spawner.facilities.load import load_site
 from panosc_spawner.facilities.site import Site
-from panosc_spawner.spawners.docker import stop_and_remove
 from panosc_spawner.spawners.docker_container import HUB_LABEL, PERSON_LABEL, SERVER_LABEL
 from panosc_spawner.spawners.docker_engine import environment_client
+from panosc_spawner.spawners.docker_remains import stop_and_remove
 from panosc_spawner.spawners.docker_shared import OVERLAYS
 
 ROUND_SECONDS = 30

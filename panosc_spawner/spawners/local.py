@@ -24,6 +24,7 @@ from panosc_spawner.spawners.local_links import make_links
 from panosc_spawner.spawners.local_process import Process, descendants, end, free_port, open_log, tail
 from panosc_spawner.spawners.log_lines import last_lines
 from panosc_spawner.spawners.refused import Refused
+from panosc_spawner.spawners.remains import ProcessRemains
 
 _LAB_CONFIG = Path(__file__).parent / "local_config"
 _LOOPBACK = "127.0.0.1"
@@ -119,6 +120,14 @@ class PanoscLocalSpawner(PlannedSpawner, LocalProcessSpawner):
             await (self.inner or self.process).wait(self.term_timeout)
         await self._kill(family)
         self.clear_state()
+
+    async def remains(self) -> ProcessRemains:
+        """Its processes."""
+        return ProcessRemains([process for process in (self.process, self.inner, *self._family()) if process])
+
+    def hurry(self, seconds: int) -> None:
+        """See :meth:`PlannedSpawner.hurry`."""
+        self.set_trait("term_timeout", min(self.term_timeout, seconds))
 
     def get_env(self) -> dict[str, str]:
         """What the server needs, and none of the hub's own environment."""

@@ -24,18 +24,18 @@ def record_mounts(
     for mount, real in mounts.items():
         access = "ro" if mount.read_only else "rw"
         MOUNTS.labels(mount.proposal.facility, access).inc()
-        grant = grants[mount.proposal]
+        grant = grants.get(mount.proposal)
         context.audit.record(
             Event.MOUNT,
             person=plan.username,
             proposal=str(mount.proposal),
             server=server,
-            source=grant.source,
-            evidence=grant.evidence,
+            source=grant.source if grant else "",
+            evidence=grant.evidence if grant else "",
             area=mount.area.value,
             access=access,
-            role=grant.role.value,
-            seen=grant.seen_at.isoformat(timespec="seconds"),
+            role=grant.role.value if grant else "",
+            seen=grant.seen_at.isoformat(timespec="seconds") if grant else "",
             path=str(real),
         )
 
