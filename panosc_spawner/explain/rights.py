@@ -20,6 +20,7 @@ from panosc_spawner.identity.person_keys import NoKey, person_key
 from panosc_spawner.launch.model import Mount, Reason, Refusal
 from panosc_spawner.launch.plan import granted_mounts, live_grants
 from panosc_spawner.launch.selection import parse_ref
+from panosc_spawner.proposals.credentials import NO_LOGIN
 from panosc_spawner.proposals.model import Grant, SourceOutcome
 from panosc_spawner.proposals.source import ProposalSource
 
@@ -122,6 +123,11 @@ async def _counting(
             who=(Helper.USER_OFFICE,),
             code="" if good else "no-person-key",
         )
+    if NO_LOGIN in outcome.error:
+        words = (
+            "It is asked in the person's own name, which only the hub can do: they find the answer on their own page."
+        )
+        return Link(Step.SOURCE, State.UNKNOWN, words, subject=name)
     if outcome.error:
         return _failed(outcome, good, ref, now)
     on_it = grant is not None and grant.source == name
@@ -182,8 +188,8 @@ def _grant_link(
     grant: Grant | None, ref: ProposalRef, facility: Facility, sources: Sequence[Link], site: Site, now: datetime
 ) -> tuple[Link, tuple[Mount, ...]]:
     if grant is None:
-        if any(link.state is State.BROKEN for link in sources):
-            words = "Whether you are on it is not known while the link above is broken."
+        if any(link.state is not State.OK for link in sources):
+            words = "Whether you are on it is not known: not everybody who could say so has answered."
             return Link(Step.GRANT, State.UNKNOWN, words), ()
         return _refused(live_grants((), (ref,), site, now), (*_TEAM,)), ()
     live = live_grants((grant,), (ref,), site, now)

@@ -22,9 +22,12 @@ class TokenBroker(Protocol):
         ...
 
 
+NO_LOGIN = "no login is at hand here to ask in the person's name"
+
+
 class NoTokens:
     """A broker for where no login is at hand: checks, dry runs, tests."""
 
     async def token(self, person: Person, audience: str) -> SecretStr:
         """See :class:`TokenBroker`."""
-        raise TokenError("no login is at hand here to ask in the person's name")
+        raise TokenError(NO_LOGIN)
