@@ -178,7 +178,8 @@ class PanoscAuthenticator(ProviderCalls):
             )
         login = ProvenLogin.begin(proof.subject, proof.sid, attempt.nonce, proof.acr)
         now = datetime.now(UTC)
-        return self._model(tokens, await self._claims(tokens, login), login, logged_in_at=now)
+        claims = await self._claims(tokens, login)
+        return self._model(tokens, claims, login, logged_in_at=now, to_link=attempt.purpose == "link")
 
     async def renewed(self, user: Any, state: Mapping[str, Any], known: Person) -> dict[str, Any]:
         """The auth model by the stored access token; where that is refused, by a new one for the refresh token.
@@ -244,18 +245,28 @@ class PanoscAuthenticator(ProviderCalls):
         return claims
 
     def _model(
-        self, tokens: Mapping[str, Any], claims: Mapping[str, Any], login: ProvenLogin, *, logged_in_at: datetime
+        self,
+        tokens: Mapping[str, Any],
+        claims: Mapping[str, Any],
+        login: ProvenLogin,
+        *,
+        logged_in_at: datetime,
+        to_link: bool = False,
     ) -> dict[str, Any]:
         """JupyterHub's auth model. Administrator or not is always said: None would leave it as it was."""
-        person = replace(self.person(claims), logged_in_at=logged_in_at)
+        person = replace(self.person(claims, to_link=to_link), logged_in_at=logged_in_at)
         initials = "".join(word[0] for word in person.display_name.split()[:2]).upper()
         shown = {"name": person.display_name, "display_name": person.display_name, "initials": initials}
         state = {name: tokens.get(name) for name in _TOKENS}
         state |= {"person": person.to_state(), "login": login.to_state()}
         return {"name": person.username, "admin": person.admin, "auth_state": state, "user_info": shown}
 
-    def person(self, claims: Mapping[str, Any]) -> Person:
+    def person(self, claims: Mapping[str, Any], *, to_link: bool = False) -> Person:
         """Who the claims are about; which user of the hub that is, the book of people says.
+
+        Args:
+            claims: of userinfo.
+            to_link: whether they only prove an identity for linking: then it need not be one that may log in by itself.
 
         Raises:
             LoginRefused: in words for the person.
@@ -263,6 +274,8 @@ class PanoscAuthenticator(ProviderCalls):
         rules = ClaimRules(self.community, self.issuer, frozenset(self.admins), tuple(self.kept_claims))
         try:
             person = person_from(claims, rules, datetime.now(UTC))
+            if to_link:
+                return person
             username = self.context.people.name_of(person.identity, former_identities(person.identity, self.community))
             return replace(person, username=username, linked=self.context.people.linked(username, person.identity))
         except IdentityError as error:

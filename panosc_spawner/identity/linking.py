@@ -21,6 +21,7 @@ from tornado.httputil import url_concat
 
 from panosc_spawner.errors import IdentityError
 from panosc_spawner.identity.attempts import Attempt
+from panosc_spawner.identity.claims import former_identities
 from panosc_spawner.identity.people import PeopleStore
 from panosc_spawner.identity.people_model import KnownIdentity, Moved, State
 from panosc_spawner.identity.person import Identity, Person
@@ -163,6 +164,9 @@ async def finish(handler: Any, attempt: Attempt, person: Person) -> None:
     else:
         if attempt.began < linking.kept.at:
             raise LoginRefused("link", f"This sign-in was begun before. {_AGAIN}", 400)
+        community = handler.authenticator.communities[attempt.community].community
+        for former in former_identities(proof.identity, community):  # a new scope is no way around being shut out
+            _require_not_removed(people.known(former))
         require_linkable(people, linking.for_user, proof.identity, handler.authenticator.blocked_users)
         linking = replace(linking, other=proof)
     keep(handler, linking)
@@ -183,6 +187,11 @@ def _require_own(people: PeopleStore, linking: Linking, proof: Proof) -> None:
         )
 
 
+def _require_not_removed(known: KnownIdentity | None) -> None:
+    if known and known.state is State.REMOVED:
+        raise LoginRefused("link", "This login was shut out from this hub. Ask the people who run it.", 403)
+
+
 def require_linkable(people: PeopleStore, user: str, identity: Identity, blocked: set[str]) -> KnownIdentity | None:
     """Check that an identity may become another login of a person; returns what the book knows about it.
 
@@ -190,10 +199,9 @@ def require_linkable(people: PeopleStore, user: str, identity: Identity, blocked
         LoginRefused: in words for the person.
     """
     known = people.known(identity)
+    _require_not_removed(known)
     if known is None:
         return None
-    if known.state is State.REMOVED:
-        raise LoginRefused("link", "This login was shut out from this hub. Ask the people who run it.", 403)
     if known.state is State.ACTIVE and known.username == user:
         raise LoginRefused(
             "link",
