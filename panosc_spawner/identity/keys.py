@@ -14,7 +14,7 @@ FRESH = timedelta(hours=1)
 """How long keys are used before they are asked for again: a key that a provider withdraws is not trusted for longer."""
 
 PAUSE = timedelta(seconds=10)
-"""Between two fetches. Whoever sends tokens with made-up key ids makes the hub ask once in this time, not more often."""
+"""Between two fetches because of an unknown key. Whoever sends tokens with made-up key ids makes the hub ask once in this time, not more often."""
 
 T = TypeVar("T")
 
@@ -61,10 +61,10 @@ class KeyStore:
                 return True
             if self._clock() - self._tried < PAUSE.total_seconds():
                 return False
+            self._tried = self._clock()
             await self._get()
             return True
 
     async def _get(self) -> None:
-        self._tried = self._clock()
         self._keys = await self._fetch()
         self._fetched = self._clock()

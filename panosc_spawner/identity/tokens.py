@@ -229,6 +229,8 @@ def _usable(entry: object) -> Key | None:
     operations = entry.get("key_ops", ["verify"])
     if not isinstance(operations, list) or "verify" not in operations:
         return None
+    if entry["kty"] == "RSA" and len(str(entry.get("n"))) * 6 < _MIN_RSA_BITS:  # joserfc would only warn
+        return None
     public = {name: entry[name] for name in ("kty", "kid", "alg", "crv", "x", "y", "n", "e") if name in entry}
     try:
         key = import_key(public)

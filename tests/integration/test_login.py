@@ -1,163 +1,14 @@
-"""Logging in to a real JupyterHub with the demo's real login service: two processes, real HTTP, a browser's steps."""
+"""Logging in to a real JupyterHub with the demo's real login services: who somebody is then, and for how long."""
 
 import os
 import re
-import socket
 import subprocess
 import sys
 import time
-from pathlib import Path
 from urllib.parse import urlsplit
 
-import httpx
 import pytest
-
-DEMO = Path(__file__).parents[2] / "deploy" / "demo"
-
-SITE = """
-[hub]
-id = "login-test"
-facilities = ["demo"]
-public_url = "http://127.0.0.1:{hub}"
-[login]
-community = "demo"
-issuer = "{issuer}"
-client_id = "panosc-hub"
-client_secret_file = "{secret}"
-admins = ["{olga}"]
-[home]
-source = "/home/{{user}}"
-[account]
-kind = "shared"
-[[sources]]
-type = "file"
-path = "proposals.toml"
-"""
-
-# A hub without a proxy: the test talks to the hub itself. The page stands for the hub's own pages.
-CONFIG = """
-import os
-from pathlib import Path
-from jupyterhub.handlers import BaseHandler
-from jupyterhub.proxy import Proxy
-from tornado import web
-from panosc_spawner.facilities.load import load_site
-from panosc_spawner.audit import AuditLog
-from panosc_spawner.identity.communities_authenticator import CommunitiesAuthenticator
-from panosc_spawner.identity.context import LoginContext
-from panosc_spawner.identity.logins import Logins
-from panosc_spawner.identity.people import PeopleStore
-from panosc_spawner.identity.person import Person
-from panosc_spawner.identity.setup import configure_authenticator
-
-class NoProxy(Proxy):
-    should_start = False
-    async def add_route(self, routespec, target, data): pass
-    async def delete_route(self, routespec): pass
-    async def get_all_routes(self): return {{}}
-
-class Who(BaseHandler):
-    @web.authenticated
-    async def get(self):
-        person = Person.from_state((await self.current_user.get_auth_state())["person"])
-        self.write({{"name": self.current_user.name, "admin": self.current_user.admin,
-                    "info": self.current_user.user_info, "entitlements": list(person.entitlements)}})
-
-folder = Path(os.environ["TEST_SITE"])
-site = load_site(folder)
-c = get_config()
-people = PeopleStore(folder / "people.sqlite")
-configure_authenticator(c, site, LoginContext(people, AuditLog(folder / "audit.jsonl"), Logins(folder / "logins.sqlite")))
-c.JupyterHub.authenticator_class = CommunitiesAuthenticator
-c.CommunitiesAuthenticator.page_handlers = [("/who", Who)]
-c.CommunitiesAuthenticator.auth_refresh_age = 1
-c.JupyterHub.proxy_class = NoProxy
-c.JupyterHub.hub_bind_url = "http://127.0.0.1:{hub}"
-c.JupyterHub.bind_url = "http://127.0.0.1:{hub}"
-c.JupyterHub.db_url = "sqlite:///:memory:"
-c.JupyterHub.cookie_secret = bytes(32)
-c.CryptKeeper.keys = [bytes(32)]
-"""
-
-
-def free_port():
-    with socket.socket() as candidate:
-        candidate.bind(("127.0.0.1", 0))
-        return candidate.getsockname()[1]
-
-
-class Running:
-    """The two processes, their folder and addresses."""
-
-    def __init__(self, folder):
-        self.folder = folder
-        self.hub, self.issuer = f"http://127.0.0.1:{free_port()}", f"http://127.0.0.1:{free_port()}"
-        self.personas = folder / "personas.toml"
-        self.personas.write_text((DEMO / "personas.toml").read_text(encoding="utf-8"), encoding="utf-8")
-        self.processes = []
-
-    def start(self):
-        secret = self.folder / "client-secret"
-        provider = [sys.executable, str(DEMO / "provider.py"), "--port", str(urlsplit(self.issuer).port)]
-        provider += [
-            "--personas",
-            str(self.personas),
-            "--client-secret-file",
-            str(secret),
-            "--access-token-seconds",
-            "2",
-        ]
-        self._run([*provider, "--redirect-uri", f"{self.hub}/hub/oauth_callback"], "provider")
-        self._wait(f"{self.issuer}/.well-known/openid-configuration", "provider")
-        site = self.folder / "site"
-        (site / "communities").mkdir(parents=True)
-        community = (DEMO / "site" / "communities" / "demo.toml").read_text(encoding="utf-8")
-        (site / "communities" / "demo.toml").write_text(community, encoding="utf-8")
-        olga = re.search(r'\[olga\]\nid = "([^"]+)"', self.personas.read_text(encoding="utf-8"))[1]
-        port = urlsplit(self.hub).port
-        text = SITE.format(hub=port, issuer=self.issuer, secret=secret, olga=olga)
-        (site / "site.toml").write_text(text, encoding="utf-8")
-        (site / "proposals.toml").write_text("proposal = []\n", encoding="utf-8")
-        config = self.folder / "jupyterhub_config.py"
-        config.write_text(CONFIG.format(hub=port), encoding="utf-8")
-        self._run([sys.executable, "-m", "jupyterhub", "-f", str(config)], "hub", TEST_SITE=str(site))
-        self._wait(f"{self.hub}/hub/health", "hub")
-
-    def _run(self, command, name, **environment):
-        log = (self.folder / f"{name}.log").open("w")
-        self.processes.append(
-            subprocess.Popen(
-                command, cwd=self.folder, stdout=log, stderr=subprocess.STDOUT, env={**os.environ, **environment}
-            )
-        )
-        log.close()
-
-    def _wait(self, url, name):
-        end = time.monotonic() + 30
-        while time.monotonic() < end and self.processes[-1].poll() is None:
-            try:
-                if httpx.get(url, trust_env=False).status_code == 200:
-                    return
-            except httpx.TransportError:
-                time.sleep(0.1)
-        pytest.fail(f"{name} did not start:\n{self.log(name)}")
-
-    def log(self, name):
-        return (self.folder / f"{name}.log").read_text(encoding="utf-8")
-
-    def stop(self):
-        for process in reversed(self.processes):
-            process.terminate()
-            process.wait(15)
-
-    def browser(self):
-        return httpx.Client(follow_redirects=True, trust_env=False, headers={"Sec-Fetch-Mode": "navigate"})
-
-    def choose(self, browser, persona):
-        """Go to a page of the hub, be sent to the login service, choose who to be; where that ends."""
-        page = browser.get(f"{self.hub}/hub/oauth_login?next=%2Fhub%2Fwho")
-        choice = re.search(r'name="choice" value="([^"]+)"', page.text)[1]
-        return browser.post(f"{self.issuer}/authorize", data={"choice": choice, "persona": persona})
+from login_hub import Running, query, words
 
 
 @pytest.fixture(scope="module")
@@ -199,24 +50,75 @@ def test_only_the_listed_identity_is_an_administrator(running, browser):
 def test_cancelling_is_told_and_logs_nobody_in(running, browser):
     answer = running.choose(browser, "")
     assert answer.status_code == 400
+    assert "The login was cancelled" in words(answer)
     assert "/hub/login" in str(browser.get(f"{running.hub}/hub/who").url)
 
 
-def test_a_callback_that_nobody_asked_for_is_refused(running, browser):
-    answer = browser.get(f"{running.hub}/hub/oauth_callback?code=x&state=y")
-    assert answer.status_code in (400, 403)
+def test_a_page_with_a_card_for_each_community_the_last_one_used_first(running, browser):
+    page = browser.get(f"{running.hub}/hub/who")
+    assert "/hub/login" in str(page.url)
+    titles = re.findall(r'<h2 id="community-(\w+)">', page.text)
+    assert titles == ["demo", "other"]
+    assert "Log in with Other people" in page.text
+    assert "oauth_login?community=other&amp;next=%2Fhub%2Fwho" in page.text
+    assert running.choose(browser, "marie", "other").json()["community"] == "other"
+    assert [cookie.value for cookie in browser.cookies.jar if cookie.name == "panosc-community"] == ["other"]
+    browser.cookies.delete("jupyterhub-hub-login")
+    page = browser.get(f"{running.hub}/hub/login")
+    assert re.findall(r'<h2 id="community-(\w+)">', page.text) == ["other", "demo"]
+    assert "You used this one last time" in words(page)
 
 
-@pytest.mark.parametrize("target", ["https://evil.example/", "//evil.example/", "\\\\evil.example", "/%5cevil.example"])
-def test_nobody_is_sent_elsewhere(running, browser, target):
-    browser.follow_redirects = True
-    page = browser.get(f"{running.hub}/hub/oauth_login", params={"next": target})
-    choice = re.search(r'name="choice" value="([^"]+)"', page.text)[1]
-    browser.follow_redirects = False
-    back = browser.post(f"{running.issuer}/authorize", data={"choice": choice, "persona": "noor"})
-    answer = browser.get(back.headers["location"])
-    assert not urlsplit(answer.headers["location"]).netloc.endswith("evil.example")
-    assert not answer.headers["location"].startswith(("//", "/\\", "\\"))
+@pytest.mark.parametrize("last", ["nobody", "<script>", "demo other", ""])
+def test_a_made_up_cookie_of_the_last_community_does_nothing(running, browser, last):
+    browser.cookies.set("panosc-community", last)
+    page = browser.get(f"{running.hub}/hub/login")
+    assert re.findall(r'<h2 id="community-(\w+)">', page.text) == ["demo", "other"]
+    assert "<script>demo" not in page.text
+
+
+def test_a_login_that_names_no_community_leads_to_the_page(running, browser):
+    for arguments in ("", "?community=nobody", "?community=../demo"):
+        answer = browser.get(f"{running.hub}/hub/oauth_login{arguments}", follow_redirects=False)
+        assert urlsplit(answer.headers["location"]).path == "/hub/login"
+
+
+def test_the_same_identifier_in_two_communities_is_two_people(running):
+    names = {}
+    for community in ("demo", "other"):
+        with running.browser() as browser:
+            names[community] = running.choose(browser, "marie", community).json()["name"]
+    assert names["demo"] != names["other"]
+
+
+def test_a_login_that_is_not_strong_enough_is_refused_by_the_provider_and_by_us(running, browser):
+    begun = query(running.begin(browser, "other"))
+    assert begun["acr_values"] == "https://refeds.org/profile/mfa"
+    assert '"essential": true' in begun["claims"]
+    answer = running.choose(browser, "ada", "other")  # only a password
+    assert answer.status_code == 400
+    assert "second factor" in words(answer)
+    assert running.choose(browser, "marie", "other").status_code == 200
+
+
+def test_logins_and_refusals_are_written_down(running, browser):
+    ok = running.metric('panosc_logins_total{community="demo",outcome="ok"}')
+    who = running.choose(browser, "lars").json()
+    assert running.metric('panosc_logins_total{community="demo",outcome="ok"}') == ok + 1
+    line = [one for one in running.audit("login") if one["person"] == who["name"]][-1]
+    assert line["community"] == "demo"
+    assert line["identity"].endswith(f"({running.issuer})")
+    with running.browser() as other:
+        running.choose(other, "")
+    assert running.audit("login-refused")[-1]["reason"] == "provider-said-access_denied"
+    assert running.metric('panosc_logins_total{community="demo",outcome="provider-said-access_denied"}') >= 1
+    text = (running.folder / "site" / "audit.jsonl").read_text(encoding="utf-8")
+    assert "Lars" not in text
+    assert "eyJ" not in text
+
+
+def test_what_is_to_be_done_at_the_start_was_done(running):
+    assert (running.folder / "site" / "started.txt").read_text() == "CommunitiesAuthenticator"
 
 
 def test_claims_follow_the_community_and_a_suspended_person_is_out(running, browser):
@@ -231,10 +133,71 @@ def test_claims_follow_the_community_and_a_suspended_person_is_out(running, brow
     running.personas.write_text(people, encoding="utf-8")
 
 
+def test_the_login_time_stays_over_refreshes(running, browser):
+    first = running.choose(browser, "emil").json()
+    time.sleep(1.2)
+    again = browser.get(f"{running.hub}/hub/who").json()
+    assert again["logged_in_at"] == first["logged_in_at"]
+    assert again["seen_at"] > first["seen_at"]
+    assert again["login"] == first["login"]
+
+
+def test_where_the_provider_is_down_people_stay_and_nobody_new_comes(running, browser):
+    running.choose(browser, "noor")
+    running.stop("demo")
+    time.sleep(1.2)
+    assert browser.get(f"{running.hub}/hub/who").status_code == 200
+    assert running.metric('panosc_login_service_up{community="demo"}') == 0
+    assert running.metric('panosc_login_renewals_total{community="demo",outcome="kept"}') >= 1
+    running.start_provider("demo")  # it knows nothing of its logins any more, and has another key
+    time.sleep(1.2)
+    assert "/hub/login" in str(browser.get(f"{running.hub}/hub/who").url)
+    assert running.metric('panosc_login_service_up{community="demo"}') == 1
+    assert running.choose(browser, "noor").status_code == 200  # the new key is fetched
+
+
+@pytest.mark.parametrize("what", ["roll-over", "withdraw"])
+def test_new_keys_are_taken_up(running, browser, what):
+    running.choose(browser, "ada")
+    time.sleep(10)  # keys are asked for again once in ten seconds
+    running.ask_provider(what)
+    with running.browser() as other:
+        assert running.choose(other, "lars").status_code == 200
+
+
+@pytest.mark.parametrize("offset", [50, -50])
+def test_clocks_may_differ_a_little(running, browser, offset):
+    running.ask_provider("clock", str(offset))
+    try:
+        assert running.choose(browser, "ada").status_code == 200
+    finally:
+        running.ask_provider("clock", "0")
+
+
+def test_clocks_that_differ_by_more_are_told(running, browser):
+    running.ask_provider("clock", "120")
+    try:
+        answer = running.choose(browser, "ada")
+    finally:
+        running.ask_provider("clock", "0")
+    assert answer.status_code == 502
+    assert "cannot verify (iat)" in words(answer)
+
+
+def test_a_token_for_one_audience_is_exchanged(running, browser):
+    running.choose(browser, "ada")
+    time.sleep(2.2)  # the access token ended: it is renewed first
+    given = browser.get(f"{running.hub}/hub/exchange", params={"audience": "https://catalogue.example"}).json()
+    assert given["value"].count(".") == 2
+    refused = browser.get(f"{running.hub}/hub/exchange", params={"audience": "https://evil.example"})
+    assert refused.status_code == 409
+    assert "no token for 'https://evil.example'" in refused.text
+
+
 def test_no_token_is_in_the_logs(running):
-    log = running.log("hub") + running.log("provider")
-    secret = (running.folder / "client-secret").read_text(encoding="utf-8").strip()
-    assert secret not in log
+    log = running.log("hub") + running.log("demo") + running.log("other")
+    for name in ("demo", "other"):
+        assert (running.folder / f"{name}-secret").read_text(encoding="utf-8").strip() not in log
     assert "Traceback" not in log
     assert not re.search(r"[?&]code=(?!\[secret\])\w", log)
     assert not re.search(r"eyJ[\w-]{20}", log)
