@@ -58,12 +58,13 @@ def _claims(site: Site, file: Path) -> Iterator[ConfigurationError]:
     for name in site.facilities:
         rule = site.account_rule(name)
         # At many providers people choose their preferred_username themselves, and with it would choose whose files they see.
-        if isinstance(rule, NssAccount) and not rule.table and "claim" not in rule.model_fields_set:
+        by_claim = isinstance(rule, NssAccount) and not rule.table and rule.person is None
+        if rule and by_claim and "claim" not in rule.model_fields_set:
             yield ConfigurationError(
                 file,
                 "account.claim",
                 f"is missing for {name}: whoever can choose the value of the claim can be anybody",
-                "name the claim whose value the provider guarantees, or write [account.table]",
+                "name the claim whose value the provider guarantees, or write [account.table] or person = {…}",
             )
 
 

@@ -11,7 +11,7 @@ from pydantic import Field, field_validator
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
-from panosc_spawner.facilities.model import Model
+from panosc_spawner.facilities.base import Model
 from panosc_spawner.facilities.units import Duration
 
 _LOCAL = ("", "localhost")

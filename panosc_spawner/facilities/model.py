@@ -10,16 +10,20 @@ from enum import StrEnum
 from pathlib import PurePosixPath
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
+from panosc_spawner.facilities.account_rules import (
+    AccountRow,
+    AccountRule,
+    ClaimAccount,
+    LdapAccount,
+    NssAccount,
+    SharedAccount,
+    TableAccount,
+)
+from panosc_spawner.facilities.base import Model
 from panosc_spawner.facilities.ids import IdRule
 from panosc_spawner.facilities.units import ByteSize
-
-
-class Model(BaseModel):
-    """A table of a TOML file: unknown keys refused, read once, never changed."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Role(StrEnum):
@@ -64,6 +68,27 @@ def _absolute(value: PurePosixPath) -> PurePosixPath:
         )
     return value
 
+
+__all__ = [
+    "AbsolutePath",
+    "Access",
+    "AccountRow",
+    "AccountRule",
+    "Area",
+    "AreaRule",
+    "ClaimAccount",
+    "Environment",
+    "Facility",
+    "LdapAccount",
+    "Model",
+    "NssAccount",
+    "Paths",
+    "PlainName",
+    "Role",
+    "SharedAccount",
+    "TableAccount",
+    "UserOffice",
+]
 
 PlainName = Annotated[str, AfterValidator(_plain_name)]
 AbsolutePath = Annotated[PurePosixPath, AfterValidator(_absolute)]
@@ -155,57 +180,6 @@ class Environment(Model):
     def digest(self) -> str | None:
         """``sha256:…`` when the image is pinned by digest."""
         return self.image.partition("@")[2] or None
-
-
-class ClaimAccount(Model):
-    """The identity provider sends the local account (``kind = "claim"``)."""
-
-    kind: Literal["claim"]
-    uid: str = Field(default="uidNumber", description="Claim with the numeric user id.")
-    gid: str = Field(default="gidNumber", description="Claim with the numeric primary group id.")
-    name: str = Field(default="", description="Claim with the account name; empty: the hub's user name.")
-    gids: str = Field(default="", description="Claim with a list of supplementary group ids.")
-
-
-class NssAccount(Model):
-    """The machine knows the account: passwd, LDAP, sssd (``kind = "nss"``), asked with ``getent``."""
-
-    kind: Literal["nss"]
-    claim: str = Field(
-        default="preferred_username",
-        description="Claim whose value is the account name. Write it, even if it is this one: it must be one the provider guarantees.",
-    )
-    table: dict[str, str] = Field(
-        default_factory=dict, description="Instead of a claim: identity (voperson_id or sub) to account name."
-    )
-
-
-class AccountRow(Model):
-    """One row of a static table."""
-
-    name: str
-    uid: int = Field(gt=0)
-    gid: int = Field(gt=0)
-    gids: tuple[int, ...] = ()
-
-
-class TableAccount(Model):
-    """A static table in the TOML file (``kind = "table"``), by identity (voperson_id or sub)."""
-
-    kind: Literal["table"]
-    people: dict[str, AccountRow]
-
-
-class SharedAccount(Model):
-    """Everybody runs as one uid:gid (``kind = "shared"``): for courses and demos, where the mounts alone separate people."""
-
-    kind: Literal["shared"]
-    name: str = "scientist"
-    uid: int = Field(default=1000, gt=0)
-    gid: int = Field(default=1000, gt=0)
-
-
-AccountRule = Annotated[ClaimAccount | NssAccount | TableAccount | SharedAccount, Field(discriminator="kind")]
 
 
 class Facility(Model):

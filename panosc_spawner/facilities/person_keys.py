@@ -7,8 +7,11 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
+from sqlalchemy import text
 
-from panosc_spawner.facilities.model import Model
+from panosc_spawner.facilities.base import Model
+from panosc_spawner.facilities.database_rules import Database
+from panosc_spawner.facilities.directory_rules import Attribute, Filter, LdapServer
 
 CHOSEN_BY_PEOPLE = frozenset(
     {"email", "name", "nickname", "given_name", "family_name", "orcid", "profile", "website", "mail", "displayname"}
@@ -57,4 +60,39 @@ class TableKey(Model):
     issuer: str = Field(default="", description="Of which login; empty: the site's first.")
 
 
-PersonKey = Annotated[SubjectKey | ClaimKey | TableKey, Field(discriminator="by")]
+class SqlKey(Model):
+    """By what a database says about their identity (``by = "sql"``): the user office's number of whoever linked their login."""
+
+    by: Literal["sql"]
+    database: Database
+    query: str = Field(
+        description="One SELECT with the parameter :subject (voperson_id or sub, bound, never written into the text) that gives "
+        "one row with one column: 'SELECT office_id FROM aai_link WHERE subject = :subject'. Several rows are nobody."
+    )
+    issuer: str = Field(default="", description="Of which login; empty: the site's first.")
+
+    @field_validator("query")
+    @classmethod
+    def _one_select(cls, value: str) -> str:
+        if not re.match(r"\s*(select|with)\b", value, re.IGNORECASE) or ";" in value.rstrip().rstrip(";"):
+            raise ValueError("must be one SELECT (or WITH … SELECT)")
+        if set(text(value)._bindparams) != {"subject"}:
+            raise ValueError("must hold the parameter :subject, without quotes, and no other")
+        return value
+
+
+class LdapKey(Model):
+    """By an attribute of their entry in a directory (``by = "ldap"``)."""
+
+    by: Literal["ldap"]
+    server: LdapServer
+    base: str = Field(min_length=1, description="Where the entries of people are: 'ou=people,dc=example,dc=org'.")
+    filter: Filter = Field(
+        description="Finds the one entry of an identity, {key}: '(eduPersonUniqueId={key})'. Several entries are nobody. The "
+        "attribute must be one that people cannot write."
+    )
+    attribute: Attribute = Field(default="uid", description="Whose one value is the key.")
+    issuer: str = Field(default="", description="Of which login; empty: the site's first.")
+
+
+PersonKey = Annotated[SubjectKey | ClaimKey | TableKey | SqlKey | LdapKey, Field(discriminator="by")]

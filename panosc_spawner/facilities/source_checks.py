@@ -7,9 +7,11 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from panosc_spawner.errors import ConfigurationError
+from panosc_spawner.facilities.account_rules import SharedAccount
 from panosc_spawner.facilities.person_keys import TableKey
 from panosc_spawner.facilities.site import Site
 from panosc_spawner.facilities.source_rules import EntitlementSource, FileSource, SourceRule
+from panosc_spawner.facilities.table_source_rules import GroupSource, GroupsSource, LdapSource, SqlSource
 
 
 def source_mistakes(site: Site, file: Path, key: str, source: SourceRule) -> Iterator[ConfigurationError]:
@@ -19,6 +21,8 @@ def source_mistakes(site: Site, file: Path, key: str, source: SourceRule) -> Ite
     where = f"{key}.facilities" if isinstance(source, FileSource) else f"{key}.facility"
     yield from (_not_served(file, where, facility, served) for facility in named if facility not in served)
     yield from _person_key(site, file, key, source)
+    if isinstance(source, GroupSource):
+        yield from _groups(site, file, key, source)
     if isinstance(source, FileSource):
         if not source.path.is_file():
             reason = "is not a file" if source.path.exists() else f"{source.path} does not exist"
@@ -35,6 +39,25 @@ def _person_key(site: Site, file: Path, key: str, source: SourceRule) -> Iterato
     if isinstance(person, TableKey) and not (site.folder / person.path).is_file():
         yield ConfigurationError(
             file, f"{key}.person.path", f"{person.path} is not a file", "a CSV with the columns person and key"
+        )
+
+
+def _groups(site: Site, file: Path, key: str, source: LdapSource | GroupsSource) -> Iterator[ConfigurationError]:
+    known = [one.name for one in site.config.sources if isinstance(one, FileSource | SqlSource)]
+    if source.instruments_from and source.instruments_from not in known:
+        yield ConfigurationError(
+            file,
+            f"{key}.instruments_from",
+            f"no file or sql source is called {source.instruments_from!r}",
+            f"one of {', '.join(map(repr, known))}" if known else "add the one that knows the instruments' proposals",
+        )
+    shared = isinstance(source, GroupsSource) and source.facility in site.facilities
+    if shared and isinstance(site.account_rule(source.facility), SharedAccount):
+        yield ConfigurationError(
+            file,
+            f"{key}.type",
+            "everybody is one account there, so everybody would have the rights of its groups",
+            'give people accounts of their own ([account] kind = "nss", "ldap", …)',
         )
 
 

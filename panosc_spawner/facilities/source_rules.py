@@ -10,7 +10,7 @@ from pydantic import Field
 
 from panosc_spawner.facilities.http_source_rules import AnyHttpSource
 from panosc_spawner.facilities.model import Model, PlainName, Role
-from panosc_spawner.facilities.table_source_rules import SqlSource
+from panosc_spawner.facilities.table_source_rules import GroupsSource, LdapSource, SqlSource
 from panosc_spawner.facilities.units import Duration
 
 
@@ -45,4 +45,6 @@ class EntitlementSource(Model):
     )
 
 
-SourceRule = Annotated[FileSource | EntitlementSource | SqlSource | AnyHttpSource, Field(discriminator="type")]
+SourceRule = Annotated[
+    FileSource | EntitlementSource | SqlSource | LdapSource | GroupsSource | AnyHttpSource, Field(discriminator="type")
+]

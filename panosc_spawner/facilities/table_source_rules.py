@@ -10,6 +10,7 @@ from pydantic import Field, field_validator, model_validator
 from sqlalchemy import text
 
 from panosc_spawner.facilities.database_rules import Database
+from panosc_spawner.facilities.directory_rules import Attribute, Filter, LdapPeople, LdapServer
 from panosc_spawner.facilities.model import Model, PlainName, Role
 from panosc_spawner.facilities.person_keys import PersonKey, SubjectKey
 from panosc_spawner.facilities.units import Duration
@@ -139,6 +140,87 @@ class SqlSource(Model):
         if set(text(self.query)._bindparams) != {"person"}:
             raise ValueError("query: must hold the parameter :person, without quotes, and no other")
         return self
+
+
+class GroupRule(Model):
+    """What groups of one pattern of names mean (``[[sources.groups]]``)."""
+
+    group: str = Field(
+        description="Name of the group with {proposal} or {instrument} in it: 'ess_proposal_{proposal}', '{instrument}_staff'. "
+        "A name counts only if it is exactly what this makes of the proposal's canonical id: one proposal, one group."
+    )
+    role: Role = Field(
+        default=Role.MEMBER, description="Of the group's members; for {instrument}, for example 'local-contact'."
+    )
+    case: Literal["keep", "lower", "upper"] = Field(
+        default="keep",
+        description="How the ids are written in names of groups: 'upper' where ma1234's group is MA1234.",
+    )
+
+    @field_validator("group")
+    @classmethod
+    def _one_field(cls, value: str) -> str:
+        fields = re.findall(r"\{(.*?)\}", value)
+        if fields not in (["proposal"], ["instrument"]) or value.count("{") != 1 or value.count("}") != 1:
+            raise ValueError("must hold {proposal} or {instrument} once, for example 'ess_proposal_{proposal}'")
+        return value
+
+
+class GroupSource(Model):
+    """What sources of groups have in common."""
+
+    facility: PlainName
+    groups: tuple[GroupRule, ...] = Field(
+        min_length=1, description="Patterns of names; the first that fits counts. Other groups mean nothing."
+    )
+    instruments_from: str = Field(
+        default="",
+        description="Name of the source (file or sql) that knows which proposals an instrument had; for groups of instruments.",
+    )
+
+    @model_validator(mode="after")
+    def _instruments_are_known(self) -> Self:
+        if any("{instrument}" in rule.group for rule in self.groups) and not self.instruments_from:
+            raise ValueError("instruments_from: is missing: which source knows the proposals of an instrument?")
+        return self
+
+
+class LdapSource(GroupSource):
+    """Groups of a directory, each of them a proposal's team (``type = "ldap"``)."""
+
+    type: Literal["ldap"]
+    name: str = "directory"
+    server: LdapServer
+    person: PersonKey = Field(
+        default=SubjectKey(), description="What {key} in the filters is; not set: their identity."
+    )
+    people: LdapPeople | None = Field(
+        default=None, description="Where their own entry is, if groups_filter holds {dn} (groupOfNames) or {uid}."
+    )
+    groups_base: str = Field(min_length=1, description="'ou=groups,dc=example,dc=org'")
+    groups_filter: Filter = Field(
+        default="(&(objectClass=posixGroup)(memberUid={key}))",
+        description="Finds a person's groups; with 'people' also '(&(objectClass=groupOfNames)(member={dn}))'.",
+    )
+    group_name: Attribute = Field(default="cn", description="Attribute with the group's name.")
+
+    @model_validator(mode="after")
+    def _fields_are_known(self) -> Self:
+        if self.people is None and re.search(r"\{(dn|uid)\}", self.groups_filter):
+            raise ValueError("people: is missing: {dn} and {uid} are those of the person's own entry")
+        if "{name}" in self.groups_filter or (self.people and re.search(r"\{(dn|uid|name)\}", self.people.filter)):
+            raise ValueError("groups_filter: use {key}, {dn} or {uid}; and in people.filter {key}")
+        return self
+
+
+class GroupsSource(GroupSource):
+    """Groups of this machine (NSS: /etc/group, LDAP by sssd), each of them a proposal's team (``type = "groups"``).
+
+    A person is in those of their account (``[account]``), asked with ``getent``: some 10 ms of a core for each question.
+    """
+
+    type: Literal["groups"]
+    name: str = "groups"
 
 
 def _check_identifier(name: str) -> str:

@@ -13,8 +13,19 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from panosc_spawner.facilities.model import AccountRule, ClaimAccount, NssAccount, SharedAccount, TableAccount
+from panosc_spawner.facilities.account_rules import (
+    AccountRule,
+    ClaimAccount,
+    LdapAccount,
+    NssAccount,
+    SharedAccount,
+    TableAccount,
+)
+from panosc_spawner.facilities.person_keys import PersonKey, SubjectKey
+from panosc_spawner.facilities.site import Site
+from panosc_spawner.identity.ldap_accounts import ldap_account
 from panosc_spawner.identity.person import Account, NoAccount, Person
+from panosc_spawner.identity.person_keys import NoKey, comes_from, person_keys
 
 TIMEOUT = timedelta(seconds=5)
 MAX_GIDS = 65536  # Linux: NGROUPS_MAX
@@ -23,29 +34,49 @@ _NAME = re.compile(r"[a-z_][a-z0-9_.-]{0,31}", re.ASCII)  # never starts with '-
 _NUMBER = re.compile(r"\d{1,10}", re.ASCII)
 _ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
 _GETENT_NOT_FOUND = 2
+_SEVERAL = "your linked identities have more than one account there"
 log = logging.getLogger(__name__)
 
 
-async def resolve_account(rule: AccountRule, person: Person, timeout: timedelta = TIMEOUT) -> Account | NoAccount:
+async def resolve_account(
+    rule: AccountRule, person: Person, site: Site | None = None, timeout: timedelta = TIMEOUT
+) -> Account | NoAccount:
     """Find a person's account by the site's or facility's rule; if there is none, say why in words for the person.
 
     Args:
         rule: where accounts come from.
         person: whose.
+        site: whose logins, files and directories the rule is about; None: one login, and only claims, tables and the machine.
         timeout: how long the machine may take for each question (``kind = "nss"``).
     """
     match rule:
         case SharedAccount():
             return Account(rule.name, rule.uid, rule.gid)
         case TableAccount():
-            row = rule.people.get(person.subject)
-            return (
-                Account(row.name, row.uid, row.gid, row.gids) if row else NoAccount("your identity is not in its list")
-            )
+            keys = await _keys(rule.person, person, site)
+            if isinstance(keys, NoKey):
+                return NoAccount(keys.reason, failed=keys.failed)
+            rows = [rule.people[key] for key in keys if key in rule.people]
+            if len(rows) != 1:
+                return NoAccount("your identity is not in its list" if not rows else _SEVERAL)
+            return Account(rows[0].name, rows[0].uid, rows[0].gid, rows[0].gids)
         case ClaimAccount():
+            if site is not None and not comes_from(rule.issuer, person, site):
+                return NoAccount("it is known by another login than the one you used")
             return _from_claims(rule, person)
+        case LdapAccount():
+            return (
+                NoAccount("no directory is at hand", failed=True)
+                if site is None
+                else await ldap_account(rule, person, site)
+            )
         case NssAccount():
-            return await _from_machine(rule, person, timeout)
+            name = await _account_name(rule, person, site)
+            return name if isinstance(name, NoAccount) else await _from_machine(name, timeout)
+
+
+async def _keys(rule: PersonKey, person: Person, site: Site | None) -> tuple[str, ...] | NoKey:
+    return (person.subject,) if site is None else await person_keys(rule, person, site)
 
 
 def _from_claims(rule: ClaimAccount, person: Person) -> Account | NoAccount:
@@ -59,30 +90,38 @@ def _from_claims(rule: ClaimAccount, person: Person) -> Account | NoAccount:
     return Account(name, uid, gid, gids)
 
 
-async def _from_machine(rule: NssAccount, person: Person, timeout: timedelta) -> Account | NoAccount:
-    if rule.table:
-        name = rule.table.get(person.subject, "")
-        if not name:
-            return NoAccount("your identity is not in its list")
-        if not _NAME.fullmatch(name):
-            return NoAccount("the account name in its list is not one")
-    else:
+async def _account_name(rule: NssAccount, person: Person, site: Site | None) -> str | NoAccount:
+    if rule.person is None and not rule.table:
+        if site is not None and not comes_from(rule.issuer, person, site):
+            return NoAccount("it is known by another login than the one you used")
         try:
-            name = _name(person.claims.get(rule.claim), rule.claim)
+            return _name(person.claims.get(rule.claim), rule.claim)
         except ValueError as error:
             return NoAccount(str(error))
+    keys = await _keys(rule.person or SubjectKey(issuer=rule.issuer), person, site)
+    if isinstance(keys, NoKey):
+        return NoAccount(keys.reason, failed=keys.failed)
+    names = dict.fromkeys(rule.table.get(key, "") for key in keys) if rule.table else dict.fromkeys(keys)
+    names.pop("", None)
+    if len(names) != 1:
+        return NoAccount("your identity is not in its list" if not names else _SEVERAL)
+    name = next(iter(names))
+    return name if _NAME.fullmatch(name) else NoAccount("the account name in its list is not one")
+
+
+async def _from_machine(name: str, timeout: timedelta) -> Account | NoAccount:
     try:
         async with asyncio.timeout(timeout.total_seconds()):
-            code, line = await _run("getent", "passwd", "--", name)
+            code, line = await run_command("getent", "passwd", "--", name)
             if code == _GETENT_NOT_FOUND:
                 return NoAccount(f"this system has no account '{name}'")
-            groups_code, groups = await _run("id", "-G", "--", name)
+            groups_code, groups = await run_command("id", "-G", "--", name)
     except (OSError, TimeoutError) as error:
         log.warning("Looking up an account failed: %s", type(error).__name__)
-        return NoAccount("this system's account directory did not answer; try again in a few minutes")
+        return NoAccount("this system's account directory did not answer; try again in a few minutes", failed=True)
     if code or groups_code:
         log.warning("Looking up an account failed: getent exit %s, id exit %s", code, groups_code)
-        return NoAccount("this system's account directory did not answer; try again in a few minutes")
+        return NoAccount("this system's account directory did not answer; try again in a few minutes", failed=True)
     return _parsed(name, line, groups)
 
 
@@ -95,11 +134,11 @@ def _parsed(name: str, line: str, groups: str) -> Account | NoAccount:
         uid, gid = _number(fields[2], "uid"), _number(fields[3], "gid")
         gids = tuple(other for other in _numbers(groups.split(), "groups") if other != gid)
     except ValueError:
-        return NoAccount(f"this system's answer about the account '{name}' is not understood")
+        return NoAccount(f"this system's answer about the account '{name}' is not understood", failed=True)
     return Account(name, uid, gid, gids)
 
 
-async def _run(*command: str) -> tuple[int, str]:
+async def run_command(*command: str) -> tuple[int, str]:
     """Exit code and output of a command; it is killed if the caller does not wait for it."""
     process = await asyncio.create_subprocess_exec(
         *command,

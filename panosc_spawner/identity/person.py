@@ -115,6 +115,7 @@ class Account:
 
 @dataclass(frozen=True)
 class NoAccount:
-    """Why no account was found, in words."""
+    """Why no account was found, in words. ``failed``: it could not be looked up now; there may be one."""
 
     reason: str
+    failed: bool = field(default=False, compare=False)

@@ -8,22 +8,27 @@ from __future__ import annotations
 import asyncio
 import csv
 import io
+import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Awaitable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
 
+import sqlalchemy
 from pydantic import BaseModel
 
 from panosc_spawner.facilities.model import ClaimAccount, NssAccount
-from panosc_spawner.facilities.person_keys import ClaimKey, PersonKey, SubjectKey, TableKey
+from panosc_spawner.facilities.person_keys import ClaimKey, LdapKey, PersonKey, SqlKey, SubjectKey, TableKey
 from panosc_spawner.facilities.site import Site
 from panosc_spawner.facilities.watched_file import UnusableFileError, WatchedFile
 from panosc_spawner.identity.community import load_community
+from panosc_spawner.identity.ldap_directory import DirectoryError, directory_of
 from panosc_spawner.identity.person import Person
+from panosc_spawner.identity.sql_database import DatabaseError, database_of
 
+log = logging.getLogger(__name__)
 _PLAIN = re.compile(r"[\x21-\x7e]{1,256}", re.ASCII)
 
 
@@ -58,6 +63,12 @@ async def person_keys(rule: PersonKey, person: Person, site: Site) -> tuple[str,
         case TableKey():
             subjects = _subjects(rule.issuer, person, site)
             return subjects if isinstance(subjects, NoKey) else await _listed(rule, subjects, site)
+        case SqlKey() | LdapKey():
+            subjects = _subjects(rule.issuer, person, site)
+            if isinstance(subjects, NoKey):
+                return subjects
+            look = _in_database if isinstance(rule, SqlKey) else _in_directory
+            return await _looked_up(look(rule, subject, site) for subject in subjects)  # type: ignore[arg-type]
 
 
 def issuer_or_first(issuer: str, site: Site) -> str:
@@ -94,7 +105,7 @@ def _claims_in(model: BaseModel) -> Iterator[str]:
     match model:
         case ClaimKey():
             yield model.claim
-        case NssAccount() if not model.table:
+        case NssAccount() if not model.table and model.person is None:
             yield model.claim
         case ClaimAccount():
             yield from filter(None, (model.uid, model.gid, model.name, model.gids))
@@ -134,6 +145,52 @@ async def _listed(rule: TableKey, subjects: tuple[str, ...], site: Site) -> tupl
         return NoKey(str(error), failed=True)
     found = dict.fromkeys(table[name] for subject in subjects if (name := folded(subject)) in table)
     return tuple(found) or NoKey("your identity is not in its list")
+
+
+async def _looked_up(questions: Iterable[Awaitable[str]]) -> tuple[str, ...] | NoKey:
+    """The keys of a person's identities, looked up one after the other."""
+    found: dict[str, None] = {}
+    try:
+        for question in questions:
+            if key := await question:
+                found[key] = None
+    except (DatabaseError, DirectoryError) as error:
+        log.warning("Looking up whom a login belongs to failed: %s (%s)", error.reason, error.detail)
+        return NoKey(f"whom your login belongs to cannot be looked up: {error.reason}", failed=True)
+    except LookupError as error:
+        return NoKey(str(error.args[0]))
+    return tuple(found) or NoKey("your identity is not linked to anybody there")
+
+
+async def _in_database(rule: SqlKey, subject: str, site: Site) -> str:
+    statement = sqlalchemy.text(rule.query)
+    rows = await database_of(rule.database, site.folder).read(
+        lambda connection: connection.execute(statement, {"subject": subject}).fetchmany(2)
+    )
+    if not rows:
+        return ""
+    if len(rows) > 1 or len(rows[0]) != 1:
+        raise LookupError("your identity is linked to more than one person there")
+    return _plain_key(rows[0][0])
+
+
+async def _in_directory(rule: LdapKey, subject: str, site: Site) -> str:
+    entries = await directory_of(rule.server, site.folder).search_for(
+        rule.base, rule.filter, [rule.attribute], key=subject
+    )
+    if not entries:
+        return ""
+    if len(entries) > 1:
+        raise LookupError("your identity is linked to more than one person there")
+    return _plain_key(list(entries[0].attributes.get(rule.attribute.lower(), ())))
+
+
+def _plain_key(value: Any) -> str:
+    if value in (None, "", []):
+        return ""
+    if not (text := claim_text(value)):
+        raise LookupError("what your identity is linked to there is not one plain word")
+    return text
 
 
 def folded(subject: str) -> str:

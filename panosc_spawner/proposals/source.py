@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 from panosc_spawner.facilities.ids import ProposalRef
@@ -46,6 +46,19 @@ class ProposalDirectory(Protocol):
 
     async def describe(self, refs: Iterable[ProposalRef]) -> Mapping[ProposalRef, Proposal]:
         """What is known of these proposals; those it does not know are left out.
+
+        Raises:
+            SourceError: if it could not answer.
+        """
+        ...
+
+
+@runtime_checkable
+class InstrumentDirectory(Protocol):
+    """A source that also knows which proposals an instrument had, for staff whose groups name only the instrument."""
+
+    async def at_instruments(self, facility: str, instruments: Collection[str]) -> Sequence[Proposal]:
+        """The proposals with visits at any of these instruments (in any case), each with those visits only.
 
         Raises:
             SourceError: if it could not answer.

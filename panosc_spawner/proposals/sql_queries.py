@@ -104,6 +104,17 @@ class Queries:
         )
 
     @cached_property
+    def at_instruments(self) -> sa.Select[Any]:
+        """A row for each experiment at instruments of these names, in lower case."""
+        experiment, instrument = self._table("experiment"), self._table("instrument")
+        name = sa.func.lower(self._column(instrument, "instrument.name"))
+        return (
+            self._select(None, "")
+            .select_from(self._with_proposal(experiment, experiment))
+            .where(name.in_(sa.bindparam("names", expanding=True)))
+        )
+
+    @cached_property
     def counts(self) -> sa.Select[Any]:
         """How many proposals, and people on them, there are."""
         member = self._table("experiment_user")

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import re
 import time as clock
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -21,7 +21,7 @@ from panosc_spawner.facilities.table_source_rules import SqlSource as SqlRule
 from panosc_spawner.identity.person import Person
 from panosc_spawner.identity.person_keys import NoKey, person_keys
 from panosc_spawner.identity.sql_database import MAX_ROWS, DatabaseError, database_of
-from panosc_spawner.proposals.model import Grant
+from panosc_spawner.proposals.model import Grant, Proposal
 from panosc_spawner.proposals.sql_queries import COLUMNS, Queries, Row, RowError
 from panosc_spawner.proposals.sql_rights import RowRights
 
@@ -62,6 +62,19 @@ class SqlProposals:
             return await self._open_to_all()
         found = await self._read(lambda connection: self._grants_of(connection, keys))
         return [*found, *await self._open_to_all()]
+
+    async def at_instruments(self, facility: str, instruments: Collection[str]) -> Sequence[Proposal]:
+        """See :class:`~.source.InstrumentDirectory`."""
+        names = sorted({name.lower() for name in instruments})
+        if self._rule.query:
+            raise SourceError(self.name, "it has a query about one person, so it cannot say what an instrument had")
+        if facility not in self.facilities or not names:
+            return []
+        now = datetime.now(UTC)
+        rows = await self._read(
+            lambda connection: self._rows(connection, self._queries.at_instruments, {"names": names})
+        )
+        return [grant.proposal for grant in self._rights.grants(rows, Role.STAFF, now)]
 
     async def check(self) -> str:
         """See :class:`~.source.ProposalSource`."""

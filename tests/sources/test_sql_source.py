@@ -12,11 +12,14 @@ from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
-from sql_support import PASSWORD, ROWS, VISA, Base, PostgresBase, PostgresServer, SqliteBase, person, rule
+from sql_support import PASSWORD, ROWS, VISA, Base, PostgresBase, PostgresServer, SqliteBase, person, rule, site
 
 from panosc_spawner.errors import ConfigurationError, SourceError
 from panosc_spawner.facilities.model import Role
+from panosc_spawner.facilities.person_keys import SqlKey
+from panosc_spawner.identity import sql_database
 from panosc_spawner.identity.person import Identity
+from panosc_spawner.identity.person_keys import NoKey, person_key, person_keys
 
 SLOW = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000000) "
 
@@ -395,3 +398,63 @@ class TestPostgres:
             for pid in stopped:
                 os.kill(pid, signal.SIGCONT)
         assert len(await source.grants(person())) == 1
+
+
+class TestKeysByDatabase:
+    """``person = { by = "sql", … }``: the user office's number of whoever linked their login."""
+
+    @pytest.fixture(autouse=True)
+    def _closed(self) -> Iterator[None]:
+        yield
+        for database in sql_database._open.values():
+            database.close()
+        sql_database._open.clear()
+
+    def key(self, base: Base, **keys: object) -> SqlKey:
+        base.execute("CREATE TABLE link (subject varchar(250), office bigint)")
+        base.execute("INSERT INTO link VALUES ('ada@x', 4711), ('two@x', 1), ('two@x', 2), ('null@x', NULL)")
+        database = {"url": base.url} | ({"password_file": "db-password"} if isinstance(base, PostgresBase) else {})
+        values = {"by": "sql", "database": database, "query": "SELECT office FROM link WHERE subject = :subject"}
+        return SqlKey.model_validate(values | keys)
+
+    async def test_the_number_of_a_linked_login(self, base: Base) -> None:
+        key, here = self.key(base), site(base.folder)
+        assert await person_key(key, person(), here) == "4711"
+        assert await person_key(key, person("nobody@x"), here) == NoKey("your identity is not linked to anybody there")
+        assert await person_key(key, person("null@x"), here) == NoKey("your identity is not linked to anybody there")
+        assert await person_key(key, person("two@x"), here) == NoKey(
+            "your identity is linked to more than one person there"
+        )
+        assert isinstance(await person_key(key, person("x' OR '1'='1"), here), NoKey)
+
+    async def test_two_identities_of_one_person(self, base: Base) -> None:
+        key, here = self.key(base), site(base.folder)
+        both = person("ada@x", linked=(Identity("https://idp.example", "null@x"),))
+        assert await person_key(key, both, here) == "4711"
+        base.execute("UPDATE link SET office = 4712 WHERE subject = 'null@x'")
+        assert await person_keys(key, both, here) == ("4711", "4712")
+        assert await person_key(key, both, here) == NoKey("your linked identities lead to more than one person there")
+
+    async def test_a_database_that_fails_is_not_a_person_without_a_link(self, base: Base) -> None:
+        key = self.key(base)
+        base.execute("DROP TABLE link")
+        found = await person_key(key, person(), site(base.folder))
+        assert isinstance(found, NoKey)
+        assert found.failed
+        source = base.source(person=key.model_dump(mode="json"), user_ids="number")
+        with pytest.raises(SourceError, match="whom your login belongs to cannot be looked up"):
+            await source.grants(person())
+
+    async def test_it_leads_to_the_rights_of_that_number(self, base: Base) -> None:
+        key = self.key(base)
+        base.execute("INSERT INTO users (id, last_name) VALUES ('4711', 'L')")
+        base.execute("INSERT INTO experiment_user VALUES ('E3', '4711')")
+        [grant] = await base.source(person=key.model_dump(mode="json")).grants(person())
+        assert str(grant.ref) == "ill/9-10-1500"
+
+    @pytest.mark.parametrize(
+        "query", ["DELETE FROM link WHERE subject = :subject", "SELECT 1", "SELECT :subject; SELECT 2", "SELECT :other"]
+    )
+    def test_mistakes(self, query: str) -> None:
+        with pytest.raises(ValidationError):
+            SqlKey.model_validate({"by": "sql", "database": {"url": "sqlite:///x"}, "query": query})

@@ -78,7 +78,7 @@ async def test_the_machine_knows_its_own_accounts():
     ["-h", "--help", "0", "1000", "a b", "a:b", "a/b", "../x", "a\n", "a\0", "Root", "é", "", "a" * 33, ["a", "b"], 7],
 )
 async def test_a_hostile_name_is_never_asked_for(name, monkeypatch):
-    monkeypatch.setattr(accounts, "_run", None)
+    monkeypatch.setattr(accounts, "run_command", None)
     assert isinstance(await resolve_account(NssAccount(kind="nss"), person(preferred_username=name)), NoAccount)
     if name and isinstance(name, str):
         rule = NssAccount(kind="nss", table={"ada@x.example": name})
@@ -134,7 +134,7 @@ async def test_what_the_machine_says_is_read_strictly(tools, getent, id_, expect
 async def test_a_directory_that_hangs_is_given_up_and_left_behind_by_no_process(tools):
     tools("exec sleep 30")
     start = time.perf_counter()
-    account = await resolve_account(NssAccount(kind="nss"), person(preferred_username="ada"), timedelta(seconds=0.2))
+    account = await resolve_account(NssAccount(kind="nss"), person(preferred_username="ada"), timeout=timedelta(seconds=0.2))
     assert time.perf_counter() - start < 5
     assert isinstance(account, NoAccount)
     assert "did not answer" in account.reason
