@@ -24,6 +24,7 @@ from panosc_spawner.identity.setup import configure_authenticator
 from panosc_spawner.pages import TEMPLATES, page_handlers, template_vars
 from panosc_spawner.pages.requests import audited
 from panosc_spawner.proposals.book import GrantBook
+from panosc_spawner.secret_file import read_secret
 from panosc_spawner.spawners.context import HubContext, audit_log
 from panosc_spawner.spawners.docker import PanoscDockerSpawner
 from panosc_spawner.spawners.docker_network import hub_address
@@ -54,7 +55,7 @@ def configure(c: Any, folder: Path) -> None:
     _servers(c, context)
     _login(c, site, community, context)
     _pages(c, context, community, warning)
-    _keeper(c, site)
+    _services(c, site)
 
 
 def _state(c: Any, site: Site) -> None:
@@ -183,8 +184,8 @@ def _pages(c: Any, context: HubContext, community: Community, warning: str) -> N
     c.JupyterHub.tornado_settings = {"log_function": audited(context.audit)}
 
 
-def _keeper(c: Any, site: Site) -> None:
-    """The service that stops servers whose time is over and removes containers that no server owns."""
+def _services(c: Any, site: Site) -> None:
+    """The keeper, which stops servers whose time is over and removes containers that no server owns; and who reads metrics."""
     c.JupyterHub.services = [
         {"name": "keeper", "command": [sys.executable, "-m", "panosc_spawner.spawners.keeper", str(site.folder)]}
     ]
@@ -195,3 +196,7 @@ def _keeper(c: Any, site: Site) -> None:
             "scopes": ["list:users", "read:servers", "admin:server_state", "delete:servers"],
         }
     ]
+    if file := site.config.hub.metrics_token_file:
+        token = read_secret(site.folder / file, "token for metrics").get_secret_value()
+        c.JupyterHub.services.append({"name": "prometheus", "api_token": token})
+        c.JupyterHub.load_roles.append({"name": "metrics", "services": ["prometheus"], "scopes": ["read:metrics"]})

@@ -42,6 +42,11 @@ class Hub(Model):
     state_dir: Path = Field(
         default=Path("/var/lib/panosc-hub"), description="Database, secrets and overlays; readable by the hub alone."
     )
+    metrics_token_file: Path | None = Field(
+        default=None,
+        description="File (mode 0600, beneath the site's folder) with the token by which Prometheus reads /hub/metrics, sent "
+        "as 'Authorization: Bearer …'. It opens nothing else. None: administrators' tokens only.",
+    )
     demo: bool = Field(
         default=False, description="Marks every page as a demo, and refuses to listen on anything but loopback."
     )

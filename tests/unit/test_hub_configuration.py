@@ -12,7 +12,7 @@ from traitlets.config import Config
 
 from panosc_spawner.errors import ConfigurationError
 from panosc_spawner.facilities.site import Site
-from panosc_spawner.hub import _addresses, _state
+from panosc_spawner.hub import _addresses, _services, _state
 
 
 def with_hub(folder: Path, **hub: object) -> Site:
@@ -59,3 +59,24 @@ def test_servers_outlive_the_hub_but_not_the_demo(tmp_path: Path, demo: bool, mo
     config = Config()
     _addresses(config, with_hub(tmp_path, demo=demo))
     assert config.JupyterHub.cleanup_servers is demo
+
+
+def test_prometheus_may_read_metrics_and_nothing_else(tmp_path: Path) -> None:
+    token = tmp_path / "metrics-token"
+    token.write_text("t" * 40 + "\n")
+    token.chmod(0o600)
+    config = Config()
+    _services(config, with_hub(tmp_path, metrics_token_file=token))
+    assert config.JupyterHub.services[1] == {"name": "prometheus", "api_token": "t" * 40}
+    assert config.JupyterHub.load_roles[1]["scopes"] == ["read:metrics"]
+    none = Config()
+    _services(none, with_hub(tmp_path))
+    assert [service["name"] for service in none.JupyterHub.services] == ["keeper"]
+
+
+def test_a_token_for_metrics_that_others_can_read_is_refused(tmp_path: Path) -> None:
+    token = tmp_path / "metrics-token"
+    token.write_text("t" * 40)
+    token.chmod(0o644)
+    with pytest.raises(ConfigurationError, match="can be read by others"):
+        _services(Config(), with_hub(tmp_path, metrics_token_file=token))
