@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from panosc_spawner.access.broker import HubTokens
+from panosc_spawner.access.install import Access
 from panosc_spawner.audit import AuditLog
 from panosc_spawner.errors import ConfigurationError, PeopleError
 from panosc_spawner.facilities.load import load_site
@@ -21,6 +23,7 @@ from panosc_spawner.identity.context import LoginContext
 from panosc_spawner.identity.logins import Logins
 from panosc_spawner.identity.people import PeopleStore
 from panosc_spawner.identity.setup import configure_authenticator
+from panosc_spawner.notices import Notices
 from panosc_spawner.pages import TEMPLATES, page_handlers, template_vars
 from panosc_spawner.pages.requests import audited
 from panosc_spawner.proposals.book import GrantBook
@@ -44,7 +47,10 @@ def configure(c: Any, folder: Path) -> None:
     community = load_community(site.config.login.community, site.folder)
     _state(c, site)
     audit = audit_log(site)
-    context = HubContext(site, GrantBook(site), audit, people=_people(site, audit))
+    tokens = HubTokens()
+    context = HubContext(
+        site, GrantBook(site, broker=tokens), audit, notices=_notices(site), people=_people(site, audit)
+    )
     warning = ""
     _addresses(c, site)
     if site.config.hub.spawner == "local":
@@ -53,7 +59,7 @@ def configure(c: Any, folder: Path) -> None:
     else:
         _docker(c, site)
     _servers(c, context)
-    _login(c, site, community, context)
+    _login(c, site, community, context, tokens)
     _pages(c, context, community, warning)
     _services(c, site)
 
@@ -147,10 +153,12 @@ def _options_are_read_at_start(spawner: Any, options: Any) -> None:
     """Do nothing: ``PlannedSpawner.decide`` reads them, after the grants."""
 
 
-def _login(c: Any, site: Site, community: Community, context: HubContext) -> None:
+def _login(c: Any, site: Site, community: Community, context: HubContext, tokens: HubTokens) -> None:
     c.JupyterHub.authenticator_class = CommunitiesAuthenticator
-    configure_authenticator(c, site, login_context(site, context))
-    c.CommunitiesAuthenticator.page_handlers = page_handlers(context, community)
+    logins = login_context(site, context)
+    configure_authenticator(c, site, logins)
+    access = Access(context, tokens, logins)
+    c.CommunitiesAuthenticator.page_handlers = [*access.handlers, *page_handlers(context, community)]
 
 
 def login_context(site: Site, context: HubContext) -> LoginContext:
@@ -162,6 +170,14 @@ def login_context(site: Site, context: HubContext) -> LoginContext:
     assert context.people  # noqa: S101 - made above
     try:
         return LoginContext(context.people, context.audit, Logins(site.config.hub.state_dir / "logins.sqlite"))
+    except (OSError, sqlite3.Error) as error:
+        raise _not_usable(site, error) from error
+
+
+def _notices(site: Site) -> Notices:
+    """What people have not read yet."""
+    try:
+        return Notices(site.config.hub.state_dir / "notices.sqlite")
     except (OSError, sqlite3.Error) as error:
         raise _not_usable(site, error) from error
 

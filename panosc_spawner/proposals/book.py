@@ -18,7 +18,7 @@ from panosc_spawner.facilities.model import Role
 from panosc_spawner.facilities.site import Site
 from panosc_spawner.identity.person import Person
 from panosc_spawner.metrics import SOURCE_ANSWERS, SOURCE_SECONDS, SOURCE_UP
-from panosc_spawner.proposals.breaker import Breaker
+from panosc_spawner.proposals.breaker import Breaker, State
 from panosc_spawner.proposals.credentials import NoTokens, TokenBroker
 from panosc_spawner.proposals.make import sources_of
 from panosc_spawner.proposals.model import Grant, GrantReport, Proposal, SourceOutcome
@@ -78,6 +78,12 @@ class GrantBook:
         self._now = now
         self._answers: OrderedDict[tuple[str, str], dict[int, _Answer]] = OrderedDict()
         self._asking: dict[tuple[Any, ...], asyncio.Task[_Reply]] = {}
+
+    @property
+    def resting(self) -> frozenset[str]:
+        """Names of the sources that are left alone now, because they kept failing."""
+        named = zip(self.sources, self._breakers, strict=True)
+        return frozenset(source.name for source, breaker in named if breaker.state is not State.CLOSED)
 
     async def report(self, person: Person, max_age: timedelta = NO_AGE) -> GrantReport:
         """What the sources say about a person now, or said at most ``max_age`` ago.
