@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from panosc_spawner.identity.community import Community
+from panosc_spawner.pages.access import AccessHandler
 from panosc_spawner.pages.account import (
     AccountHandler,
     ConfirmHandler,
@@ -26,11 +27,12 @@ from panosc_spawner.pages.account import (
 )
 from panosc_spawner.pages.actions import DismissHandler, ExtendHandler, StopHandler
 from panosc_spawner.pages.assets import AssetHandler, Assets
+from panosc_spawner.pages.explain import ExplainHandler
 from panosc_spawner.pages.handler import Pages
-from panosc_spawner.pages.home import HomeHandler, LogoutHandler, ProposalsHandler, WhyHandler
+from panosc_spawner.pages.home import HomeHandler, LogoutHandler, NoticeHandler, ProposalsHandler, WhyHandler
 from panosc_spawner.pages.open import OpenHandler, SpawnHandler
 from panosc_spawner.pages.rows import Listings
-from panosc_spawner.pages.words import words_for_error
+from panosc_spawner.pages.words import shown_name, words_for_error
 from panosc_spawner.spawners.context import HubContext
 
 __all__ = ["TEMPLATES", "page_handlers", "template_vars"]
@@ -41,6 +43,8 @@ TEMPLATES = str(Path(__file__).parent / "templates")
 _ROUTES: list[tuple[str, type]] = [
     (r"/home", HomeHandler),
     (r"/why", WhyHandler),
+    (r"/explain", ExplainHandler),
+    (r"/access", AccessHandler),
     (r"/account", AccountHandler),
     (r"/account/link", LinkHandler),
     (r"/account/unlink", UnlinkHandler),
@@ -55,6 +59,7 @@ _ROUTES: list[tuple[str, type]] = [
     (r"/panosc/extend/([^/]+)", ExtendHandler),
     (r"/panosc/stop/([^/]+)", StopHandler),
     (r"/panosc/dismiss/([^/]+)", DismissHandler),
+    (r"/panosc/notice/([0-9]{1,15})", NoticeHandler),
 ]
 
 
@@ -94,11 +99,3 @@ def template_vars(context: HubContext, community: Community, isolation_warning: 
         "isolation_warning": isolation_warning,
         "person_name": shown_name,
     }
-
-
-def shown_name(user: Any) -> str:
-    """The person's name for the page's head, as the login gave it; never the hub's opaque user name if there is one."""
-    if user is None:
-        return ""
-    info = getattr(user, "user_info", None) or {}
-    return str(info.get("display_name") or info.get("name") or user.name)

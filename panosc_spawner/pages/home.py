@@ -8,9 +8,11 @@ from datetime import UTC, datetime
 from tornado import web
 
 from panosc_spawner.identity.logout import LogoutHandler as IdentityLogoutHandler
+from panosc_spawner.identity.person import Person
 from panosc_spawner.launch.model import Refusal
 from panosc_spawner.pages.handler import PageHandler, Pages
 from panosc_spawner.pages.rows import PAGE, Query, Row, filter_rows
+from panosc_spawner.pages.told import OutageView, outage_views
 from panosc_spawner.pages.words import source_trouble
 
 _DONE = {
@@ -50,10 +52,35 @@ class HomeHandler(PageHandler):
             open_servers={view.refs[0]: view for view in servers if len(view.refs) == 1 and view.state == "running"},
             troubles=[trouble for o in report.outcomes if (trouble := source_trouble(o, datetime.now(UTC)))],
             outcomes=report.outcomes,
+            notices=self.pages.context.notices.unread(person.username),
+            outages=self._outages(person),
             blank=Row("", "", "", "", "", "", ""),
             done=_DONE.get(self.get_query_argument("done", ""), ""),
             refusal=refusal,
         )
+
+    def _outages(self, person: Person) -> list[OutageView]:
+        context = self.pages.context
+        titles = {self.pages.community.id: self.pages.community.title}
+        titles |= {key: login.community.title for key, login in getattr(self.authenticator, "communities", {}).items()}
+        grace = context.site.config.access.outage_grace
+        return outage_views(context.outages.down(), titles, person.seen_at, grace, datetime.now(UTC))
+
+
+class NoticeHandler(HomeHandler):
+    """``POST /panosc/notice/<number>``: the person has read a notice; only ever one of their own."""
+
+    @web.authenticated
+    async def get(self, number: str) -> None:
+        """A link to it changes nothing."""
+        self.go(self.hub_url("home"))
+
+    @web.authenticated
+    async def post(self, number: str) -> None:
+        """Forget it."""
+        self.require("servers")
+        self.pages.context.notices.dismiss(self.current_user.name, int(number))
+        self.go(self.hub_url("home"))
 
 
 class ProposalsHandler(PageHandler):

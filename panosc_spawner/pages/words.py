@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from panosc_spawner.facilities.model import Role
 from panosc_spawner.facilities.units import format_duration
@@ -127,3 +127,11 @@ def _coarse(span: timedelta) -> str:
     if span >= timedelta(days=1):
         return format_duration(timedelta(days=span.days))
     return format_duration(timedelta(hours=span.seconds // 3600) if span >= timedelta(hours=1) else span)
+
+
+def shown_name(user: Any) -> str:
+    """The person's name for the page's head, as the login gave it; never the hub's opaque user name if there is one."""
+    if user is None:
+        return ""
+    info = getattr(user, "user_info", None) or {}
+    return str(info.get("display_name") or info.get("name") or user.name)

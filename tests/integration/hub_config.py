@@ -37,6 +37,25 @@ class ChoosePersona(BaseHandler):
             self.finish("who?")
 
 
+class Tell(BaseHandler):
+    """What the watcher does elsewhere: a notice for whoever asks, and a service that is down."""
+
+    def get(self):
+        if self.get_argument("text", ""):
+            context.notices.add(
+                self.current_user.name,
+                self.get_argument("kind"),
+                self.get_argument("text"),
+                self.get_argument("ref", ""),
+            )
+        for kind in ("login", "source"):
+            if self.get_argument(kind, ""):
+                context.outages.failed(kind, self.get_argument(kind), "no answer")
+            if self.get_argument(f"up-{kind}", ""):
+                context.outages.answered(kind, self.get_argument(f"up-{kind}"))
+        self.finish("told")
+
+
 class NamedAuthenticator(Authenticator):
     page_handlers = List(config=True)
     login_service = "Test community"
@@ -47,7 +66,7 @@ class NamedAuthenticator(Authenticator):
         return url_path_join(base_url, "who")
 
     def get_handlers(self, app):
-        return [*self.page_handlers, (r"/who", ChoosePersona)]
+        return [*self.page_handlers, (r"/who", ChoosePersona), (r"/tell", Tell)]
 
     async def authenticate(self, handler, data):
         name = data["username"]
