@@ -44,7 +44,7 @@ class ClaimKey(Model):
     @field_validator("claim")
     @classmethod
     def _nobody_chooses_it(cls, value: str) -> str:
-        if value.lower() in CHOSEN_BY_PEOPLE or re.search(r"e?mail", value.lower()):
+        if value.lower() in CHOSEN_BY_PEOPLE or re.search(r"e?-?mail", value.lower()):
             raise ValueError("people choose it, or share it: name a claim whose value the provider guarantees")
         return value
 

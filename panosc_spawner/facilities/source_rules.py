@@ -10,6 +10,7 @@ from pydantic import Field
 
 from panosc_spawner.facilities.http_source_rules import AnyHttpSource
 from panosc_spawner.facilities.model import Model, PlainName, Role
+from panosc_spawner.facilities.person_keys import PersonKey, SubjectKey
 from panosc_spawner.facilities.table_source_rules import GroupsSource, LdapSource, SqlSource
 from panosc_spawner.facilities.units import Duration
 
@@ -21,6 +22,20 @@ class FileSource(Model):
     name: str = "file"
     path: Path = Field(description="TOML or CSV file, relative to the site's folder; read again when it changes.")
     facilities: tuple[PlainName, ...] = Field(default=(), description="Only these; empty: all of the site's.")
+    person: PersonKey = Field(
+        default=SubjectKey(),
+        description="What 'person' in the file is; not set: identities (voperson_id or sub) of the first login. Of another one: "
+        "{ by = 'subject', issuer = 'https://…' }; numbers of the user office: { by = 'claim', … }, 'table', 'sql' or 'ldap'.",
+    )
+    open_data: bool = Field(
+        default=False,
+        description="Whoever is logged in sees proposals that the file calls open, or whose release is past, as role 'public'; needs "
+        "a facility whose areas give that role something. A later release, or open = false, takes it away.",
+    )
+    open_limit: int = Field(default=500, ge=1, le=5000, description="The latest so many of them.")
+    team_until_open: bool = Field(
+        default=False, description="The team's own rights, such as writing processed data, end at the release."
+    )
 
 
 class EntitlementSource(Model):

@@ -7,6 +7,8 @@ TOML, one table a proposal::
     proposal = "hg-123"
     title = "Pigments of the Isenheim altarpiece"
     environment = "xrd"                     # optional: the suggested environment
+    release = 2029-03-08                    # optional: when the data become open; until then they are under embargo
+    open = true                             # optional: open now (true) or not at all (false), whatever release says
 
     [[proposal.visit]]
     instrument = "id22"
@@ -28,7 +30,7 @@ TOML, one table a proposal::
 
 CSV, with a header; columns may be in any order, ``facility``, ``proposal``, ``person`` and ``role`` must be there::
 
-    facility,proposal,title,instrument,start,end,cycle,environment,person,role,not_before,ends
+    facility,proposal,title,instrument,start,end,cycle,environment,release,open,person,role,not_before,ends
 
 A row gives a visit (if it has an instrument or a start), a member of the team (if it has a person), or both; rows of one
 proposal add up. A row without a proposal, with an instrument and a person, is staff of the instrument.
@@ -61,11 +63,14 @@ COLUMNS = (
     "end",
     "cycle",
     "environment",
+    "release",
+    "open",
     "person",
     "role",
     "not_before",
     "ends",
 )
+_OF_PROPOSAL = ("facility", "proposal", "title", "environment", "release", "open")
 _REQUIRED_COLUMNS = ("facility", "proposal", "person", "role")
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
@@ -101,6 +106,15 @@ def _to_moment(value: object, *, end_of_day: bool) -> datetime | None:
     if day is None:
         return None
     return datetime.combine(day, time(), UTC) + (timedelta(days=1) if end_of_day else timedelta())
+
+
+def _to_truth(value: object) -> bool | None:
+    """True or false, in TOML or as the words of a CSV; never 'maybe', as pydantic's own reading of texts would."""
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, str) and value.lower() in ("true", "false"):
+        return value.lower() == "true"
+    raise ValueError(f"{str(value)[:40]!r} is neither true nor false")
 
 
 Day = Annotated[date | None, BeforeValidator(_to_date)]
@@ -172,6 +186,8 @@ class ProposalEntry(Model):
     proposal: str = Field(min_length=1, max_length=256)
     title: str = Field(default="", max_length=1000)
     environment: str = Field(default="", max_length=64)
+    release: FirstMoment = None
+    open: Annotated[bool | None, BeforeValidator(_to_truth)] = None
     visit: tuple[VisitEntry, ...] = ()
     team: tuple[MemberEntry, ...] = ()
 
@@ -250,7 +266,7 @@ def _row_entry(where: str, cells: dict[str, str]) -> Entry:
         raise FormatError(f"{where}: has a {min(member)!r}, but no person")
     visit = {name: cells[name] for name in ("instrument", "start", "end", "cycle") if name in cells}
     proposal: dict[str, Any] = {}
-    proposal.update((name, cells[name]) for name in ("facility", "proposal", "title", "environment") if name in cells)
+    proposal.update((name, cells[name]) for name in _OF_PROPOSAL if name in cells)
     proposal["visit"] = (visit,) if visit else ()
     proposal["team"] = (member,) if member else ()
     return _entry(where, ProposalEntry, proposal)

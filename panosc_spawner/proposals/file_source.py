@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
-import stat
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
@@ -14,7 +12,9 @@ from panosc_spawner.facilities.ids import ProposalRef
 from panosc_spawner.facilities.model import Facility, Role
 from panosc_spawner.facilities.site import Site
 from panosc_spawner.facilities.source_rules import FileSource as FileRule
+from panosc_spawner.facilities.watched_file import UnusableFileError, WatchedFile
 from panosc_spawner.identity.person import Person
+from panosc_spawner.identity.person_keys import NoKey, person_keys
 from panosc_spawner.proposals.file_format import (
     Entry,
     FormatError,
@@ -27,7 +27,8 @@ from panosc_spawner.proposals.file_format import (
 )
 from panosc_spawner.proposals.model import Grant, Proposal, Visit
 
-MAX_BYTES = 256 * 1024**2
+OPEN_SECONDS = 1.0
+_EVER = datetime.min.replace(tzinfo=UTC)
 _EVIDENCE = {
     Role.PI: "listed as main proposer",
     Role.MEMBER: "listed on the team",
@@ -38,6 +39,14 @@ _EVIDENCE = {
 }
 
 
+@dataclass(frozen=True)
+class _Opening:
+    """When a proposal's data become open, and whether somebody said so."""
+
+    release: datetime | None = None
+    open: bool | None = None
+
+
 @dataclass
 class _Index:
     """A file's content, by person, so that a question costs as much as its answer."""
@@ -46,113 +55,107 @@ class _Index:
     team: dict[str, list[tuple[ProposalRef, MemberEntry]]] = field(default_factory=dict)
     staff: dict[str, list[StaffEntry]] = field(default_factory=dict)
     at_instrument: dict[tuple[str, str], list[ProposalRef]] = field(default_factory=dict)
+    openings: dict[ProposalRef, _Opening] = field(default_factory=dict)
 
 
 class FileProposals:
-    """A :class:`~.source.ProposalSource` and :class:`~.source.ProposalDirectory` that reads a TOML or CSV file.
+    """A :class:`~.source.ProposalSource` that reads a TOML or CSV file, and knows proposals and instruments for other sources.
 
     The file is read in a thread, and again when it changed. Replace it by renaming a new one over it: a half-written file
-    is either refused or, at worst, read as the rows it has. People are found by their subject (``voperson_id`` or ``sub``)
-    at the site's one issuer.
+    is either refused or, at worst, read as the rows it has.
     """
 
     def __init__(self, rule: FileRule, site: Site) -> None:
         self.name = rule.name
-        self.path = site.folder / rule.path
+        self._rule = rule
+        self._site = site
         self._facilities = {
             key: facility for key, facility in site.facilities.items() if not rule.facilities or key in rule.facilities
         }
         self.facilities = frozenset(self._facilities)
         self._skipped = frozenset(site.facilities) - self.facilities
-        self._version: tuple[int, ...] = ()
-        self._index = _Index()
-        self._refused: tuple[tuple[int, ...], str] = ((), "")
-        self._reading: asyncio.Task[_Index] | None = None
+        self._file = WatchedFile(site.folder / rule.path, self._build)
+        self._open: tuple[_Index | None, float, list[Grant]] = (None, 0.0, [])
 
     async def grants(self, person: Person) -> Sequence[Grant]:
         """See :class:`~.source.ProposalSource`."""
+        keys = await person_keys(self._rule.person, person, self._site)
+        if isinstance(keys, NoKey) and keys.failed:
+            raise SourceError(self.name, keys.reason)
         index = await self._current()
         now = datetime.now(UTC)
-        return [*self._as_member(index, person, now), *self._as_staff(index, person, now)]
+        found = [*self._open_to_all(index, now)]
+        for key in () if isinstance(keys, NoKey) else keys:
+            found += self._as_member(index, key, now)
+            found += self._as_staff(index, key, now)
+        return found
 
     async def describe(self, refs: Iterable[ProposalRef]) -> Mapping[ProposalRef, Proposal]:
         """See :class:`~.source.ProposalDirectory`."""
         index = await self._current()
         return {ref: index.proposals[ref] for ref in refs if ref in index.proposals}
 
+    async def at_instruments(self, facility: str, instruments: Collection[str]) -> Sequence[Proposal]:
+        """See :class:`~.source.InstrumentDirectory`."""
+        return list(_at(await self._current(), facility, {name.lower() for name in instruments}))
+
     async def check(self) -> str:
         """See :class:`~.source.ProposalSource`."""
         index = await self._current()
         people = len({key.lower() for key in (*index.team, *index.staff)})
-        return f"{self.path.name}: {_count(len(index.proposals), 'proposal', 'proposals')}, {_count(people, 'person', 'people')}"
+        proposals = _count(len(index.proposals), "proposal", "proposals")
+        now = datetime.now(UTC)
+        opened = sum(_is_open(opening, now) for opening in index.openings.values())
+        open_words = f", {opened} of them open" if opened else ""
+        if opened and not self._rule.open_data:
+            open_words += " (to nobody: open_data is not set)"
+        return f"{self._file.path.name}: {proposals}{open_words}, {_count(people, 'person', 'people')}"
 
-    def _as_member(self, index: _Index, person: Person, now: datetime) -> Iterator[Grant]:
-        for ref, member in index.team.get(person.subject, ()):
-            yield self._grant(index.proposals[ref], member, _EVIDENCE[member.role], now)
+    def _as_member(self, index: _Index, key: str, now: datetime) -> Iterator[Grant]:
+        for ref, member in index.team.get(key, ()):
+            yield self._grant(index.proposals[ref], member, _EVIDENCE[member.role], now, self._end(index, ref, member))
 
-    def _as_staff(self, index: _Index, person: Person, now: datetime) -> Iterator[Grant]:
-        for entry in index.staff.get(person.subject, ()):
-            instruments = {name.lower() for name in entry.instruments}
+    def _end(self, index: _Index, ref: ProposalRef, member: MemberEntry) -> datetime | None:
+        release = index.openings[ref].release if self._rule.team_until_open and ref in index.openings else None
+        ends = [end for end in (member.ends, release) if end]
+        return min(ends, default=None)
+
+    def _as_staff(self, index: _Index, key: str, now: datetime) -> Iterator[Grant]:
+        for entry in index.staff.get(key, ()):
             evidence = f"{_EVIDENCE[entry.role]} of {', '.join(entry.instruments)}"
-            refs = (ref for name in sorted(instruments) for ref in index.at_instrument.get((entry.facility, name), ()))
-            for ref in dict.fromkeys(refs):
-                proposal = index.proposals[ref]
-                # A proposal may have visits elsewhere; those are not this instrument's to show.
-                visits = tuple(visit for visit in proposal.visits if visit.instrument.lower() in instruments)
-                yield self._grant(replace(proposal, visits=visits), entry, evidence, now)
+            for proposal in _at(index, entry.facility, {name.lower() for name in entry.instruments}):
+                yield self._grant(proposal, entry, evidence, now, entry.ends)
 
-    def _grant(self, proposal: Proposal, entry: MemberEntry, evidence: str, now: datetime) -> Grant:
-        return Grant(
-            proposal=proposal,
-            role=entry.role,
-            source=self.name,
-            evidence=evidence,
-            seen_at=now,
-            not_before=entry.not_before,
-            ends_at=entry.ends,
-        )
+    def _open_to_all(self, index: _Index, now: datetime) -> Sequence[Grant]:
+        """Rights that everybody has: made once a second for all who ask, the latest ones first."""
+        if not self._rule.open_data:
+            return ()
+        of, at, grants = self._open
+        if of is not index or time.monotonic() - at > OPEN_SECONDS:
+            opened = [(ref, opening.release) for ref, opening in index.openings.items() if _is_open(opening, now)]
+            opened.sort(key=lambda one: one[1] or _EVER, reverse=True)
+            grants = [
+                Grant(index.proposals[ref], Role.PUBLIC, self.name, "open to everybody", now, release)
+                for ref, release in ((ref, release if release and release <= now else None) for ref, release in opened)
+            ][: self._rule.open_limit]
+            self._open = (index, time.monotonic(), grants)
+        return grants
+
+    def _grant(
+        self, proposal: Proposal, entry: MemberEntry, evidence: str, now: datetime, ends: datetime | None
+    ) -> Grant:
+        return Grant(proposal, entry.role, self.name, evidence, now, entry.not_before, ends)
 
     async def _current(self) -> _Index:
-        """The file's content as it is now. Askers share one read, so that a hanging file system holds one thread."""
-        if self._reading is None or self._reading.done():
-            self._reading = asyncio.create_task(asyncio.to_thread(self._read_if_changed))
-            self._reading.add_done_callback(_retrieve)
-        return await asyncio.shield(self._reading)
-
-    def _read_if_changed(self) -> _Index:
         try:
-            with open(self.path, "rb", opener=_without_waiting) as file:
-                status = os.fstat(file.fileno())
-                if not stat.S_ISREG(status.st_mode):
-                    raise SourceError(self.name, f"{self.path.name} is not a file")
-                version = _version(status)
-                if version == self._version:
-                    return self._index
-                if version == self._refused[0]:
-                    raise SourceError(self.name, self._refused[1])
-                content = file.read(MAX_BYTES + 1)
-                if _version(os.fstat(file.fileno())) != version or len(content) != version[1]:
-                    raise SourceError(self.name, f"{self.path.name} changed while it was read, or is too big")
-        except OSError as error:
-            raise SourceError(self.name, f"{self.path.name} cannot be read: {error.strerror}") from error
-        try:
-            index = self._build(content.decode("utf-8"))
-        except UnicodeDecodeError as error:
-            raise self._refusal(version, f"{self.path.name} is not UTF-8 at byte {error.start}") from error
-        except FormatError as error:
-            raise self._refusal(version, f"{self.path.name}: {error}") from error
-        self._version, self._index = version, index
-        return index
-
-    def _refusal(self, version: tuple[int, ...], reason: str) -> SourceError:
-        """Remembered until the file changes: to read a big broken one for every page would slow everybody down."""
-        self._refused = (version, reason)
-        return SourceError(self.name, reason)
+            return await self._file.current()
+        except UnusableFileError as error:
+            raise SourceError(self.name, str(error)) from error
 
     def _build(self, text: str) -> _Index:
         if not text.strip():
             raise FormatError("is empty")
-        is_csv = self.path.suffix.lower() == ".csv"
+        is_csv = self._file.path.suffix.lower() == ".csv"
         index = _Index()
         for entry in read_csv(text) if is_csv else read_toml(text):
             facility = self._facility(entry)
@@ -178,6 +181,33 @@ class FileProposals:
         return self._facilities[name]
 
 
+def _at(index: _Index, facility: str, instruments: set[str]) -> Iterator[Proposal]:
+    """The proposals of instruments (in lower case). Visits elsewhere are not these instruments' to show."""
+    refs = (ref for name in sorted(instruments) for ref in index.at_instrument.get((facility, name), ()))
+    for ref in dict.fromkeys(refs):
+        proposal = index.proposals[ref]
+        visits = tuple(visit for visit in proposal.visits if visit.instrument.lower() in instruments)
+        yield replace(proposal, visits=visits)
+
+
+def _is_open(opening: _Opening, now: datetime) -> bool:
+    if opening.open is not None:
+        return opening.open
+    return opening.release is not None and opening.release <= now
+
+
+def _note_opening(index: _Index, ref: ProposalRef, where: str, content: ProposalEntry) -> None:
+    """Rows of one proposal may leave it out, but not disagree: one of two dates would open what the other closes."""
+    if content.release is None and content.open is None:
+        return
+    known = index.openings.get(ref, _Opening())
+    for name, before, now in (("release", known.release, content.release), ("open", known.open, content.open)):
+        if before is not None and now is not None and before != now:
+            raise FormatError(f"{where}: {ref} has another {name!r} above")
+    release = content.release if known.release is None else known.release
+    index.openings[ref] = _Opening(release, content.open if known.open is None else known.open)
+
+
 def _add_proposal(index: _Index, ref: ProposalRef, entry: Entry, *, rows_add_up: bool) -> None:
     content = entry.content
     assert isinstance(content, ProposalEntry)  # noqa: S101 - for the type checker
@@ -191,6 +221,7 @@ def _add_proposal(index: _Index, ref: ProposalRef, entry: Entry, *, rows_add_up:
         visits=tuple(_unique([*known.visits, *map(_visit, content.visit)])),
         environment=known.environment or content.environment,
     )
+    _note_opening(index, ref, entry.where, content)
     for member in content.team:
         for key in _keys(member.person):
             places = index.team.setdefault(key, [])
@@ -223,21 +254,6 @@ def _unique(visits: Iterable[Visit]) -> Iterator[Visit]:
 def _keys(person: str) -> set[str]:
     """What a person is found by. A scoped identifier means the same in any case (voperson_id); another does not."""
     return {person, person.lower()} if "@" in person else {person}
-
-
-def _version(status: os.stat_result) -> tuple[int, ...]:
-    return (status.st_mtime_ns, status.st_size, status.st_ino, status.st_ctime_ns)
-
-
-def _without_waiting(path: str, flags: int) -> int:
-    """Open a pipe, too, at once: one that nobody writes to would hold the source's only reader for ever."""
-    return os.open(path, flags | os.O_NONBLOCK)
-
-
-def _retrieve(task: asyncio.Task[_Index]) -> None:
-    """Look at the outcome, so that a read whose askers all gave up does not warn."""
-    if not task.cancelled():
-        task.exception()
 
 
 def _count(number: int, one: str, many: str) -> str:

@@ -441,7 +441,7 @@ class TestKeysByDatabase:
         found = await person_key(key, person(), site(base.folder))
         assert isinstance(found, NoKey)
         assert found.failed
-        source = base.source(person=key.model_dump(mode="json"), user_ids="number")
+        source = base.source(person=key, user_ids="number")
         with pytest.raises(SourceError, match="whom your login belongs to cannot be looked up"):
             await source.grants(person())
 
@@ -449,7 +449,7 @@ class TestKeysByDatabase:
         key = self.key(base)
         base.execute("INSERT INTO users (id, last_name) VALUES ('4711', 'L')")
         base.execute("INSERT INTO experiment_user VALUES ('E3', '4711')")
-        [grant] = await base.source(person=key.model_dump(mode="json")).grants(person())
+        [grant] = await base.source(person=key).grants(person())
         assert str(grant.ref) == "ill/9-10-1500"
 
     @pytest.mark.parametrize(

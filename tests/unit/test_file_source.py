@@ -238,8 +238,8 @@ async def test_a_broken_file_is_read_once_until_it_is_mended(source, tmp_path, m
     (tmp_path / "proposals.toml").write_bytes(broken)
     with pytest.raises(SourceError) as first:
         await file.grants(person())
-    monkeypatch.setattr(file, "_build", None)
-    monkeypatch.setattr("panosc_spawner.proposals.file_source.MAX_BYTES", None)
+    monkeypatch.setattr(file._file, "_parse", None)
+    monkeypatch.setattr("panosc_spawner.facilities.watched_file.MAX_BYTES", None)
     with pytest.raises(SourceError) as second:
         await file.grants(person())
     assert str(second.value) == str(first.value)
@@ -262,7 +262,7 @@ async def test_many_askers_share_one_read(source, monkeypatch):
     file = source(TOML)
     reads = []
     build = file._build
-    monkeypatch.setattr(file, "_build", lambda text: reads.append(1) or time.sleep(0.05) or build(text))
+    monkeypatch.setattr(file._file, "_parse", lambda text: reads.append(1) or time.sleep(0.05) or build(text))
     answers = await asyncio.gather(*(file.grants(person()) for _ in range(20)))
     assert {len(answer) for answer in answers} == {2}
     assert len(reads) == 1
