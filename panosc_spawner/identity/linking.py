@@ -33,7 +33,7 @@ LIFETIME = timedelta(minutes=15)
 
 COOKIE = "panosc-linking"
 PAGE = "account/confirm"
-"""Where the browser goes when all is proven, beneath the hub's address."""
+"""Where the browser goes after each sign-in, beneath the hub's address."""
 
 OWN_WISH = "the person's own wish"
 _AGAIN = "Nothing was changed. Go to “My identities” and begin again."
@@ -135,17 +135,15 @@ def used_now(linking: Linking) -> bool:
     return _spent.first_time(linking.id)
 
 
-def sign_in(handler: Any, community: str) -> None:
-    """Send the browser to a login service, to prove a login."""
-    url = url_concat(f"{handler.hub.base_url}oauth_login", {"community": community, "link": "1"})
-    handler.set_header("Cache-Control", "no-store")
-    handler.redirect(url, status=303)
+def sign_in_url(handler: Any, community: str) -> str:
+    """Where a login of a community is proven."""
+    return str(url_concat(f"{handler.hub.base_url}oauth_login", {"community": community, "link": "1"}))
 
 
 async def finish(handler: Any, attempt: Attempt, person: Person) -> None:
     """A sign-in for linking came back, verified. Called by :class:`.CallbackHandler` instead of logging somebody in.
 
-    Ends the request by sending the browser on: to the next sign-in, or to the page with the question.
+    Ends the request by sending the browser to the page that says what comes next.
 
     Raises:
         LoginRefused: in words for the person; nothing is changed.
@@ -170,10 +168,8 @@ async def finish(handler: Any, attempt: Attempt, person: Person) -> None:
         require_linkable(people, linking.for_user, proof.identity, handler.authenticator.blocked_users)
         linking = replace(linking, other=proof)
     keep(handler, linking)
-    if linking.proven:
-        handler.redirect(f"{handler.hub.base_url}{PAGE}", status=303)
-    else:
-        sign_in(handler, linking.wanted)
+    # Also between the two: a login service may forbid its page (form-action) to be led on to another one than the hub.
+    handler.redirect(f"{handler.hub.base_url}{PAGE}", status=303)
 
 
 def _require_own(people: PeopleStore, linking: Linking, proof: Proof) -> None:

@@ -124,7 +124,7 @@ class LinkHandler(AccountPage):
             return await self.refuse("This hub has no such community.", "Choose one of those below.")
         person = await self.person()
         linking.keep(self, Linking.begin("link", person.username, wanted=wanted))
-        linking.sign_in(self, person.community)
+        self.go(linking.sign_in_url(self, person.community))
 
 
 class UnlinkHandler(AccountPage):
@@ -154,7 +154,7 @@ class UnlinkHandler(AccountPage):
                 "None of your other logins can be used at this hub any more.", "Link another one first."
             )
         linking.keep(self, Linking.begin("unlink", person.username, target=target))
-        linking.sign_in(self, community)
+        self.go(linking.sign_in_url(self, community))
 
     def _community(self, person: Person, stay: list[Identity]) -> str:
         """Where to sign in with a login that stays: the present one, if it does."""
@@ -164,12 +164,17 @@ class UnlinkHandler(AccountPage):
 
 
 class ConfirmHandler(AccountPage):
-    """``/account/confirm``: the question, when all is proven; and the answer to it."""
+    """``/account/confirm``: what is still to show; the question, when all is proven; and the answer to it."""
 
     @web.authenticated
     async def get(self) -> None:
-        """The question."""
+        """The next sign-in, or the question."""
         self.require_browser()
+        step = linking.kept(self)
+        if step and step.kind == "link" and step.kept and not step.other:
+            wanted = self.authenticator.communities[step.wanted].community
+            url = linking.sign_in_url(self, step.wanted)
+            return await self.show("account_next.html", step=step, community=wanted, url=url)
         await self._ask()
 
     @web.authenticated
