@@ -25,9 +25,10 @@ from panosc_spawner.identity.context import LoginContext
 from panosc_spawner.identity.entitlements import parse
 from panosc_spawner.identity.fixed import COMMUNITY, require_fixed
 from panosc_spawner.identity.logins import ProvenLogin
-from panosc_spawner.identity.person import Person
+from panosc_spawner.identity.person import Identity, Person
 from panosc_spawner.identity.provider import ProviderCalls
-from panosc_spawner.identity.refusals import LoginRefused, UnverifiedAnswer
+from panosc_spawner.identity.refusals import LoginRefused, ProviderDown, ProviderRefused, UnverifiedAnswer
+from panosc_spawner.identity.roles import roles_of
 from panosc_spawner.identity.tokens import Expected, IdToken, InvalidToken, validate_id_token
 from panosc_spawner.secret_file import read_secret
 
@@ -167,7 +168,7 @@ class PanoscAuthenticator(ProviderCalls):
         )
         proof = await self._verified(tokens, attempt.nonce)
         if self.acr and proof.acr not in self.acr:
-            raise LoginRefused("acr", self._words_for_acr())
+            raise LoginRefused("acr", self._words_for_acr(), identity=str(Identity(self.issuer, proof.subject)))
         if attempt.purpose == "link" and (
             proof.auth_time is None or proof.auth_time.timestamp() < attempt.began - self.clock_skew
         ):
@@ -204,12 +205,22 @@ class PanoscAuthenticator(ProviderCalls):
     ) -> dict[str, Any]:
         """New tokens for the refresh token; stored, and only then of use."""
         params = {"grant_type": "refresh_token", "refresh_token": tokens["refresh_token"], **self.client_params()}
-        self.context.logins.rotate(login.id, begins=True)
-        answer = await self.get_token_info(None, params)
+        logins, lost = self.context.logins, self.context.logins.rotating(login.id)
+        logins.rotate(login.id, begins=True)
+        try:
+            answer = await self.get_token_info(None, params)
+        except ProviderRefused as refused:
+            refused.after_loss = lost
+            logins.rotate(login.id, begins=False)
+            raise
+        except ProviderDown as down:
+            if not down.lost and not lost:
+                logins.rotate(login.id, begins=False)
+            raise
         new = {**tokens, **{name: answer[name] for name in _TOKENS if answer.get(name)}}
         # Stored before it is used: with rotation the old one is spent, and using it again would revoke the login.
         await user.save_auth_state({**state, **new})
-        self.context.logins.rotate(login.id, begins=False)
+        logins.rotate(login.id, begins=False)
         if answer.get("id_token"):
             proof = await self._verified(answer, None)
             if proof.subject != login.subject or proof.nonce not in ("", login.nonce):
@@ -241,7 +252,8 @@ class PanoscAuthenticator(ProviderCalls):
             self.log.warning("%s: userinfo is about another subject than the ID token", self.login_service)
             raise LoginRefused("other-identity", self._words_for_another())
         if missing := missing_assurance(self.assurance, claims):
-            raise LoginRefused("assurance", self._words_for_assurance(missing))
+            identity = str(Identity(self.issuer, login.subject))
+            raise LoginRefused("assurance", self._words_for_assurance(missing), identity=identity)
         return claims
 
     def _model(
@@ -253,13 +265,14 @@ class PanoscAuthenticator(ProviderCalls):
         logged_in_at: datetime,
         to_link: bool = False,
     ) -> dict[str, Any]:
-        """JupyterHub's auth model. Administrator or not is always said: None would leave it as it was."""
+        """JupyterHub's auth model. ``admin`` is always said (None would leave it as it was), and never true: see ``roles``."""
         person = replace(self.person(claims, to_link=to_link), logged_in_at=logged_in_at)
         initials = "".join(word[0] for word in person.display_name.split()[:2]).upper()
         shown = {"name": person.display_name, "display_name": person.display_name, "initials": initials}
         state = {name: tokens.get(name) for name in _TOKENS}
         state |= {"person": person.to_state(), "login": login.to_state()}
-        return {"name": person.username, "admin": person.admin, "auth_state": state, "user_info": shown}
+        model = {"name": person.username, "admin": False, "roles": roles_of(person.admin)}
+        return {**model, "auth_state": state, "user_info": shown}
 
     def person(self, claims: Mapping[str, Any], *, to_link: bool = False) -> Person:
         """Who the claims are about; which user of the hub that is, the book of people says.
@@ -316,6 +329,7 @@ class PanoscAuthenticator(ProviderCalls):
                 "not-a-member",
                 f"You are logged in to {self.login_service}, but only members of its group '{group}' may use this hub. "
                 "Ask the people who run the group, or this hub, to add you; then log in again.",
+                identity=str(person.identity),
             )
         return True
 

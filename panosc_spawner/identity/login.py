@@ -161,7 +161,7 @@ class CallbackHandler(BaseHandler):
             if user is None:
                 raise LoginRefused("not-allowed", self.authenticator.custom_403_message)
         except LoginRefused as refused:
-            self._refused(refused.code)
+            self._refused(refused.code, refused.identity)
             raise
         except web.HTTPError as error:  # JupyterHub's, for who is blocked
             self._refused(f"http-{error.status_code}")
@@ -248,9 +248,9 @@ class CallbackHandler(BaseHandler):
                 arguments["next"] = [attempt.next_url.encode()]
         return str(self.get_next_url(user))
 
-    def _refused(self, code: str) -> None:
+    def _refused(self, code: str, identity: str = "") -> None:
         LOGINS.labels(self.community, code).inc()
-        self.authenticator.audit.record(Event.LOGIN_REFUSED, community=self.community, reason=code)
+        self.authenticator.audit.record(Event.LOGIN_REFUSED, identity=identity, community=self.community, reason=code)
 
     def log_exception(self, typ: Any, value: Any, tb: Any) -> None:
         """Without the address: tornado would log its code and state. Called by tornado."""

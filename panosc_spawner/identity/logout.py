@@ -19,6 +19,9 @@ from panosc_spawner.identity.renewal import Ending
 MAX_URL = 6000
 """Characters of an address that any server takes. An ID token that makes it longer is left out; the provider then asks."""
 
+LEAVING = "panosc-leaving"
+"""Cookie of a browser that was sent to the login service for logging out."""
+
 _TOKENS = ("access_token", "refresh_token", "id_token", "token_type", "scope")
 
 
@@ -26,6 +29,7 @@ class LogoutHandler(HubLogoutHandler):
     """``/logout``."""
 
     provider_url = ""
+    login_title = ""
 
     async def handle_logout(self) -> None:
         """End the login here, and know where it ends there. Called by JupyterHub, when its cookies are cleared."""
@@ -41,12 +45,16 @@ class LogoutHandler(HubLogoutHandler):
             Event.LOGOUT, person=user.name, identity=str(person.identity), community=person.community
         )
         community = self.authenticator.community(person.community)
+        self.login_title = community.login_service if community is not None else ""
         if community is not None and community.endpoints.end_session and community.community.logout == "provider":
             # The provider will end the tokens, and may report that on the back channel. By then it is known here: it was the
             # person's wish, so what they started goes on.
             self.authenticator.context.logins.end(login.id, Ending.NO_LOGIN)
             await user.save_auth_state({name: value for name, value in state.items() if name not in _TOKENS})
             self.provider_url = self._end_session_url(community, state)
+            self._set_cookie(
+                LEAVING, community.community.id, max_age=600, expires_days=None, path=self.hub.base_url, samesite="Lax"
+            )
 
     def _end_session_url(self, login: PanoscAuthenticator, state: Mapping[str, Any]) -> str:
         back = url_path_join(self.authenticator.public_url, "hub/logout")
@@ -63,5 +71,16 @@ class LogoutHandler(HubLogoutHandler):
         self.set_header("Referrer-Policy", "no-referrer")
         if self.provider_url:
             self.redirect(self.provider_url, status=303)
-        else:
-            self.finish(await self.render_template("logout.html"))
+            return
+        left = self._left()
+        title = self.login_title or (left.login_service if left else "")
+        self.finish(await self.render_template("logout.html", login_title=title, ended_there=left is not None))
+
+    def _left(self) -> PanoscAuthenticator | None:
+        """The community that this browser was just sent to for logging out; once."""
+        id = (self.get_secure_cookie(LEAVING, max_age_days=1) or b"").decode("utf-8", "replace")
+        if not id:
+            return None
+        self.clear_cookie(LEAVING, path=self.hub.base_url)
+        community: PanoscAuthenticator | None = self.authenticator.community(id)
+        return community

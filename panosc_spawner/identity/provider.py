@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import socket
+import ssl
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode, urlsplit
@@ -20,6 +22,7 @@ from panosc_spawner.metrics import LOGIN_SERVICE_UP
 MAX_ANSWER = 4 * 1024**2  # bytes of a token or userinfo answer
 MAX_KEYS_ANSWER = 512 * 1024  # bytes of the keys
 MAX_REQUESTS = 200  # at a time; tornado's ten would let a login service that hangs hold up everybody's requests
+_NO_ANSWER = (502, 504, 599)  # of a proxy before the provider; tornado's for a time-out, or a connection that closed
 _REFUSALS = (400, 401, 403)
 # Answers of a token endpoint that are about the hub or the provider, not about the person (RFC 6749, 5.2).
 _NOT_THE_PERSON = ("invalid_client", "unauthorized_client", "server_error", "temporarily_unavailable")
@@ -61,10 +64,11 @@ class ProviderCalls(GenericOAuthenticator):
             if error.code in _REFUSALS and code not in _NOT_THE_PERSON:
                 self._is_up(True)
                 raise ProviderRefused(self.login_service, code) from None
-            raise self._down() from None
+            raise self._down(lost=error.code in _NO_ANSWER) from None
         except (OSError, TimeoutError) as error:
             self.log.warning("%s: %s did not answer: %s", label, where, type(error).__name__)
-            raise self._down() from None
+            unheard = isinstance(error, ConnectionRefusedError | socket.gaierror | ssl.SSLError)
+            raise self._down(lost=not unheard) from None
         if not parse_json:
             return answer
         document = _json_object(answer.body)
@@ -127,9 +131,9 @@ class ProviderCalls(GenericOAuthenticator):
         self._is_up(True)
         return keys
 
-    def _down(self) -> ProviderDown:
+    def _down(self, *, lost: bool = False) -> ProviderDown:
         self._is_up(False)
-        return ProviderDown(self.login_service)
+        return ProviderDown(self.login_service, lost=lost)
 
     def _is_up(self, up: bool) -> None:
         LOGIN_SERVICE_UP.labels(self.community_id).set(up)

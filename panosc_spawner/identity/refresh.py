@@ -18,7 +18,7 @@ from panosc_spawner.identity.authenticator import PanoscAuthenticator
 from panosc_spawner.identity.context import LoginContext
 from panosc_spawner.identity.logins import ProvenLogin
 from panosc_spawner.identity.person import Person
-from panosc_spawner.identity.refusals import LoginRefused
+from panosc_spawner.identity.refusals import LoginRefused, ProviderRefused
 from panosc_spawner.identity.renewal import Ending, Renewal
 from panosc_spawner.metrics import LOGIN_RENEWALS
 
@@ -107,8 +107,9 @@ class Renewals:
             return Renewal(ending=Ending.OTHER_IDENTITY)
         if refused.code != "provider-refused":
             return Renewal(ending=Ending.NOT_ALLOWED)
-        if 0 < self._hub.context.logins.rotating(login.id) <= self._hub.outage_grace:
-            # The answer to our last try was lost, with the token in it. The provider refuses the spent one: not the person.
+        if isinstance(refused, ProviderRefused) and 0 < refused.after_loss <= self._hub.outage_grace:
+            # The answer to our last try was lost, with the new token in it. The spent one is refused: not the person.
+            self._hub.context.logins.end(login.id, Ending.NO_LOGIN)
             return Renewal(ending=Ending.NO_LOGIN)
         return Renewal(ending=Ending.REFUSED)
 

@@ -8,8 +8,9 @@ from tornado import web
 class LoginRefused(web.HTTPError):
     """A login that is refused. ``code`` is for the audit log and the metrics, and holds nothing of the login."""
 
-    def __init__(self, code: str, words: str, status: int = 403) -> None:
+    def __init__(self, code: str, words: str, status: int = 403, *, identity: str = "") -> None:
         self.code = code
+        self.identity = identity  # of whom, where that was proven
         super().__init__(status, words)
 
     @property
@@ -19,18 +20,27 @@ class LoginRefused(web.HTTPError):
 
 
 class ProviderDown(LoginRefused):
-    """The login service did not answer, or not as one: says nothing about the person."""
+    """The login service did not answer, or not as one: says nothing about the person.
 
-    def __init__(self, title: str) -> None:
+    ``lost``: it may have got the request and acted on it, and only the answer did not arrive.
+    """
+
+    def __init__(self, title: str, *, lost: bool = False) -> None:
+        self.lost = lost
         words = f"{title} does not answer right now, so nobody can be logged in. Try again in a few minutes."
         super().__init__("provider-down", words, 503)
 
 
 class ProviderRefused(LoginRefused):
-    """The login service refused a token or a code: the person has to log in again."""
+    """The login service refused a token or a code: the person has to log in again.
+
+    ``error`` is the code of RFC 6749, for deciding and never shown. ``after_loss``: so many seconds ago the answer to another
+    exchange of the same token was lost, so the provider may refuse it for being spent; 0: none was.
+    """
 
     def __init__(self, title: str, error: str = "") -> None:
-        self.error = error  # the code of RFC 6749, for deciding; never shown
+        self.error = error
+        self.after_loss = 0.0
         words = f"{title} did not confirm your login; it may have taken too long. Please log in again."
         super().__init__("provider-refused", words)
 

@@ -269,6 +269,16 @@ class Running:
         file = self.folder / "site" / "ended.txt"
         return file.read_text().splitlines() if file.exists() else []
 
+    def wait_for_ended(self, name, number=1):
+        """The kinds of ends that the hooks were told of for a user, once there are as many."""
+        end = time.monotonic() + 10
+        while time.monotonic() < end:
+            kinds = [line.split()[1] for line in self.ended() if line.startswith(f"{name} ")]
+            if len(kinds) >= number:
+                return kinds
+            time.sleep(0.05)
+        pytest.fail(f"{name}: only {kinds}\n{self.log('hub')[-3000:]}")
+
     def metric(self, line):
         """A metric's value; 0 if it was never set."""
         text = httpx.get(f"{self.hub}/hub/metrics", trust_env=False).text

@@ -6,10 +6,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from login_support import User, logged_in_state, make_hub
 from provider_support import Scripted, serving
-from token_support import ISSUER
+from token_support import ISSUER, id_claims, sign
 
 from panosc_spawner.identity.community import Community
+from panosc_spawner.identity.logins import ProvenLogin
 from panosc_spawner.identity.person import Person
+from panosc_spawner.identity.renewal import Ending
 from panosc_spawner.identity.username import username_for
 
 NAMESPACE = "urn:geant:eduteams.org:service:umbrellaid.org"
@@ -165,3 +167,173 @@ async def test_a_login_of_an_older_version_ends(provider, state):
 async def test_a_login_at_another_issuer_ends(provider):
     provider.userinfo = (200, CLAIMS)
     assert await make(provider.url).refresh_user(user(issuer="https://old.example")) is False
+
+
+# -- how a login ends ------------------------------------------------------------------------------------------------------
+
+
+def fresh_tokens(**claims):
+    """The answer of a token endpoint at a refresh, with an ID token."""
+    return (200, NEW_TOKENS[1] | {"id_token": sign(id_claims(**claims))})
+
+
+ENDINGS = [
+    # case, userinfo, token endpoint, settings, changes of the stored login, ending (None: goes on; "renewed": a new model)
+    ("still there", (200, CLAIMS), None, {}, {}, "renewed"),
+    ("with an ID token", [NO, (200, CLAIMS)], fresh_tokens(), {}, {}, "renewed"),
+    ("with one without a nonce", [NO, (200, CLAIMS)], fresh_tokens(nonce=None), {}, {}, "renewed"),
+    ("the tokens are refused", NO, (400, {"error": "invalid_grant"}), {}, {}, Ending.REFUSED),
+    ("userinfo of another subject", (200, CLAIMS | {"sub": "y"}), None, {}, {}, Ending.OTHER_IDENTITY),
+    ("userinfo of no subject", (200, {"voperson_id": ADA}), None, {}, {}, Ending.OTHER_IDENTITY),
+    (
+        "another identifier",
+        (200, CLAIMS | {"voperson_id": "e@umbrellaid.example"}),
+        None,
+        {},
+        {},
+        Ending.OTHER_IDENTITY,
+    ),
+    ("an ID token of another subject", [NO, (200, CLAIMS)], fresh_tokens(sub="y"), {}, {}, Ending.OTHER_IDENTITY),
+    ("an ID token of another login", [NO, (200, CLAIMS)], fresh_tokens(nonce="m"), {}, {}, Ending.OTHER_IDENTITY),
+    (
+        "an ID token that cannot be verified",
+        [NO, (200, CLAIMS)],
+        fresh_tokens(iss="https://evil.example"),
+        {},
+        {},
+        None,
+    ),
+    ("an ID token that is too old", [NO, (200, CLAIMS)], fresh_tokens(exp=1, iat=0), {}, {}, None),
+    ("the group was lost", (200, CLAIMS | {"eduperson_entitlement": []}), None, {}, {}, Ending.NOT_ALLOWED),
+    ("the assurance was lost", (200, CLAIMS), None, {"assurance": ["https://x.example/a"]}, {}, Ending.NOT_ALLOWED),
+    ("no identifier", (200, {"sub": "x"}), None, {}, {}, Ending.NOT_ALLOWED),
+    ("the community is gone", (200, CLAIMS), None, {}, {"from_community": "old"}, Ending.NOT_ALLOWED),
+    ("down", DOWN, None, {}, {}, None),
+    ("down for too long", DOWN, None, {"outage_grace": 60.0}, {}, Ending.OUTAGE),
+    ("logged in for too long", (200, CLAIMS), None, {}, {"since": timedelta(hours=13)}, Ending.TOO_OLD),
+    ("too long, and the provider is down", DOWN, None, {}, {"since": timedelta(hours=13)}, Ending.TOO_OLD),
+    ("no login is stored", (200, CLAIMS), None, {}, {"login": {"id": ""}}, Ending.NO_LOGIN),
+]
+
+
+@pytest.mark.parametrize(
+    ("case", "userinfo", "token", "settings", "changes", "ending"), ENDINGS, ids=[c[0] for c in ENDINGS]
+)
+async def test_each_end_has_its_name(provider, case, userinfo, token, settings, changes, ending):
+    provider.userinfo, provider.token = userinfo, token or provider.token
+    hub = make(provider.url, **({"required_entitlement": GROUP} | settings))
+    gone = changes.get("from_community")
+    ada = user(**({} if gone else changes))
+    if gone:
+        ada.state["person"]["community"] = gone
+    renewal = await hub.renew(ada)
+    if ending == "renewed":
+        assert renewal.model is not None
+        person = Person.from_state(renewal.model["auth_state"]["person"])
+        assert person.logged_in_at == Person.from_state(ada.state["person"]).logged_in_at
+    else:
+        assert (renewal.model, renewal.ending, renewal.kept) == (None, ending, ending is None)
+        assert Person.from_state(ada.state["person"]).seen_at < datetime.now(UTC) - timedelta(minutes=9)
+
+
+@pytest.mark.parametrize("ending", [Ending.REFUSED, Ending.OTHER_IDENTITY, Ending.TOO_OLD])
+async def test_a_login_that_ended_for_good_is_not_asked_about_again(provider, ending):
+    hub = make(provider.url)
+    login = ProvenLogin("login-1", "x")
+    hub.context.logins.begin(login, ISSUER, username_for(ISSUER, ADA))
+    provider.userinfo = {Ending.REFUSED: NO, Ending.OTHER_IDENTITY: (200, CLAIMS | {"sub": "y"})}.get(ending, DOWN)
+    provider.token = (400, {"error": "invalid_grant"})
+    ada = user(**({"since": timedelta(days=1)} if ending is Ending.TOO_OLD else {}))
+    assert (await hub.renew(ada)).ending is ending
+    asked = len(provider.asked)
+    provider.userinfo = (200, CLAIMS)
+    ada.state = logged_in()  # even if the stored state were younger again
+    assert (await hub.renew(ada)).ending is ending
+    assert len(provider.asked) == asked
+    ada.state = logged_in(login={"id": "login-2"})  # a new login
+    assert (await hub.renew(ada)).model
+
+
+async def test_a_right_that_comes_back_counts_again(provider):
+    hub = make(provider.url, required_entitlement=GROUP)
+    ada = user()
+    provider.userinfo = (200, CLAIMS | {"eduperson_entitlement": []})
+    assert (await hub.renew(ada)).ending is Ending.NOT_ALLOWED
+    provider.userinfo = (200, CLAIMS)
+    assert (await hub.renew(ada)).model
+
+
+async def test_a_refusal_after_a_lost_answer_ends_no_servers(provider):
+    """The provider rotated the token, but the hub was killed or the answer was lost: the old one is refused, not the person."""
+    hub = make(provider.url)
+    hub.context.logins.begin(ProvenLogin("login-1", "x"), ISSUER, username_for(ISSUER, ADA))
+    provider.userinfo, provider.token = NO, "hang"
+    ada = user()
+    assert (await hub.renew(ada)).kept
+    provider.token = (400, {"error": "invalid_grant"})
+    again = make_hub(COMMUNITY, provider.url, context=hub.context)  # a hub that was started anew
+    for _ in range(3):  # and that stays so
+        ending = (await again.renew(ada)).ending
+        assert ending is Ending.NO_LOGIN
+        assert not ending.ends_servers
+
+
+async def test_a_refusal_long_after_a_lost_answer_is_one(provider):
+    hub = make(provider.url, outage_grace=0.5)
+    hub.context.logins.begin(ProvenLogin("login-1", "x"), ISSUER, username_for(ISSUER, ADA))
+    hub.context.logins.rotate("login-1", begins=True)
+    await asyncio.sleep(0.6)
+    provider.userinfo, provider.token = NO, (400, {"error": "invalid_grant"})
+    assert (await hub.renew(user())).ending is Ending.REFUSED
+
+
+@pytest.mark.parametrize("answer", [(503, "maintenance"), (500, ""), (401, {"error": "invalid_client"}), (429, "")])
+async def test_a_refusal_after_an_answer_of_a_provider_that_is_down_is_one(provider, answer):
+    """It said that it did nothing, so the token was not spent: nobody who was suspended meanwhile keeps their servers."""
+    hub = make(provider.url)
+    hub.context.logins.begin(ProvenLogin("login-1", "x"), ISSUER, username_for(ISSUER, ADA))
+    provider.userinfo, provider.token = NO, answer
+    assert (await hub.renew(user())).kept
+    provider.token = (400, {"error": "invalid_grant"})
+    assert (await hub.renew(user())).ending is Ending.REFUSED
+
+
+async def test_an_answer_that_came_clears_the_mark(provider):
+    hub = make(provider.url)
+    hub.context.logins.begin(ProvenLogin("login-1", "x"), ISSUER, username_for(ISSUER, ADA))
+    provider.userinfo, provider.token = [NO, (200, CLAIMS)], NEW_TOKENS
+    assert (await hub.renew(user())).model
+    assert hub.context.logins.rotating("login-1") == 0
+
+
+async def test_an_unlinked_identity_is_somebody_else(provider):
+    provider.userinfo = (200, CLAIMS)
+    hub = make(provider.url)
+    ada = User(logged_in(username="p-aaaaaaaaaaaaaaaaaaaa"), "p-aaaaaaaaaaaaaaaaaaaa")  # was linked to this account
+    assert (await hub.renew(ada)).ending is Ending.OTHER_IDENTITY
+
+
+async def test_requests_tell_of_an_end_and_the_watcher_does_not_twice(provider):
+    told = []
+
+    async def hook(name, ending, details):
+        told.append((name, ending))
+
+    provider.userinfo, provider.token = NO, (400, {"error": "invalid_grant"})
+    hub = make(provider.url)
+    hub.ended_hooks.append(hook)
+    assert (await hub.renew(user())).ending is Ending.REFUSED
+    assert told == []
+    assert await hub.refresh_user(user()) is False
+    assert told == [(username_for(ISSUER, ADA), Ending.REFUSED)]
+
+
+async def test_a_renewed_login_needs_not_be_asked_about_at_the_next_request(provider):
+    provider.userinfo = (200, CLAIMS)
+    ada = user()
+    await make(provider.url).renew(ada)
+    assert ada._auth_refreshed > 0
+    provider.userinfo = NO
+    other = user()
+    await make(provider.url).renew(other)
+    assert not hasattr(other, "_auth_refreshed")
