@@ -109,7 +109,7 @@ class Endings:
 
 
 def end_sessions(db: Any, row: Any, keep: set[int]) -> None:
-    """Drop everything by which somebody could act as this user: cookies, tokens, codes that could become one, the role admin.
+    """Drop everything by which somebody could act as this user: cookies, tokens, codes that could become one, further roles.
 
     Args:
         db: the hub's session.
@@ -122,7 +122,15 @@ def end_sessions(db: Any, row: Any, keep: set[int]) -> None:
     for code in db.query(orm.OAuthCode).filter_by(user_id=row.id):
         db.delete(code)
     row.cookie_id = orm.new_token()
-    if row.admin:
+    for role in [role for role in row.roles if role.name != "user"]:
+        row.roles.remove(role)
+    row.admin = False
+    db.commit()
+
+
+def withdraw_admin(db: Any) -> None:
+    """Take JupyterHub's role admin from everybody whom an older version of this hub gave it."""
+    for row in db.query(orm.User).filter(orm.User.admin.is_(True)):
         row.admin = False
         roles.assign_default_roles(db, entity=row)
     db.commit()

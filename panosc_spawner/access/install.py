@@ -10,7 +10,7 @@ from typing import Any
 
 from panosc_spawner.access.broker import HubTokens
 from panosc_spawner.access.changes import GrantChanges
-from panosc_spawner.access.endings import Endings
+from panosc_spawner.access.endings import Endings, withdraw_admin
 from panosc_spawner.access.hands import Hands
 from panosc_spawner.access.logins import LoginWatch
 from panosc_spawner.access.revocation import Revoker
@@ -73,6 +73,7 @@ class Access:
         self._authenticator.made = app.authenticator
         self._tokens.open(app, app.authenticator)
         withdraw_all_shares(app.db)
+        withdraw_admin(app.db)
         stopper = Stopper(Hands(app))
         endings = Endings(self._context, stopper, self._tokens.forget)
         self._ended_hooks.append(endings.ended_hook)

@@ -117,7 +117,7 @@ class LoginWatch:
         new = _person(model.get("auth_state") or {})
         stored = await user.get_auth_state() or {}
         same = new and person and _timeless(model["auth_state"]) == _timeless(stored)
-        if not same or bool(model.get("admin")) != bool(user.admin) or self._now() - person.seen_at > self._kept:  # type: ignore[union-attr]
+        if not same or user.admin or self._now() - person.seen_at > self._kept:  # type: ignore[union-attr]
             await self._hands.keep_login(user, model)
         return self._with_links(new)
 

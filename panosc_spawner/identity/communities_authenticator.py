@@ -26,6 +26,7 @@ from panosc_spawner.identity.person import Person
 from panosc_spawner.identity.refresh import Renewals
 from panosc_spawner.identity.refusals import LoginRefused
 from panosc_spawner.identity.renewal import Renewal
+from panosc_spawner.identity.roles import ADMINISTRATOR_ROLE
 
 __all__ = ["CommunitiesAuthenticator"]
 
@@ -107,6 +108,14 @@ class CommunitiesAuthenticator(Authenticator):
     @default("refresh_pre_spawn")
     def _refresh_pre_spawn_default(self) -> bool:
         return True
+
+    @default("manage_roles")
+    def _manage_roles_default(self) -> bool:
+        return True
+
+    async def load_managed_roles(self) -> list[dict[str, Any]]:
+        """The roles that logins give. Called by JupyterHub when it starts."""
+        return [ADMINISTRATOR_ROLE.copy()]
 
     @default("any_allow_config")
     def _any_allow_config_default(self) -> bool:

@@ -15,12 +15,13 @@ HUB: dict[str, Any] = {
     "auth_refresh_strict": True,
     "refresh_pre_spawn": True,
     "manage_groups": False,
-    "manage_roles": False,
+    "manage_roles": True,
     "auto_login": False,
 }
 """Of any authenticator of JupyterHub."""
 
 COMMUNITY: dict[str, Any] = HUB | {
+    "manage_roles": False,
     "allowed_groups": set(),
     "allowed_scopes": [],
     "admin_groups": set(),
