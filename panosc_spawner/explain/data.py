@@ -81,7 +81,7 @@ def _one(question: Question, mount: Mount) -> tuple[Link, Path | None]:
     if real is None:
         words = f"There are no {mount.area} data; a server is started without them."
         return Link(Step.PATH, State.OK, words, subject=subject, details=f"{mount.source} does not exist"), None
-    return Link(Step.PATH, State.OK, "There.", subject=subject, details=str(real)), real
+    return Link(Step.PATH, State.OK, "They are there.", subject=subject, details=str(real)), real
 
 
 def _missing(mount: Mount, subject: str) -> Link:
@@ -163,7 +163,7 @@ async def permission_links(question: Question, account: Account, found: Found) -
 
 def _permission(mount: Mount, real: Path, account: Account, tried: Permission, as_hub: bool) -> Link:
     subject, details = _subject(mount), f"{real}: {tried.facts}" if tried.facts else str(real)
-    who = "the hub's own account" if as_hub else f"{account.name} ({account.uid}:{account.gid})"
+    who = "The hub’s own account" if as_hub else f"{account.name} ({account.uid}:{account.gid})"
     notes = []
     if len(account.gids) > NFS_GROUP_LIMIT and is_nfs(real):
         notes.append(
@@ -181,7 +181,7 @@ def _permission(mount: Mount, real: Path, account: Account, tried: Permission, a
         return Link(
             Step.PERMISSION,
             State.BROKEN,
-            f"{who[0].upper()}{who[1:]} may not {tried.reason} the {mount.area} data: the file system refuses it.",
+            f"{who} may not {tried.reason} the {mount.area} data: the file system refuses it.",
             subject=subject,
             remedy="The groups or the permissions of the directory must be put right.",
             who=(Helper.OPERATOR, Helper.USER_OFFICE),
@@ -192,7 +192,9 @@ def _permission(mount: Mount, real: Path, account: Account, tried: Permission, a
     able = "read and write" if tried.writable else "read"
     if not mount.read_only and not tried.writable:
         notes.append("By the hub they could be written, too; the file system refuses it.")
-    return Link(Step.PERMISSION, State.OK, f"{who} may {able}.", subject=subject, details=details, notes=tuple(notes))
+    return Link(
+        Step.PERMISSION, State.OK, f"{who} may {able} them.", subject=subject, details=details, notes=tuple(notes)
+    )
 
 
 def mount_link(question: Question, person: Person, grant: Grant, account: Account, found: Found, now: datetime) -> Link:

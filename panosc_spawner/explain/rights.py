@@ -19,6 +19,7 @@ from panosc_spawner.identity.person import Person
 from panosc_spawner.identity.person_keys import NoKey, person_key
 from panosc_spawner.launch.model import Mount, Reason, Refusal
 from panosc_spawner.launch.plan import granted_mounts, live_grants
+from panosc_spawner.launch.roles import ROLE_WORDS
 from panosc_spawner.launch.selection import parse_ref
 from panosc_spawner.proposals.credentials import NO_LOGIN
 from panosc_spawner.proposals.model import Grant, SourceOutcome
@@ -208,9 +209,8 @@ def _grant_link(
 def _granted(grant: Grant, facility: Facility, now: datetime) -> Link:
     ends = f", until {grant.ends_at:%d %B %Y, %H:%M %Z}" if grant.ends_at else ""
     seen = format_duration(now - grant.seen_at)
-    words = f"{grant.role.value.replace('-', ' ')} of {grant.ref.id} ({facility.short_name}){ends}."
-    why = f"{grant.source}: {grant.evidence}, seen {seen} ago."
-    return Link(Step.GRANT, State.OK, f"{words[0].upper()}{words[1:]} {why}")
+    words = f"{ROLE_WORDS[grant.role]} of {grant.ref.id} ({facility.short_name}){ends}."
+    return Link(Step.GRANT, State.OK, f"{words} {grant.source}: {grant.evidence}, seen {seen} ago.")
 
 
 def _refused(refusal: Refusal | list[Grant], who: tuple[Helper, ...]) -> Link:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from tornado import web
@@ -50,6 +50,31 @@ class LinkView:
     notes: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class StepView:
+    """The links of one step, and how they are together: as the worst of them."""
+
+    title: str
+    state: str
+    state_words: str
+    links: tuple[LinkView, ...]
+
+
+_WORST_FIRST = ("broken", "unknown", "ok")
+
+
+def step_views(links: Iterable[Link]) -> list[StepView]:
+    """The chain, step by step."""
+    steps: dict[Step, list[LinkView]] = {}
+    for link in links:
+        steps.setdefault(link.step, []).append(link_view(link))
+    worst = {step: min(views, key=lambda view: _WORST_FIRST.index(view.state)) for step, views in steps.items()}
+    return [
+        StepView(STEP_WORDS[step], worst[step].state, worst[step].state_words, tuple(views))
+        for step, views in steps.items()
+    ]
+
+
 def link_view(link: Link) -> LinkView:
     """What the person may read of a link: never its details."""
     mends = link.state is State.BROKEN
@@ -88,7 +113,7 @@ class ExplainHandler(PageHandler):
         site = self.pages.context.site
         typed = self.get_query_argument("proposal", "")[:MAX_TYPED].strip()
         served = {key: site.facilities[key] for key in site.config.hub.facilities}
-        found = candidates(typed, served) if typed else []
+        found = await self._meant(candidates(typed, served)) if typed else []
         chain, meant = None, found if len(found) > 1 else []
         if typed and not meant:
             chain = await explain(await self._question(found[0] if found else typed))
@@ -97,11 +122,19 @@ class ExplainHandler(PageHandler):
             typed=typed,
             meant=meant,
             chain=chain,
-            links=[link_view(link) for link in chain.links] if chain else [],
+            steps=step_views(chain.links) if chain else [],
             broken=link_view(chain.broken) if chain and chain.broken else None,
             facilities={key: facility.short_name for key, facility in site.facilities.items()},
             served=list(served.values()),
         )
+
+    async def _meant(self, found: list[str]) -> list[str]:
+        """Where several facilities write proposals so, the one that is known to be the person's own."""
+        if len(found) < 2:
+            return found
+        report = await self.report(await self.person())
+        own = {str(grant.ref) for grant in report.grants}
+        return [ref for ref in found if ref in own] or found
 
     async def _question(self, proposal: str) -> Question:
         context = self.pages.context

@@ -13,7 +13,8 @@ from itertools import islice
 
 from panosc_spawner.audit import Entry, Event
 from panosc_spawner.facilities.model import Role
-from panosc_spawner.pages.words import ROLE_WORDS, count
+from panosc_spawner.launch.roles import ROLE_WORDS
+from panosc_spawner.pages.words import count
 
 MOST = 300
 """Lines of each kind that a page shows; there may be more."""

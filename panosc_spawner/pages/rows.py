@@ -19,7 +19,8 @@ from typing import NamedTuple
 from panosc_spawner.facilities.ids import ProposalRef
 from panosc_spawner.facilities.model import Role
 from panosc_spawner.facilities.site import Site
-from panosc_spawner.pages.words import ROLE_WORDS, date_range, day, last_day
+from panosc_spawner.launch.roles import ROLE_WORDS
+from panosc_spawner.pages.words import date_range, day, last_day
 from panosc_spawner.proposals.model import Grant
 
 PAGE = 100

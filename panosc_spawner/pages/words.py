@@ -5,18 +5,8 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, NamedTuple
 
-from panosc_spawner.facilities.model import Role
 from panosc_spawner.facilities.units import format_duration
 from panosc_spawner.proposals.model import SourceOutcome
-
-ROLE_WORDS = {
-    Role.PI: "Main proposer",
-    Role.MEMBER: "Team member",
-    Role.LOCAL_CONTACT: "Local contact",
-    Role.INSTRUMENT_SCIENTIST: "Instrument scientist",
-    Role.STAFF: "Facility staff",
-    Role.PUBLIC: "Open data",
-}
 
 
 class ErrorWords(NamedTuple):

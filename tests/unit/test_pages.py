@@ -16,6 +16,7 @@ from panosc_spawner.facilities.model import Environment, Facility, Paths, Role, 
 from panosc_spawner.facilities.site import Limits, Site, SiteFile
 from panosc_spawner.facilities.units import ByteSize
 from panosc_spawner.launch.model import Reason, Refusal, Selection
+from panosc_spawner.launch.roles import ROLE_WORDS
 from panosc_spawner.pages import words
 from panosc_spawner.pages.assets import Assets, facility_styles, luminance, text_on
 from panosc_spawner.pages.choose import cards, options_from, resource_form
@@ -141,7 +142,7 @@ class TestWords:
         assert "OAuth" not in said.text
 
     def test_every_role_has_words(self) -> None:
-        assert set(words.ROLE_WORDS) == set(Role)
+        assert set(ROLE_WORDS) == set(Role)
 
 
 class TestRows:
