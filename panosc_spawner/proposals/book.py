@@ -16,7 +16,7 @@ from panosc_spawner.errors import PersonalSourceError, SourceError
 from panosc_spawner.facilities.ids import ProposalRef
 from panosc_spawner.facilities.model import Role
 from panosc_spawner.facilities.site import Site
-from panosc_spawner.identity.person import Person
+from panosc_spawner.identity.person import Identity, Person
 from panosc_spawner.metrics import SOURCE_ANSWERS, SOURCE_SECONDS, SOURCE_UP
 from panosc_spawner.proposals.breaker import Breaker, State
 from panosc_spawner.proposals.credentials import NoTokens, TokenBroker
@@ -76,7 +76,7 @@ class GrantBook:
         self._counts = tuple(_facilities_that_count(source, site) for source in self.sources)
         self.on_answer: OnAnswer | None = None
         self._now = now
-        self._answers: OrderedDict[tuple[str, str], dict[int, _Answer]] = OrderedDict()
+        self._answers: OrderedDict[tuple[Identity, ...], dict[int, _Answer]] = OrderedDict()
         self._asking: dict[tuple[Any, ...], asyncio.Task[_Reply]] = {}
 
     @property
@@ -118,7 +118,7 @@ class GrantBook:
 
     async def _ask_once(self, at: int, person: Person) -> _Reply:
         """Ask a source; whoever asks the same at the same time gets the same answer."""
-        question = (at, person.issuer, person.subject, person.seen_at)
+        question = (at, person.identities, person.seen_at)
         task = self._asking.get(question)
         if task is None:
             task = self._asking[question] = asyncio.create_task(self._ask(at, person))
@@ -192,10 +192,11 @@ class GrantBook:
             log.exception("Telling of an answer of %s failed", source)
 
     def _known(self, at: int, person: Person) -> _Answer | None:
-        return self._answers.get((person.issuer, person.subject), {}).get(at)
+        # By all their identities: what was answered before one was linked or unlinked is about somebody else.
+        return self._answers.get(person.identities, {}).get(at)
 
     def _remember(self, at: int, person: Person, answer: _Answer) -> None:
-        key = (person.issuer, person.subject)
+        key = person.identities
         self._answers.setdefault(key, {})[at] = answer
         self._answers.move_to_end(key)
         while len(self._answers) > MAX_PEOPLE:

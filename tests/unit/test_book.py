@@ -13,7 +13,7 @@ from panosc_spawner.facilities.login_rules import Login
 from panosc_spawner.facilities.model import Role
 from panosc_spawner.facilities.site import Hub, Site, SiteFile
 from panosc_spawner.facilities.source_rules import FileSource
-from panosc_spawner.identity.person import Person
+from panosc_spawner.identity.person import Identity, Person
 from panosc_spawner.proposals import book as book_module
 from panosc_spawner.proposals.book import GrantBook
 from panosc_spawner.proposals.model import Grant, Proposal, Visit
@@ -236,3 +236,17 @@ async def test_memory_is_bounded(make, monkeypatch):
         await book.report(replace(ADA, subject=f"{n}@x"))
     assert len(book._answers) == 10
     assert not book._asking
+
+
+async def test_what_was_answered_before_an_identity_was_linked_or_unlinked_is_about_somebody_else(make, clock):
+    source = Source("office", [grant()])
+    book = make(source)
+    both = replace(ADA, linked=(Identity("https://other.example", "0f3a@other"),))
+    hour = timedelta(hours=1)
+    await book.report(ADA, hour)
+    source.answer = [grant(), grant(ref=ProposalRef("ill", "8-04-923"))]
+    assert len((await book.report(both, hour)).grants) == 2, "asked anew, for both"
+    source.answer = SourceError("office", "down")
+    report = await book.report(replace(ADA, linked=()), timedelta())
+    assert [g.ref for g in report.grants] == [REF], "what the unlinked one brought is not shown any more, either"
+    assert not any(g.confirmed for g in report.grants)
