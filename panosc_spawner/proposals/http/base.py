@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import UTC, date, datetime
+from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 from pydantic import SecretStr
@@ -19,6 +21,8 @@ from panosc_spawner.proposals.credentials import TokenBroker
 from panosc_spawner.proposals.http.client import HttpClient
 from panosc_spawner.proposals.http.fields import day_of
 from panosc_spawner.proposals.http.grants import Desk
+
+T = TypeVar("T")
 
 
 class HttpProposals:
@@ -76,3 +80,20 @@ def role_named(word: str, roles: Mapping[str, Role]) -> Role:
 def listed_as(word: str, role: Role) -> str:
     """Evidence in words, with the catalogue's own word for the role."""
     return f"listed as {word}" if word.strip() else f"listed as {role.value.replace('-', ' ')}"
+
+
+async def all_of(asked: Iterable[Callable[[], Awaitable[T]]], at_a_time: int) -> list[T]:
+    """The results of all, a few at a time. The first failure is raised, and nothing of the others goes on."""
+    turns = asyncio.Semaphore(at_a_time)
+
+    async def in_turn(ask: Callable[[], Awaitable[T]]) -> T:
+        async with turns:
+            return await ask()
+
+    tasks = [asyncio.ensure_future(in_turn(ask)) for ask in asked]
+    try:
+        return list(await asyncio.gather(*tasks))
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

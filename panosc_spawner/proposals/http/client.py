@@ -31,6 +31,7 @@ from panosc_spawner.errors import ConfigurationError, PersonalSourceError, Sourc
 from panosc_spawner.facilities.http_source_rules import HttpSource
 from panosc_spawner.facilities.units import format_size
 from panosc_spawner.proposals.http.json_answer import NotAnAnswer, parse
+from panosc_spawner.proposals.http.lanes import Lanes
 
 MAX_CONNECTIONS = 8
 MAX_URL = 16_000
@@ -89,8 +90,7 @@ class HttpClient:
         self.source = rule.name
         self._rule = rule
         self._tls = _trusted(rule, folder)
-        self._client: httpx.AsyncClient | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._lanes = Lanes(self._one_connection, MAX_CONNECTIONS)
 
     async def get(
         self,
@@ -131,9 +131,7 @@ class HttpClient:
 
     async def aclose(self) -> None:
         """Close its connections. It opens new ones when it is used again."""
-        client, self._client = self._client, None
-        if client is not None and self._loop is asyncio.get_running_loop():
-            await client.aclose()
+        await self._lanes.aclose()
 
     async def _ask(
         self,
@@ -145,7 +143,9 @@ class HttpClient:
         personal: bool,
     ) -> Any:
         url = self._address(path, query)
-        plain = {"Accept": "application/json", "Accept-Encoding": "identity", **_opened(headers or {})}
+        plain: dict[str, str] = {"Accept": "application/json", "Accept-Encoding": "identity", **_opened(headers or {})}
+        if not all(value.isascii() and value.isprintable() for value in plain.values()):
+            self._fail("a credential for it is not plain text")  # httpcore would write it into its log
         wait = self._rule.timeout.total_seconds()
         try:
             async with asyncio.timeout(wait):
@@ -164,19 +164,20 @@ class HttpClient:
     async def _exchange(
         self, method: str, url: str, headers: Mapping[str, str], content: bytes | None
     ) -> tuple[int, str, bytes]:
-        try:
-            return await self._exchange_once(method, url, headers, content)
-        except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError):
-            # The service may just have closed a connection that was kept open. Asking again changes nothing there.
-            if method != "GET":
-                raise
-            return await self._exchange_once(method, url, headers, content)
+        async with self._lanes.one() as client:
+            try:
+                return await self._exchange_once(client, method, url, headers, content)
+            except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError):
+                # The service may just have closed a connection that was kept open. Asking again changes nothing there.
+                if method != "GET":
+                    raise
+                return await self._exchange_once(client, method, url, headers, content)
 
     async def _exchange_once(
-        self, method: str, url: str, headers: Mapping[str, str], content: bytes | None
+        self, client: httpx.AsyncClient, method: str, url: str, headers: Mapping[str, str], content: bytes | None
     ) -> tuple[int, str, bytes]:
-        request = self._connected().build_request(method, url, headers=headers, content=content)
-        answer = await self._connected().send(request, stream=True, follow_redirects=False)
+        request = client.build_request(method, url, headers=headers, content=content)
+        answer = await client.send(request, stream=True, follow_redirects=False)
         try:
             limit = self._rule.max_answer if answer.status_code < 300 else _ERROR_BODY
             if answer.headers.get("Content-Encoding", "identity").lower() not in {"", "identity"}:
@@ -231,24 +232,21 @@ class HttpClient:
             self._fail("the question is too long for it")
         return url
 
-    def _connected(self) -> httpx.AsyncClient:
-        loop = asyncio.get_running_loop()
-        if self._client is None or self._loop is not loop:
-            loopback = self._rule.url.startswith("http://")
-            self._client = httpx.AsyncClient(
-                verify=self._tls,
-                trust_env=False,
-                proxy=self._rule.proxy if self._rule.proxy and not loopback else None,
-                follow_redirects=False,
-                cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
-                timeout=httpx.Timeout(
-                    self._rule.timeout.total_seconds(), connect=self._rule.connect_timeout.total_seconds()
-                ),
-                limits=httpx.Limits(max_connections=MAX_CONNECTIONS, keepalive_expiry=3.0),
-                headers={"User-Agent": "panosc-hub"},
-            )
-            self._loop = loop
-        return self._client
+    def _one_connection(self) -> httpx.AsyncClient:
+        wait = (
+            0.9 * self._rule.timeout.total_seconds()
+        )  # a little less than for the whole: httpx then tells what was slow
+        on_loopback = self._rule.url.startswith("http://")
+        return httpx.AsyncClient(
+            verify=self._tls,
+            trust_env=False,
+            proxy=self._rule.proxy if self._rule.proxy and not on_loopback else None,
+            follow_redirects=False,
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+            timeout=httpx.Timeout(wait, connect=min(self._rule.connect_timeout.total_seconds(), wait)),
+            limits=httpx.Limits(max_connections=1, keepalive_expiry=3.0),
+            headers={"User-Agent": "panosc-hub"},
+        )
 
     def _fail(self, reason: str) -> NoReturn:
         raise SourceError(self.source, reason)
@@ -296,7 +294,7 @@ def _where(location: str) -> str:
 
 def _in_words(error: Exception, rule: HttpSource) -> str:
     if isinstance(error, httpx.ConnectTimeout):
-        return f"no connection within {rule.connect_timeout.total_seconds():g} s"
+        return "no connection in time (it is down, or a firewall is between)"
     if isinstance(error, httpx.TimeoutException):
         return f"no answer within {rule.timeout.total_seconds():g} s"
     if isinstance(error, httpx.ProxyError):
@@ -307,7 +305,7 @@ def _in_words(error: Exception, rule: HttpSource) -> str:
             return "its certificate is not trusted (expired, for another name, or of an unknown authority: ca_file)"
         if "ame or service not known" in text or "name resolution" in text or "nodename" in text:
             return "its host name is not known"
-        return "no connection (it is down, or a firewall is between)"
+        return "no connection (it is down)"
     if isinstance(error, httpx.RemoteProtocolError | httpx.ReadError | httpx.WriteError | httpx.CloseError):
         return "it broke the connection off, or does not speak HTTP"
     return f"it could not be asked ({type(error).__name__})"

@@ -14,11 +14,11 @@ is public and has the person among its members, where who asks makes no differen
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from pydantic import Field, SecretStr
@@ -29,7 +29,7 @@ from panosc_spawner.facilities.site import Site
 from panosc_spawner.identity.person import Person
 from panosc_spawner.identity.person_keys import NoKey
 from panosc_spawner.proposals.credentials import TokenBroker
-from panosc_spawner.proposals.http.base import HttpProposals, listed_as, role_named
+from panosc_spawner.proposals.http.base import HttpProposals, all_of, listed_as, role_named
 from panosc_spawner.proposals.http.fields import Exact, Flag, Item, Moment, Text, read_list
 from panosc_spawner.proposals.http.grants import Entry
 from panosc_spawner.proposals.http.recent import Recent
@@ -93,8 +93,7 @@ class IllProposals(HttpProposals):
         found = await self._embargoed(token)
         if number:
             found += await self._public(number)
-        turns = asyncio.Semaphore(AT_A_TIME)
-        entries = await asyncio.gather(*(self._entries(one, number, token, turns) for one in found))
+        entries = await all_of((partial(self._entries, one, number, token) for one in found), AT_A_TIME)
         return self.desk.grants((entry for of_one in entries for entry in of_one), seen_at)
 
     async def check(self) -> str:
@@ -148,9 +147,7 @@ class IllProposals(HttpProposals):
             raise SourceError(self.name, "its answer is not as expected: a document is there twice")
         return documents
 
-    async def _entries(
-        self, document: _Document, number: str, token: SecretStr, turns: asyncio.Semaphore
-    ) -> list[Entry]:
+    async def _entries(self, document: _Document, number: str, token: SecretStr) -> list[Entry]:
         match = self._pid.fullmatch(document.pid)
         if match is None:
             return []
@@ -160,7 +157,7 @@ class IllProposals(HttpProposals):
         else:
             role = role_named(word, self._rule.roles)
             evidence = listed_as(word, role)
-        visits: list[Visit | None] = [*await self._visits(document, match["id"], token, turns)] or [None]
+        visits: list[Visit | None] = [*await self._visits(document, match["id"], token)] or [None]
         return [Entry(match["id"], role, evidence, document.title, visit) for visit in visits]
 
     def _role_words(self, document: _Document, number: str) -> str | None:
@@ -169,19 +166,18 @@ class IllProposals(HttpProposals):
         order = list(type(self._rule.unlisted))
         return min(words, key=lambda word: order.index(role_named(word, self._rule.roles)), default=None)
 
-    async def _visits(self, document: _Document, proposal: str, token: SecretStr, turns: asyncio.Semaphore) -> _Visits:
+    async def _visits(self, document: _Document, proposal: str, token: SecretStr) -> _Visits:
         """Where its data lie, from the paths of its files: the cycle is nowhere else.
 
         Whoever asks, the place is the same, so it is kept; but only for documents that this person's own answer held.
         """
 
         async def ask() -> _Visits:
-            async with turns:
-                files = {"relation": "datasets", "scope": {"include": [{"relation": "files"}]}}
-                query = _filter({"pid": document.pid}, include=[files])
-                answer = await self.client.get(
-                    "documents", query={"filter": query}, headers=_credentials(token), personal=True
-                )
+            files = {"relation": "datasets", "scope": {"include": [{"relation": "files"}]}}
+            query = _filter({"pid": document.pid}, include=[files])
+            answer = await self.client.get(
+                "documents", query={"filter": query}, headers=_credentials(token), personal=True
+            )
             found = read_list(_Document, answer, self.name, 1)
             if [one.pid for one in found] != [document.pid]:
                 raise SourceError(self.name, "it did not show a proposal again that it had just listed")

@@ -67,17 +67,15 @@ def _real(text: str) -> float:
 
 def _bounded(value: Any) -> None:
     level, count = [value], 0
-    for _ in range(MAX_DEPTH + 1):
+    for _ in range(MAX_DEPTH):
         inner: list[Any] = []
         for item in level:
-            if isinstance(item, dict):
-                inner.extend(item.values())
-            elif isinstance(item, list):
-                inner.extend(item)
-        count += len(inner)
+            if isinstance(item, dict | list):
+                count += len(item)
+                inner.extend(item.values() if isinstance(item, dict) else item)
         if count > MAX_VALUES:
             raise NotAnAnswer(f"more than {MAX_VALUES} values")
-        if not inner:
+        level = [item for item in inner if isinstance(item, dict | list)]
+        if not level:
             return
-        level = inner
     raise NotAnAnswer(f"nested more than {MAX_DEPTH} levels deep")

@@ -16,6 +16,7 @@ import asyncio
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from pydantic import Field, SecretStr
@@ -27,7 +28,7 @@ from panosc_spawner.facilities.model import Role
 from panosc_spawner.facilities.site import Site
 from panosc_spawner.identity.person import Person
 from panosc_spawner.identity.person_keys import NoKey
-from panosc_spawner.proposals.http.base import HttpProposals
+from panosc_spawner.proposals.http.base import HttpProposals, all_of
 from panosc_spawner.proposals.http.client import HttpStatusError
 from panosc_spawner.proposals.http.fields import Exact, Item, Moment, Number, Text, read, read_list
 from panosc_spawner.proposals.http.grants import Entry
@@ -48,7 +49,7 @@ class _Token(Item):
 
 
 class _Membership(Item):
-    proposal_number: Number | None = None
+    proposal_number: Number | None  # must be there; null for what has no number yet
 
 
 class _Cycle(Item):
@@ -94,7 +95,7 @@ class MyMdcProposals(HttpProposals):
             raise PersonalSourceError(self.name, "your number there is not a number, so it is not asked for")
         seen_at = datetime.now(UTC)
         numbers = await self._numbers(user)
-        found = await self._each(numbers)
+        found = await all_of((partial(self._proposal, number) for number in numbers), AT_A_TIME)
         return self.desk.grants((self._entry(proposal, visit, user) for proposal, visit in found), seen_at)
 
     async def describe(self, refs: Iterable[ProposalRef]) -> Mapping[ProposalRef, Proposal]:
@@ -142,20 +143,6 @@ class MyMdcProposals(HttpProposals):
             if len(found) > limit:
                 break
         raise SourceError(self.name, f"it lists more than {limit} proposals (max_items)")
-
-    async def _each(self, numbers: Sequence[int]) -> list[tuple[_Proposal, Visit]]:
-        turns = asyncio.Semaphore(AT_A_TIME)
-
-        async def one(number: int) -> tuple[_Proposal, Visit]:
-            async with turns:
-                return await self._proposal(number)
-
-        tasks = [asyncio.ensure_future(one(number)) for number in numbers]
-        try:
-            return list(await asyncio.gather(*tasks))
-        finally:
-            for task in tasks:  # the first failure is the answer; the others need not be asked
-                task.cancel()
 
     async def _proposal(self, number: int) -> tuple[_Proposal, Visit]:
         return await self._proposals.get(number, lambda: self._look_up(number))
