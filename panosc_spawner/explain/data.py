@@ -11,9 +11,9 @@ from panosc_spawner.errors import IdError
 from panosc_spawner.explain.model import Helper, Link, Question, State, Step
 from panosc_spawner.explain.permission import Permission, is_nfs, try_directory
 from panosc_spawner.facilities.ids import ProposalRef
-from panosc_spawner.facilities.model import AccountRule
 from panosc_spawner.identity.accounts import resolve_account
 from panosc_spawner.identity.person import Account, NoAccount, Person
+from panosc_spawner.identity.person_keys import claims_in
 from panosc_spawner.launch.accounts import NFS_GROUP_LIMIT, server_account
 from panosc_spawner.launch.model import LaunchPlan, Mount, Reason, Refusal, Selection
 from panosc_spawner.launch.plan import granted_mounts, plan
@@ -127,11 +127,17 @@ async def account_link(question: Question, person: Person, ref: ProposalRef) -> 
         rule = site.account_rule(facility)
         if rule is None:
             accounts[facility] = NoAccount("the site has no account mapping for it")
-        elif not question.from_login and _needs_claims(rule):
+        elif not question.from_login and any(claims_in(rule)):
             words = "The account comes from a claim of the login, and no login is at hand."
             return Link(Step.ACCOUNT, State.UNKNOWN, words), None
         else:
-            accounts[facility] = await resolve_account(rule, person)
+            accounts[facility] = await resolve_account(rule, person, site)
+    if down := next(
+        (account for account in accounts.values() if isinstance(account, NoAccount) and account.failed), None
+    ):
+        words, remedy = f"It could not be looked up: {down.reason}.", "Try again in a few minutes."
+        who = (Helper.OPERATOR,)
+        return Link(Step.ACCOUNT, State.BROKEN, words, remedy=remedy, who=who, code="directory-down"), None
     found = server_account(dict.fromkeys(facilities), accounts, site)
     if isinstance(found, Refusal):
         who = _WHOSE_FAULT.get(found.reason, (Helper.OPERATOR,))
@@ -143,10 +149,6 @@ async def account_link(question: Question, person: Person, ref: ProposalRef) -> 
     words = f"{account.name} (user {account.uid}, group {account.gid}{groups})."
     details = f"groups {' '.join(map(str, account.gids))}" if account.gids else ""
     return Link(Step.ACCOUNT, State.OK, words, notes=warnings, details=details), account
-
-
-def _needs_claims(rule: AccountRule) -> bool:
-    return rule.kind == "claim" or (rule.kind == "nss" and not rule.table)
 
 
 async def permission_links(question: Question, account: Account, found: Found) -> list[Link]:

@@ -14,9 +14,10 @@ from panosc_spawner.facilities.ids import ProposalRef
 from panosc_spawner.facilities.model import Facility
 from panosc_spawner.facilities.person_keys import PersonKey
 from panosc_spawner.facilities.site import Site
+from panosc_spawner.facilities.source_rules import EntitlementSource, SourceRule
 from panosc_spawner.facilities.units import format_duration
 from panosc_spawner.identity.person import Person
-from panosc_spawner.identity.person_keys import NoKey, person_key
+from panosc_spawner.identity.person_keys import NoKey, claims_in, person_key
 from panosc_spawner.launch.model import Mount, Reason, Refusal
 from panosc_spawner.launch.plan import granted_mounts, live_grants
 from panosc_spawner.launch.roles import ROLE_WORDS
@@ -82,7 +83,7 @@ async def rights(question: Question, person: Person, ref: ProposalRef, now: date
     links = []
     for source in speaking:
         if source in counting:
-            links.append(await _counting(source, outcomes[source.name], person, ref, grant, site, now))
+            links.append(await _counting(question, source, outcomes[source.name], person, ref, grant, now))
         else:
             links.append(await _not_counting(source, person, ref, grant, facility, site))
     if not counting:
@@ -104,15 +105,18 @@ def _nobody(facility: Facility) -> Link:
 
 
 async def _counting(
+    question: Question,
     source: ProposalSource,
     outcome: SourceOutcome,
     person: Person,
     ref: ProposalRef,
     grant: Grant | None,
-    site: Site,
     now: datetime,
 ) -> Link:
-    name, good = source.name, grant is not None and grant.confirmed
+    name, good, site = source.name, grant is not None and grant.confirmed, question.site
+    if not question.from_login and _reads_the_login(name, site):
+        words = "It goes by what the login says, and no login is at hand."
+        return Link(Step.SOURCE, State.UNKNOWN, words, subject=name)
     key = await _key(source, person, site)
     if isinstance(key, NoKey) and not key.failed:
         return Link(
@@ -178,10 +182,18 @@ async def _not_counting(
     return Link(Step.SOURCE, State.OK, words, subject=source.name)
 
 
+def _rule(name: str, site: Site) -> SourceRule | None:
+    return next((rule for rule in site.config.sources if rule.name == name), None)
+
+
+def _reads_the_login(name: str, site: Site) -> bool:
+    rule = _rule(name, site)
+    return rule is not None and (isinstance(rule, EntitlementSource) or any(claims_in(rule)))
+
+
 async def _key(source: ProposalSource, person: Person, site: Site) -> str | NoKey | None:
     """Whom the source knows them as; None if its rule does not say by what it knows people."""
-    rule = next((rule for rule in site.config.sources if rule.name == source.name), None)
-    by: PersonKey | None = getattr(rule, "person", None)
+    by: PersonKey | None = getattr(_rule(source.name, site), "person", None)
     return await person_key(by, person, site) if by is not None else None
 
 

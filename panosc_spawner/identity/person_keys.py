@@ -19,7 +19,9 @@ from weakref import WeakKeyDictionary
 import sqlalchemy
 from pydantic import BaseModel
 
-from panosc_spawner.facilities.model import ClaimAccount, NssAccount
+from panosc_spawner.facilities.account_rules import ClaimAccount, NssAccount
+from panosc_spawner.facilities.database_rules import Database
+from panosc_spawner.facilities.directory_rules import LdapServer
 from panosc_spawner.facilities.person_keys import ClaimKey, LdapKey, PersonKey, SqlKey, SubjectKey, TableKey
 from panosc_spawner.facilities.site import Site
 from panosc_spawner.facilities.watched_file import UnusableFileError, WatchedFile
@@ -98,22 +100,45 @@ def comes_from(issuer: str, person: Person, site: Site) -> bool:
 def claims_needed(site: Site) -> frozenset[str]:
     """The claims that account rules and person keys of this site read; no others need to be kept."""
     rules = [site.account_rule(facility) for facility in site.facilities]
-    return frozenset(claim for model in (*rules, *site.config.sources) if model for claim in _claims_in(model))
+    return frozenset(claim for model in (*rules, *site.config.sources) if model for claim in claims_in(model))
 
 
-def _claims_in(model: BaseModel) -> Iterator[str]:
-    match model:
-        case ClaimKey():
-            yield model.claim
-        case NssAccount() if not model.table and model.person is None:
-            yield model.claim
-        case ClaimAccount():
-            yield from filter(None, (model.uid, model.gid, model.name, model.gids))
+def open_lookups(site: Site) -> None:
+    """Make ready the databases and directories that people and accounts are looked up in, without asking them.
+
+    Raises:
+        ConfigurationError: if a password or a certificate cannot be read, or a driver is not installed: now, and not when
+            the first person starts a server.
+    """
+    rules = [site.account_rule(facility) for facility in site.facilities]
+    for model in (*rules, *site.config.sources):
+        for one in _models_in(model) if model else ():
+            if isinstance(one, Database):
+                database_of(one, site.folder)
+            elif isinstance(one, LdapServer):
+                directory_of(one, site.folder)
+
+
+def claims_in(model: BaseModel) -> Iterator[str]:
+    """The claims of a login that a rule of a source or an account, or any table within it, reads."""
+    for one in _models_in(model):
+        match one:
+            case ClaimKey():
+                yield one.claim
+            case NssAccount() if not one.table and one.person is None:
+                yield one.claim
+            case ClaimAccount():
+                yield from filter(None, (one.uid, one.gid, one.name, one.gids))
+
+
+def _models_in(model: BaseModel) -> Iterator[BaseModel]:
+    """A table and all tables within it."""
+    yield model
     for name in type(model).model_fields:
         inner = getattr(model, name)
         for one in inner if isinstance(inner, tuple) else (inner,):
             if isinstance(one, BaseModel):
-                yield from _claims_in(one)
+                yield from _models_in(one)
 
 
 def claim_text(value: Any) -> str:

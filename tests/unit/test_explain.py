@@ -317,6 +317,12 @@ def the_machine_does_not_know_the_account(case: Case) -> None:
     case.person = person(claims={"uid": "nobody-knows-me"})
 
 
+@fault(Step.ACCOUNT, "directory-down", Helper.OPERATOR)
+def the_directory_of_accounts_is_down(case: Case) -> None:
+    case.words.account = 'kind = "nss"\nperson = { by = "table", path = "accounts.csv" }'
+    case.words.files = {"accounts.csv": "this is no table\n"}
+
+
 @fault(Step.ACCOUNT, "system-account", Helper.OPERATOR)
 def the_account_of_the_system(case: Case) -> None:
     case.words.account = case.words.account.replace("4001", "33")
@@ -500,6 +506,18 @@ def test_running_servers(case: Case) -> None:
 def test_linked_identities_are_named(case: Case) -> None:
     case.person = person(linked=(Identity(ISSUER, SUBJECT), Identity("https://other.example", "a1@other.example")))
     assert "Linked to it: a1@other.example (https://other.example)." in as_text(case.explained(), width=200)
+
+
+def test_without_a_login_what_goes_by_it_is_not_known(case: Case) -> None:
+    case.words.sources = (
+        '[[sources]]\ntype = "entitlements"\nfacility = "demo"\nissuer = "https://login.example"\n'
+        'namespace = "urn:geant:login.example"\ngroup = ["proposals"]'
+    )
+    case.proposal, case.more = "demo/demo-002", {"from_login": False}
+    found = case.explained()
+    assert found.broken is None, as_text(found)
+    assert [link.state for link in found.links if link.step is Step.SOURCE] == [State.OK, State.UNKNOWN]
+    assert not found.opens
 
 
 def test_without_a_login_the_rest_is_tried(case: Case) -> None:
