@@ -1,26 +1,19 @@
-"""Who people are on the file system, and which proposals they have."""
+"""Which proposals people have."""
 
 from __future__ import annotations
 
 import asyncio
-import shutil
 from collections.abc import Iterator
 
 from panosc_spawner.check.finding import Finding, error, ok, warning
 from panosc_spawner.errors import ConfigurationError, SourceError
-from panosc_spawner.facilities.model import AccountRule, NssAccount, SharedAccount, TableAccount
+from panosc_spawner.facilities.model import Access, Facility, Role
 from panosc_spawner.facilities.site import Site
+from panosc_spawner.facilities.source_rules import FileSource
+from panosc_spawner.facilities.table_source_rules import LdapSource, SqlSource
 from panosc_spawner.proposals.http.base import HttpProposals
 from panosc_spawner.proposals.make import sources_of
 from panosc_spawner.proposals.source import ProposalSource
-
-
-def check_accounts(site: Site) -> Iterator[Finding]:
-    """How a person's uid and gid are found, for each facility."""
-    for facility in site.facilities:
-        rule = site.account_rule(facility)
-        if rule is not None:
-            yield _account(f"{facility} accounts", rule, demo=site.config.hub.demo)
 
 
 def check_sources(site: Site) -> Iterator[Finding]:
@@ -34,23 +27,35 @@ def check_sources(site: Site) -> Iterator[Finding]:
     yield from asyncio.run(_ask_all(sources, wait))
 
 
-def _account(subject: str, rule: AccountRule, demo: bool) -> Finding:
-    if isinstance(rule, NssAccount):
-        if shutil.which("getent") is None:
-            return error(
-                subject, "getent is not installed", "install it (Debian: libc-bin), or choose another account.kind"
+def check_source_rules(site: Site) -> Iterator[Finding]:
+    """What is allowed, and will not do what it looks like."""
+    limit = site.config.access.source_timeout
+    for source in site.config.sources:
+        subject = f"source {source.name}"
+        if isinstance(source, SqlSource) and source.database.statement_timeout >= limit:
+            yield warning(
+                subject,
+                "a slow question is given up by the hub before the database gives it up",
+                "set its statement_timeout below access.source_timeout",
             )
-        return ok(subject, f"getent, for {'names of a table' if rule.table else f'the claim {rule.claim!r}'}")
-    if isinstance(rule, TableAccount):
-        if not rule.people:
-            return warning(subject, "the table is empty: nobody has an account", "add [account.people.<identity>]")
-        return ok(subject, f"a table of {len(rule.people)}")
-    if isinstance(rule, SharedAccount):
-        words = f"everybody runs as {rule.name} ({rule.uid}:{rule.gid})"
-        if demo:
-            return ok(subject, words)
-        return warning(subject, f"{words}: the file system cannot tell people apart", "for courses and demos only")
-    return ok(subject, f"the claims {rule.uid!r} and {rule.gid!r}")
+        if isinstance(source, LdapSource) and source.server.timeout * len(source.server.urls) > limit:
+            yield warning(
+                subject,
+                "when the first server hangs, the hub stops waiting before the next one is asked",
+                "set its server.timeout so that all servers fit into access.source_timeout",
+            )
+        if isinstance(source, FileSource | SqlSource) and source.open_data:
+            for key in source.facilities if isinstance(source, FileSource) else (source.facility,):
+                if key in site.facilities and not _shows_anything(site.facilities[key]):
+                    yield warning(
+                        subject,
+                        f"open_data is set, but no area of {key} gives the role 'public' anything",
+                        f'write public = "ro" in areas.<area>.access of facilities/{key}.toml',
+                    )
+
+
+def _shows_anything(facility: Facility) -> bool:
+    return any(rule.access_for(Role.PUBLIC) is not Access.NONE for rule in facility.areas.values())
 
 
 async def _ask_all(sources: tuple[ProposalSource, ...], wait: float) -> list[Finding]:

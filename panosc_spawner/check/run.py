@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
+from panosc_spawner.check.accounts import check_accounts, check_person_keys
 from panosc_spawner.check.addresses import check_addresses
 from panosc_spawner.check.engines import check_docker, check_local
 from panosc_spawner.check.files import check_client_secret, check_facility_paths, check_home, check_state_dir
 from panosc_spawner.check.finding import Finding, error, ok, warning
 from panosc_spawner.check.login import check_login
-from panosc_spawner.check.people import check_accounts, check_sources
+from panosc_spawner.check.people import check_source_rules, check_sources
 from panosc_spawner.facilities.load import examine_site
 from panosc_spawner.facilities.site import Site
 
@@ -21,6 +22,8 @@ _CHECKS: tuple[Callable[[Site], Iterable[Finding]], ...] = (
     check_facility_paths,
     check_home,
     check_accounts,
+    check_person_keys,
+    check_source_rules,
     check_sources,
     check_login,
     check_docker,

@@ -16,6 +16,7 @@ from panosc_spawner.facilities.http_source_rules import (
 from panosc_spawner.facilities.site import Site
 from panosc_spawner.facilities.source_rules import EntitlementSource, FileSource, SourceRule
 from panosc_spawner.facilities.table_source_rules import GroupsSource, LdapSource, SqlSource
+from panosc_spawner.identity.person_keys import open_lookups
 from panosc_spawner.proposals.credentials import NoTokens, TokenBroker
 from panosc_spawner.proposals.entitlement_source import EntitlementProposals
 from panosc_spawner.proposals.file_source import FileProposals
@@ -42,6 +43,7 @@ def sources_of(site: Site, broker: TokenBroker = _NO_TOKENS) -> tuple[ProposalSo
     Raises:
         ConfigurationError: if a file with a source's credentials cannot be used.
     """
+    open_lookups(site)
     made: dict[str, ProposalSource] = {}
     for rule in site.config.sources:
         made[rule.name] = _source(rule, site, broker, made)
