@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,17 +38,15 @@ class Keyring:
 
     def __init__(self, algorithm: str = "RS256") -> None:
         self.algorithm = algorithm
-        self._made = 0
         self.keys: list[Key] = [self._new()]  # the newest first
 
     def _new(self) -> Key:
-        self._made += 1
         private = (
             ec.generate_private_key(ec.SECP256R1())
             if self.algorithm == "ES256"
             else rsa.generate_private_key(public_exponent=65537, key_size=2048)
         )
-        return Key(f"demo-{self._made}", private)
+        return Key(secrets.token_urlsafe(12), private)  # after a restart, the same name must not be another key
 
     def roll_over(self, *, withdraw: bool = False) -> str:
         """Sign with a new key from now on; returns its name.
