@@ -21,6 +21,7 @@ import httpx
 from benchmarks.hubs import BIN, ROOT, Session, free_ports
 
 from demo_process import Service, stop  # isort: skip - beneath deploy/demo, which benchmarks.hubs put on the path
+from provider_state import secret_of  # isort: skip
 
 DEMO = ROOT / "deploy" / "demo"
 SCOPE = "demo.panosc.example"
@@ -38,6 +39,7 @@ bind_url = "http://127.0.0.1:{public}"
 port = {hub}
 proxy_api_port = {proxy_api}
 state_dir = "{state}"
+metrics_token_file = "{metrics_token}"
 
 [login]
 community = "demo"
@@ -74,10 +76,6 @@ from pathlib import Path
 from panosc_spawner.hub import configure
 c = get_config()
 configure(c, Path(os.environ["PANOSC_SITE"]))
-monitor = {{"name": "prometheus", "api_token": "{monitor}"}}
-c.JupyterHub.services = [*c.JupyterHub.services, monitor]
-role = {{"name": "prometheus", "services": ["prometheus"], "scopes": ["read:metrics"]}}
-c.JupyterHub.load_roles = [*c.JupyterHub.load_roles, role]
 {extra}
 """
 
@@ -95,7 +93,8 @@ class Stack:
         provider_options: further options of the login service's command.
         issuer: address under which the login service is known, where something stands before it.
         config: further lines of the hub's configuration.
-        prefix: of the hub's command, for example to run it with another clock.
+        authorities: certificates by which the login service is known, where it has TLS.
+        hub_environment: further variables of the hub.
     """
 
     folder: Path
@@ -106,7 +105,7 @@ class Stack:
     provider_options: Sequence[str | Path] = ()
     issuer: str = ""
     config: str = ""
-    prefix: Sequence[str] = ()
+    authorities: Path | None = None
     hub_environment: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -116,7 +115,8 @@ class Stack:
         self.provider_url = f"http://127.0.0.1:{self.provider_port}"
         self.issuer = self.issuer or self.provider_url
         self.hub_id = f"access-{secrets.token_hex(3)}"
-        self.monitor_token = secrets.token_hex(16)
+        self.metrics_token = self.folder / "metrics-token"
+        secret_of(self.metrics_token)
         self.site = self.folder / "site"
         self.state = self.folder / "state"
         self.personas = self.folder / "personas.toml"
@@ -174,6 +174,7 @@ class Stack:
             "state": self.state,
             "issuer": self.issuer,
             "secret": self.secret,
+            "metrics_token": self.metrics_token,
             "admin": self.identity(self.people[0]),
             "folder": self.folder,
             "account": self._account(),
@@ -182,7 +183,7 @@ class Stack:
         }
         (self.site / "site.toml").write_text(SITE.format(**values))
         self.grant({})
-        (self.folder / "jupyterhub_config.py").write_text(CONFIG.format(extra=self.config, monitor=self.monitor_token))
+        (self.folder / "jupyterhub_config.py").write_text(CONFIG.format(extra=self.config))
 
     def _account(self) -> str:
         if len(self.people) > 20:
@@ -222,11 +223,11 @@ class Stack:
             "PATH": f"{BIN}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
             "PANOSC_SITE": str(self.site),
             "PYTHONPATH": str(ROOT),
+            **({"SSL_CERT_FILE": str(self.authorities)} if self.authorities else {}),
             **self.hub_environment,
         }
         config = self.folder / "jupyterhub_config.py"
-        command = [*self.prefix, sys.executable, "-m", "jupyterhub", "-f", config]
-        self.hub.start(command, env, self.folder)
+        self.hub.start([sys.executable, "-m", "jupyterhub", "-f", config], env, self.folder)
         self._until(f"{self.url}/hub/health", self.hub, answers=(200,), seconds=seconds)
 
     def _until(self, url: str, service: Service, *, answers: tuple[int, ...], seconds: float = 60) -> None:
@@ -271,7 +272,7 @@ class Stack:
 
     def session(self, person: str) -> Session:
         """Log in as somebody."""
-        self.sessions.append(Session(self.url, person))
+        self.sessions.append(Session(self.url, person, self.authorities))
         return self.sessions[-1]
 
     def ask_provider(self, what: str, value: str = "") -> httpx.Response:
@@ -283,7 +284,7 @@ class Stack:
 
     def metrics(self) -> str:
         """The hub's metrics, as Prometheus reads them."""
-        bearer = {"Authorization": f"Bearer {self.monitor_token}"}
+        bearer = {"Authorization": f"Bearer {self.metrics_token.read_text().strip()}"}
         return httpx.get(f"{self.url}/hub/metrics", headers=bearer, trust_env=False, timeout=10).text
 
     def audit(self) -> list[dict[str, object]]:

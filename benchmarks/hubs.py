@@ -6,6 +6,7 @@ import ipaddress
 import os
 import re
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -46,11 +47,15 @@ c.DockerSpawner.http_timeout = 60
 
 
 class Session:
-    """Somebody who is logged in at a hub, and starts and stops servers through its API, as the pages do."""
+    """Somebody who is logged in at a hub, and starts and stops servers through its API, as the pages do.
 
-    def __init__(self, hub_url: str, log_in_with: str) -> None:
+    ``authorities`` is a file of certificates by which the login service is known, instead of the machine's.
+    """
+
+    def __init__(self, hub_url: str, log_in_with: str, authorities: Path | None = None) -> None:
         self.hub = hub_url
-        self.http = httpx.Client(follow_redirects=True, timeout=120, trust_env=False)
+        verify = ssl.create_default_context(cafile=authorities) if authorities else True
+        self.http = httpx.Client(follow_redirects=True, timeout=120, trust_env=False, verify=verify)
         self.user = _log_in(self.http, hub_url, log_in_with)
 
     def close(self) -> None:
