@@ -4,14 +4,19 @@ import asyncio
 import os
 import pwd
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from panosc_spawner.facilities.login_rules import Login
 from panosc_spawner.facilities.model import AccountRow, ClaimAccount, NssAccount, SharedAccount, TableAccount
+from panosc_spawner.facilities.person_keys import ClaimKey, TableKey
+from panosc_spawner.facilities.site import Hub, Site, SiteFile
+from panosc_spawner.facilities.source_rules import FileSource
 from panosc_spawner.identity import accounts
 from panosc_spawner.identity.accounts import resolve_account
-from panosc_spawner.identity.person import Account, NoAccount, Person
+from panosc_spawner.identity.person import Account, Identity, NoAccount, Person
 
 
 def person(**claims):
@@ -134,8 +139,80 @@ async def test_what_the_machine_says_is_read_strictly(tools, getent, id_, expect
 async def test_a_directory_that_hangs_is_given_up_and_left_behind_by_no_process(tools):
     tools("exec sleep 30")
     start = time.perf_counter()
-    account = await resolve_account(NssAccount(kind="nss"), person(preferred_username="ada"), timeout=timedelta(seconds=0.2))
+    account = await resolve_account(
+        NssAccount(kind="nss"), person(preferred_username="ada"), timeout=timedelta(seconds=0.2)
+    )
     assert time.perf_counter() - start < 5
     assert isinstance(account, NoAccount)
     assert "did not answer" in account.reason
     await asyncio.sleep(0)
+
+
+class TestSeveralLogins:
+    """Accounts come from the login that the rule is about; another one's claims and names are somebody else's."""
+
+    FIRST, SECOND = "https://first.example", "https://second.example"
+
+    @pytest.fixture
+    def site(self, tmp_path):
+        config = SiteFile(
+            hub=Hub(id="t", facilities=("esrf",)),
+            login=Login(
+                community="demo",
+                issuer=self.FIRST,
+                client_id="hub",
+                also=(Login(community="other", issuer=self.SECOND, client_id="hub"),),
+            ),
+            sources=(FileSource(type="file", path="x.toml"),),
+        )
+        return Site(tmp_path, config, {})
+
+    def someone(self, issuer, subject="ada@x", linked=(), **claims):
+        return replace(person(**claims), issuer=issuer, subject=subject, linked=linked)
+
+    @pytest.mark.parametrize(
+        "rule",
+        [
+            ClaimAccount(kind="claim"),
+            NssAccount(kind="nss", claim="account"),
+            NssAccount(kind="nss", person=ClaimKey(by="claim", claim="account")),
+        ],
+    )
+    async def test_claims_of_the_other_login_name_no_account(self, site, rule):
+        claims = {"uidNumber": 5000, "gidNumber": 5000, "account": "root"}
+        mine = await resolve_account(rule, self.someone(self.FIRST, **claims), site)
+        assert isinstance(mine, Account)
+        others = await resolve_account(rule, self.someone(self.SECOND, **claims), site)
+        assert isinstance(others, NoAccount)
+        assert "another login" in others.reason
+
+    @pytest.mark.parametrize("kind", ["table", "nss"])
+    async def test_tables_are_about_one_logins_identities(self, site, kind):
+        rule = (
+            TableAccount(kind="table", people={"ada@x": AccountRow(name="root", uid=5000, gid=5000)})
+            if kind == "table"
+            else NssAccount(kind="nss", table={"ada@x": "root"})
+        )
+        assert isinstance(await resolve_account(rule, self.someone(self.FIRST), site), Account)
+        assert isinstance(await resolve_account(rule, self.someone(self.SECOND), site), NoAccount)
+        linked = self.someone(self.SECOND, "other@y", linked=(Identity(self.FIRST, "ada@x"),))
+        assert isinstance(await resolve_account(rule, linked, site), Account)
+
+    async def test_two_identities_with_two_accounts_are_none(self, site):
+        rows = {name: AccountRow(name="a", uid=uid, gid=100) for name, uid in (("ada@x", 5000), ("ada2@x", 5001))}
+        both = self.someone(self.FIRST, linked=(Identity(self.FIRST, "ada2@x"),))
+        found = await resolve_account(TableAccount(kind="table", people=rows), both, site)
+        assert found == NoAccount("your linked identities have more than one account there")
+
+    async def test_a_list_that_cannot_be_read_is_not_a_person_without_account(self, site):
+        rule = NssAccount(kind="nss", person=TableKey(by="table", path="accounts.csv"))
+        found = await resolve_account(rule, self.someone(self.FIRST), site)
+        assert isinstance(found, NoAccount)
+        assert found.failed
+        (site.folder / "accounts.csv").write_text("person,key\nada@x,root\n")
+        assert isinstance(await resolve_account(rule, self.someone(self.FIRST), site), Account)
+        assert isinstance(await resolve_account(rule, self.someone(self.FIRST, "ben@x"), site), NoAccount)
+
+    def test_one_way_to_find_a_name(self):
+        with pytest.raises(ValueError, match="instead of claim and table"):
+            NssAccount(kind="nss", claim="account", person=TableKey(by="table", path="x"))
