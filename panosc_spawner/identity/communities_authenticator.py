@@ -26,7 +26,7 @@ from panosc_spawner.identity.person import Person
 from panosc_spawner.identity.refresh import Renewals
 from panosc_spawner.identity.refusals import LoginRefused
 from panosc_spawner.identity.renewal import Renewal
-from panosc_spawner.identity.roles import ADMINISTRATOR_ROLE
+from panosc_spawner.identity.roles import roles_of
 
 __all__ = ["CommunitiesAuthenticator"]
 
@@ -113,9 +113,13 @@ class CommunitiesAuthenticator(Authenticator):
     def _manage_roles_default(self) -> bool:
         return True
 
+    @default("reset_managed_roles_on_startup")
+    def _reset_managed_roles_on_startup_default(self) -> bool:
+        return True  # without it, JupyterHub 6.1.1 does not start again once somebody was given a role (a KeyError)
+
     async def load_managed_roles(self) -> list[dict[str, Any]]:
-        """The roles that logins give. Called by JupyterHub when it starts."""
-        return [ADMINISTRATOR_ROLE.copy()]
+        """The roles that logins give; who has them stays as it is until their next request. Called by JupyterHub when it starts."""
+        return roles_of(admin=True)
 
     @default("any_allow_config")
     def _any_allow_config_default(self) -> bool:
