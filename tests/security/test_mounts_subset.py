@@ -35,7 +35,7 @@ from panosc_spawner.facilities.model import Role
 from panosc_spawner.launch.model import LaunchPlan
 from panosc_spawner.proposals.model import Visit
 
-FAST, SLOW = 1_000, 100_000
+FAST, SLOW = 2_500, 100_000
 PARTS = 8  # each a process's, so that all cores take part
 
 ID31 = Visit("ID31", date(2026, 3, 4))
@@ -132,7 +132,9 @@ CHANGED = [
 ]
 _claims = st.lists(st.sampled_from([*[*GOOD] * 30, *BAD * 8, *CHANGED, None, 7]), max_size=4)
 _answers = st.lists(_rights, max_size=4) | st.lists(_rights, min_size=2, max_size=4) | st.sampled_from(Failure)
-_laters = st.sampled_from([timedelta(seconds=30), timedelta(minutes=4), timedelta(minutes=20), timedelta(hours=5)])
+_laters = st.sampled_from(
+    [*[timedelta(seconds=30)] * 3, timedelta(minutes=4), timedelta(minutes=20), timedelta(hours=5)]
+)
 moments = st.builds(Moment, st.tuples(*[_answers] * SCRIPTED), _claims, _laters, st.sampled_from([True, True, False]))
 WRITTEN = [f"{ref.facility}/{ref.id}" for ref in REFS]
 ODD = [
