@@ -12,6 +12,7 @@ from tornado import web
 from tornado.httputil import url_concat
 
 from panosc_spawner.audit import Event
+from panosc_spawner.errors import PeopleError
 from panosc_spawner.identity import linking
 from panosc_spawner.identity.attempts import LIFETIME, MAX_OPEN, Attempt, attempt_cookies, cookie_name
 from panosc_spawner.identity.authenticator import PanoscAuthenticator
@@ -163,6 +164,12 @@ class CallbackHandler(BaseHandler):
         except LoginRefused as refused:
             self._refused(refused.code, refused.identity)
             raise
+        except PeopleError as error:
+            self.log.error("The book of people cannot be used: %s", error)
+            self._refused("people")
+            raise LoginRefused(
+                "people", "This hub cannot look up who you are right now. Try again later.", 503
+            ) from error
         except web.HTTPError as error:  # JupyterHub's, for who is blocked
             self._refused(f"http-{error.status_code}")
             raise

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from jupyterhub import orm
 from jupyterhub.handlers.login import LogoutHandler as HubLogoutHandler
 from jupyterhub.utils import url_path_join
 from tornado.httputil import url_concat
@@ -36,6 +37,9 @@ class LogoutHandler(HubLogoutHandler):
         user = self.current_user
         if user is None:
             return
+        # JupyterHub only asks the browser to forget its cookie; a copy of it would still be good, for two weeks.
+        user.orm_user.cookie_id = orm.new_token()
+        self.db.commit()
         state = await user.get_auth_state() or {}
         try:
             person, login = Person.from_state(state["person"]), ProvenLogin.from_state(state["login"])

@@ -50,6 +50,20 @@ def test_who_logs_out_is_logged_out_at_the_login_service_too(running, browser):
     assert running.ended() == []  # the provider's report of it ends nobody's servers
 
 
+def test_no_cookie_of_before_is_good_any_more(running, browser):
+    running.choose(browser, "marie")
+    kept = dict(browser.cookies)
+    with running.browser() as second:
+        running.choose(second, "marie")
+        browser.get(f"{running.hub}/hub/logout", follow_redirects=False)
+        with running.browser() as copy:
+            for name, value in kept.items():
+                copy.cookies.set(name, value)
+            assert copy.get(f"{running.hub}/hub/api/user").status_code == 403
+            assert is_out(running, copy)
+        assert is_out(running, second)
+
+
 def test_a_logout_reported_by_the_provider_ends_the_login(running, browser):
     who = running.choose(browser, "lars").json()
     with running.browser() as marie:
@@ -91,6 +105,7 @@ def test_all_sessions_of_somebody_end_the_newest_and_the_older_ones(running, bro
         assert who["login"]["sid"] != first["login"]["sid"]
         running.ask_provider("logout", "emil")
         assert sorted(running.wait_for_ended(who["name"], 2)) == ["logged-out", "no-login"]
+        time.sleep(1.2)  # auth_refresh_age
         assert is_out(running, newer)
     assert is_out(running, browser)
 
