@@ -37,11 +37,11 @@ def proposal_link(question: Question) -> tuple[Link, ProposalRef | None]:
         ref = parse_ref(question.proposal.strip(), site)
     except IdError as error:
         facility = question.proposal.partition("/")[0].strip()
-        code = "not-an-id" if facility in site.facilities else "unknown-facility"
+        code = "not-an-id" if facility in site.facilities or "/" not in question.proposal else "unknown-facility"
         return Link(
             Step.PROPOSAL,
             State.BROKEN,
-            f"{error}.",
+            f"{error}." if "/" in question.proposal else _no_number(question.proposal.strip(), site),
             remedy="Write it as on the facility's own pages, with the facility before it.",
             who=(Helper.PERSON,),
             code=code,
@@ -60,6 +60,12 @@ def proposal_link(question: Question) -> tuple[Link, ProposalRef | None]:
     written = "" if str(ref) == question.proposal.strip() else f" (written {question.proposal.strip()[:80]!r})"
     words = f"{ref.id} is how {facility_model.short_name} writes a proposal{written}."
     return Link(Step.PROPOSAL, State.OK, words), ref
+
+
+def _no_number(text: str, site: Site) -> str:
+    served = [site.facilities[key] for key in site.config.hub.facilities]
+    looks = ", ".join(f"{one.short_name}: {one.proposals.examples[0]}" for one in served if one.proposals)
+    return f"{text[:60]!r} is no number of a proposal here (one looks like this: {looks})."
 
 
 @dataclass(frozen=True)

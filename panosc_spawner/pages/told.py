@@ -40,11 +40,7 @@ def outage_views(
 def _meaning(outage: Outage, seen_at: datetime, grace: timedelta, now: datetime) -> str:
     if outage.kind == "login":
         ends = seen_at + grace
-        until = (
-            f"You can go on until {clock(ends, now)}, if it has not answered by then"
-            if ends > now
-            else "Save your work"
-        )
+        until = f"You can go on until {clock(ends, now)} even if it stays away" if ends > now else "Save your work"
         return f"{until}. Nobody can log in with it meanwhile, and nothing new becomes yours."
     ends = outage.since + grace
     until = f"go on until {clock(ends, now)}" if ends > now else "are closed; your files are kept"
