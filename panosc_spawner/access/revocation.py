@@ -37,13 +37,14 @@ class Case:
 
 def revoked(lost: Sequence[Verdict], asked_at: datetime) -> Refusal:
     """Why a server that lost proposals ended, for its owner."""
-    asked = f"{asked_at:%d %B, %H:%M %Z}"
-    why = " ".join(verdict.why.message for verdict in lost if verdict.why)
-    names = ", ".join(dict.fromkeys(str(verdict.ref.id) for verdict in lost))
-    by = ", ".join(dict.fromkeys(verdict.source for verdict in lost if verdict.source)) or "no source speaks of it"
+    why = " ".join(dict.fromkeys(verdict.why.message for verdict in lost if verdict.why))
+    by = ", ".join(dict.fromkeys(verdict.source for verdict in lost if verdict.source)) or "the hub's sources"
     reason = Reason.STALE if all(v.standing is Standing.UNCONFIRMED for v in lost) else Reason.REVOKED
-    remedy = " ".join(dict.fromkeys(verdict.why.remedy for verdict in lost if verdict.why))
-    return Refusal(reason, f"This server was stopped because of {names}. {why} Asked: {by}; {asked}. {_KEPT}", remedy)
+    return Refusal(
+        reason,
+        f"This server was stopped. {why} ({by}, asked {asked_at:%d %B, %H:%M %Z}.) {_KEPT}",
+        " ".join(dict.fromkeys(verdict.why.remedy for verdict in lost if verdict.why)),
+    )
 
 
 class Revoker:
@@ -68,7 +69,6 @@ class Revoker:
         gone = await self._stopper.stop(user, name, why)
         names = ", ".join(str(verdict.ref) for verdict in lost)
         log.warning("%s of %s lost %s; stopped in %.1f s", name, user.name, names, time.monotonic() - began)
-        self._context.notices.add(user.name, "revoked", str(why), str(lost[0].ref))
         restart = self._context.site.config.access.when_revoked == "restart"
         return why if gone and was_wanted and restart else None
 
