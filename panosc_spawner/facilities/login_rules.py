@@ -13,7 +13,8 @@ class Login(Model):
     """Which community people log in with (``[login]``)."""
 
     community: PlainName = Field(
-        description="A file of the communities folder: eduteams, umbrellaid, egi-checkin, or the site's own."
+        description="A file of the communities folder: eduteams, umbrellaid, egi-checkin, einfra-cz, lifescience, helmholtz, perun, or "
+        "the site's own."
     )
     issuer: str = Field(
         default="", description="Instead of the community's; required where the community's is not public (UmbrellaID)."
