@@ -105,9 +105,12 @@ class Linking:
             for name in ("kept", "other"):
                 table[name] = Proof(**table[name]) if table[name] else None
             table["target"] = Identity(*table["target"]) if table["target"] else None
-            return cls(**table)
-        except (ValueError, TypeError, KeyError):
+            linking = cls(**table)
+        except (ValueError, TypeError, KeyError, AttributeError):
             return None
+        texts = (linking.id, linking.for_user, linking.wanted, *(linking.target or ()))
+        right = all(isinstance(text, str) for text in texts) and type(linking.began) in (int, float)
+        return linking if right and linking.kind in ("link", "unlink") else None
 
 
 def keep(handler: Any, linking: Linking) -> None:
