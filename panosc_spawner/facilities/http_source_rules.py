@@ -127,8 +127,15 @@ class SciCatSource(HttpSource):
     )
     login: Literal["bearer", "oidc-token"] = Field(
         default="oidc-token",
-        description="oidc-token: the token is given to SciCat's auth/oidc/token, and what comes back is used; SciCat accepts "
-        "no tokens but its own. bearer: the token is used as it is, where a gateway before SciCat takes it.",
+        description="oidc-token: the token is given to SciCat's auth/oidc/token, which checks it as an ID token (so the audience "
+        "is SciCat's own client id, and the token a JWT), and what comes back is used; SciCat accepts no tokens but its own. "
+        "bearer: the token is used as it is, where a gateway before SciCat takes it.",
+    )
+    login_again: Duration = Field(
+        default=timedelta(seconds=20),
+        description="For login = 'oidc-token': SciCat looks up a person's groups when they log in there and keeps them, so the "
+        "hub logs in anew after this time. Longer spares SciCat (its route has a rate limit), and a group that was taken away "
+        "counts for that much longer.",
     )
     person: PersonKey = Field(
         default=SubjectKey(),

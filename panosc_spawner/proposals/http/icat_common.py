@@ -27,7 +27,7 @@ from panosc_spawner.proposals.model import Grant, Visit
 from panosc_spawner.secret_file import read_secret
 
 PAGE = 200
-_SHARED_SECONDS = 60.0  # what an instrument's investigations are, and which are open, does not depend on who asks
+_SHARED_SECONDS = 15.0  # what an instrument's investigations are, and which are open, does not depend on who asks
 _ACCOUNT_SESSION, _PERSON_SESSION = 3600.0, 300.0
 T = TypeVar("T")
 
@@ -106,7 +106,8 @@ class IcatCommon(HttpProposals, ABC):
         """One beamtime, as an entry of a list."""
         fields = {"visit": investigation.visit_id} if investigation.visit_id else {}
         visit = Visit(instrument, self.day(investigation.start), self.day(investigation.end), fields)
-        return Entry(investigation.name, role, evidence, investigation.title, visit)
+        opens = with_zone(investigation.release, self.zone) if role is Role.PUBLIC else None
+        return Entry(investigation.name, role, evidence, investigation.title, visit, opens)
 
     def is_open(self, investigation: IcatInvestigation) -> bool:
         """Whether its own fields say that its data are open, whatever a query let through."""

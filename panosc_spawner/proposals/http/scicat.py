@@ -3,7 +3,8 @@
 Routes and fields as read in SciCatProject/backend: ``src/proposals/proposals.controller.ts`` (``GET proposals?filters=``, whose
 list is of the groups of who asks, and of everything for an administrator), ``dto/update-proposal.dto.ts``
 (``MeasurementPeriodList``, ``instrumentIds``), ``schemas/measurement-period.schema.ts``, ``src/auth/auth.controller.ts``
-(``GET auth/whoami``, ``POST auth/oidc/token`` with ``idToken``).
+(``GET auth/whoami``, ``POST auth/oidc/token`` with ``idToken``), ``src/auth/strategies/jwt.strategy.ts`` (``currentGroups`` are
+the ones of the last login there).
 
 ``GET proposals/{pid}/datasets`` gave everybody every dataset until 5.2.1 (GHSA-pxvj-88j3-82p8). Nothing here asks for it, and
 nothing here puts a value from outside into a path.
@@ -35,7 +36,6 @@ from panosc_spawner.proposals.model import Grant, Visit
 
 PAGE = 100
 MAX_GROUPS_TEXT = 3000  # characters; an address must not become too long
-_OWN_TOKEN_SECONDS = 300.0
 
 
 class _Login(Item):
@@ -71,7 +71,7 @@ class SciCatProposals(HttpProposals):
         super().__init__(rule, site)
         self._rule = rule
         self._broker = broker
-        self._own_tokens: Recent[SecretStr] = Recent(_OWN_TOKEN_SECONDS, size=2000)
+        self._own_tokens: Recent[SecretStr] = Recent(rule.login_again.total_seconds(), size=2000)
         self._ignored = frozenset(rule.ignored_groups) | {""}
 
     async def grants(self, person: Person) -> Sequence[Grant]:

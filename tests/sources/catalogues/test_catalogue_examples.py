@@ -41,4 +41,6 @@ def test_an_example_of_each_kind_is_right_and_the_keys_are_all_named(kind: type[
 
 @pytest.mark.parametrize("kind", get_args(AnyHttpSource))
 def test_every_key_has_words(kind: type[HttpSource]) -> None:
-    assert [key for key, field in kind.model_fields.items() if key not in {"type", "username"} and not field.description] == []
+    assert [
+        key for key, field in kind.model_fields.items() if key not in {"type", "username"} and not field.description
+    ] == []

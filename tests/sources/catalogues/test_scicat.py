@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,7 @@ from world import EVE, Broker, by_id, make_sources, person, roles
 
 import panosc_spawner.proposals.http.scicat
 from panosc_spawner.errors import PersonalSourceError, SourceError
+from panosc_spawner.facilities.http_source_rules import SciCatSource
 from panosc_spawner.proposals.http.scicat import _Proposal
 
 
@@ -99,6 +102,29 @@ async def test_its_own_token_is_used_again_and_renewed_once_when_it_ran_out(scic
     del scicat.accounts["ada"]
     with pytest.raises(PersonalSourceError, match="does not accept your login"):
         await source.grants(person())
+
+
+async def test_a_group_that_was_taken_away_is_gone_at_the_next_login_there(scicat, make) -> None:
+    """SciCat keeps the groups of the last login, so the hub logs in again, and soon."""
+    at_login = dict(scicat.groups)
+    real = scicat.answer
+
+    async def answer(asked: Asked) -> Reply:
+        if asked.path[-1] == "token":
+            at_login["ada"] = scicat.groups["ada"]
+        now, scicat.groups = scicat.groups, dict(at_login)
+        try:
+            return await real(asked)
+        finally:
+            scicat.groups = now
+
+    scicat.answer = answer
+    source = make({**scicat.rule, "login_again": timedelta(seconds=0.2)})
+    assert "616254" in roles(await source.grants(person()))
+    scicat.groups["ada"] = ["ess_616255_pi"]
+    await asyncio.sleep(0.25)
+    assert "616254" not in roles(await source.grants(person()))
+    assert SciCatSource.model_fields["login_again"].default <= timedelta(seconds=30)
 
 
 async def test_it_runs_out_in_the_middle_of_a_list(scicat, source) -> None:
