@@ -7,6 +7,7 @@ from pathlib import Path
 
 from panosc_spawner.check.accounts import check_accounts, check_person_keys
 from panosc_spawner.check.addresses import check_addresses
+from panosc_spawner.check.audit import check_audit
 from panosc_spawner.check.engines import check_docker, check_local
 from panosc_spawner.check.files import check_client_secret, check_facility_paths, check_home, check_state_dir
 from panosc_spawner.check.finding import Finding, error, ok, warning
@@ -18,6 +19,7 @@ from panosc_spawner.facilities.site import Site
 _CHECKS: tuple[Callable[[Site], Iterable[Finding]], ...] = (
     check_addresses,
     check_state_dir,
+    check_audit,
     check_client_secret,
     check_facility_paths,
     check_home,
