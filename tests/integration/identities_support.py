@@ -135,6 +135,15 @@ class Visitor:
         )  # type: ignore[index]
         return self.choose(other)
 
+    def token(self) -> str:
+        """A new access token of one's own."""
+        jar = self.http.cookies.jar
+        xsrf = next(cookie.value for cookie in jar if cookie.name == "_xsrf" and cookie.path == "/hub/")
+        url = f"{self.hub.url}/hub/api/users/{self.name()}/tokens"
+        made = self.http.post(url, headers={"X-XSRFToken": str(xsrf), "Sec-Fetch-Mode": "cors"}, json={})
+        assert made.status_code == 201, made.text
+        return str(made.json()["token"])
+
     def says(self, *texts: str) -> None:
         """Check what the page says, tags and entities aside."""
         plain = " ".join(html.unescape(re.sub(r"<[^>]*>", " ", self.page.text)).split())

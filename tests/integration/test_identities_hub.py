@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 
+import httpx
 import pytest
 from identities_support import TwoLogins, Visitor
 
@@ -164,14 +165,9 @@ def test_a_forged_or_foreign_request_changes_nothing(hub, visitor):
 
 def test_a_program_with_a_token_cannot_change_whose_login_it_is(hub, visitor):
     one = visitor()
-    name = one.log_in("cyd")
-    xsrf = next(c.value for c in one.http.cookies.jar if c.name == "_xsrf" and c.path == "/hub/")
-    made = one.http.post(
-        f"{hub.url}/hub/api/users/{name}/tokens", headers={"X-XSRFToken": xsrf, "Sec-Fetch-Mode": "cors"}, json={}
-    )
-    assert made.status_code == 201, made.text
+    one.log_in("cyd")
     program = visitor()
-    bearer = {"Authorization": f"token {made.json()['token']}"}
+    bearer = {"Authorization": f"token {one.token()}"}
     for path in ("link", "unlink", "confirm"):
         answer = program.http.post(f"{hub.url}/hub/account/{path}", headers=bearer, data={"community": "institute"})
         assert answer.status_code == 403, path
@@ -211,6 +207,8 @@ def test_to_unlink_a_login_that_stays_is_shown_first_and_all_sessions_end(hub, v
     one, name = linked("fay", visitor)
     elsewhere = visitor()
     assert elsewhere.log_in("fay", "institute") == name
+    program = {"Authorization": f"token {elsewhere.token()}"}
+    assert elsewhere.http.get(f"{hub.url}/hub/api/user", headers=program).status_code == 200
     one.get("account")
     one.submit("account/unlink", hub.identity_at_institute("fay"))
     assert str(one.page.url).startswith(hub.issuer), "the login that stays"
@@ -224,6 +222,7 @@ def test_to_unlink_a_login_that_stays_is_shown_first_and_all_sessions_end(hub, v
     one.says("The login is unlinked", "the one that it had before")
     assert one.name() == ""
     soon(lambda: elsewhere.name() == "", "what the unlinked login opened is closed")
+    assert httpx.get(f"{hub.url}/hub/api/user", headers=program, trust_env=False).status_code == 403, "and its tokens"
     assert elsewhere.log_in("fay", "institute") == before
     assert one.log_in("fay") == name
 
