@@ -30,12 +30,15 @@ DEBIAN_PACKAGES = (
     "iptables",
     "ldap-utils",
     "libatomic1",  # the Node inside Playwright
+    "libnss-extrausers",
     "mmdebstrap",
+    "openssl",
     "postgresql",
     "slapd",
     "xmlsec1",
 )
 DOCKER_WAIT_SECONDS = 60
+SERVICE_PATH = f"{os.environ.get('PATH', '')}:/usr/sbin"
 SERVICE_POLICY = Path("/usr/sbin/policy-rc.d")  # 101: may not be started (invoke-rc.d(8))
 
 
@@ -65,8 +68,16 @@ STAGES = [
     Stage("HDF5 viewer's style and types", ["npm", "run", "lint"], directory=HDF5),
     Stage("HDF5 viewer's unit tests", ["npm", "test"], directory=HDF5),
     *(Stage(f"HDF5 {part} tests", [*PYTEST, f"{HDF5_TESTS}/{part}"]) for part in HDF5_PARTS),
+    Stage("sources' tests", [*PYTEST, "tests/sources"], ("bubblewrap", "services")),
     Stage("integration tests", [*PYTEST, "-m", "not docker", "tests/integration"], ("bubblewrap",)),
-    Stage("Docker tests", [*PYTEST, "-m", "docker", "tests/integration"], ("docker", "image")),
+    Stage("login services' tests", [*PYTEST, "tests/providers"], ("services",)),
+    Stage("security tests", [*PYTEST, "-m", "not docker", "tests/security"], ("bubblewrap",)),
+    Stage("chaos tests", [*PYTEST, "-m", "not docker", "tests/chaos"], ("bubblewrap",)),
+    Stage(
+        "Docker tests",
+        [*PYTEST, "-m", "docker", "tests/integration", "tests/security", "tests/chaos"],
+        ("docker", "image"),
+    ),
     Stage("browser tests", [*BROWSER, "not docker"], ("chromium", "bubblewrap"), own_network=True),
     Stage("HDF5 browser tests", ["python", "-m", "pytest", f"{HDF5_TESTS}/browser"], ("chromium",), own_network=True),
     Stage("browser tests with Docker", [*BROWSER, "docker"], ("chromium", "docker", "image")),
@@ -180,6 +191,13 @@ def missing() -> dict[str, str]:
         "docker": (docker_answers, "no Docker daemon can be reached"),
         "image": (base_image, "the base image could not be built"),
         "chromium": (lambda: shutil.which("chromium") is not None, "Debian's chromium is not installed"),
+        "services": (
+            lambda: (
+                all(shutil.which(program, path=SERVICE_PATH) for program in ("slapd", "xmlsec1", "openssl"))
+                and any(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+            ),
+            "slapd, PostgreSQL, xmlsec1 or openssl is not installed",
+        ),
         "bubblewrap": (bubblewrap_works, "bubblewrap is not installed, or may not be used here"),
     }
     return {name: words for name, (works, words) in checks.items() if not works()}
