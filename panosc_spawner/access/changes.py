@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import sqlite3
@@ -45,7 +44,7 @@ class GrantChanges:
             self._db.execute("pragma journal_mode = wal")
             self._db.execute("pragma synchronous = normal")
         self._db.execute(_TABLE)
-        self._last: dict[tuple[str, str], bytes] = {}
+        self._last: dict[tuple[str, str], int] = {}
 
     def close(self) -> None:
         """Close the database."""
@@ -54,10 +53,10 @@ class GrantChanges:
     def on_answer(self, person: Person, source: str, grants: Sequence[Grant]) -> None:
         """For :attr:`GrantBook.on_answer`. Cheap where nothing has changed; nothing is written then."""
         key = (person.username, source)
-        snapshot = {str(grant.ref): _row(grant) for grant in grants}
-        digest = hashlib.blake2b(json.dumps(snapshot, sort_keys=True).encode(), digest_size=16).digest()
+        digest = hash(tuple((grant.ref, grant.role, grant.not_before, grant.ends_at) for grant in grants))
         if self._last.get(key) == digest:
             return
+        snapshot = {str(grant.ref): _row(grant) for grant in grants}
         try:
             known = self._read(key)
             if known is None:

@@ -5,6 +5,7 @@ It is the launch step's own decision, made again: the same rules say whether a r
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -20,6 +21,9 @@ from panosc_spawner.identity.person import Account, NoAccount, Person
 from panosc_spawner.launch.model import LaunchPlan, Reason, Refusal, Selection
 from panosc_spawner.launch.plan import granted_mounts, live_grants, plan
 from panosc_spawner.proposals.model import Grant, GrantReport, SourceOutcome
+
+MAX_NAMED = 20_000
+_NAMED: OrderedDict[object, tuple[Site, Mapping[str, bool] | None]] = OrderedDict()
 
 
 class Standing(StrEnum):
@@ -144,19 +148,35 @@ def _of_live(mounts: Sequence[HeldMount], grant: Grant, site: Site) -> Verdict:
 def _no_longer_given(mounts: Sequence[HeldMount], grant: Grant, site: Site) -> list[str]:
     """What the server has of this proposal and a start would not give it now, in words."""
     facility = site.facilities[grant.ref.facility]
-    made = granted_mounts(grant, PurePosixPath("proposals"), site)
     # Without visits, a directory of a visit cannot be named: what is known then is what the role may do in an area.
-    by_path = None if isinstance(made, Refusal) or not grant.proposal.visits else made
-    given = {str(mount.source): not mount.read_only for mount in by_path or ()}
+    given = _given(grant, site) if grant.proposal.visits else None
     less = []
     for mount in mounts:
         rule = facility.areas.get(mount.area)
         access = rule.access_for(grant.role) if rule else Access.NONE
-        if access is Access.NONE or (by_path is not None and mount.source not in given):
+        if access is Access.NONE or (given is not None and mount.source not in given):
             less.append(f"read {mount.area}")
-        elif mount.writable and (access is not Access.WRITE or not given.get(mount.source, True)):
+        elif mount.writable and (access is not Access.WRITE or not (given or {}).get(mount.source, True)):
             less.append(f"write {mount.area}")
     return less
+
+
+def _given(grant: Grant, site: Site) -> Mapping[str, bool] | None:
+    """The directories that a start would give for this grant now, and whether to write; None if they cannot be named.
+
+    Remembered, for the same is asked about every running server several times a minute: naming directories is the dearest
+    part of a decision.
+    """
+    visits = tuple((v.instrument, v.start, v.end, *sorted(v.fields.items())) for v in grant.proposal.visits)
+    key = (id(site), grant.ref, grant.role, visits)
+    known = _NAMED.get(key)
+    if known is None or known[0] is not site:
+        made = granted_mounts(grant, PurePosixPath("proposals"), site)
+        known = site, None if isinstance(made, Refusal) else {str(m.source): not m.read_only for m in made}
+        _NAMED[key] = known
+        while len(_NAMED) > MAX_NAMED:
+            _NAMED.popitem(last=False)
+    return known[1]
 
 
 def _of_unknown(
