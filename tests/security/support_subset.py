@@ -1,5 +1,7 @@
 """A hub's decisions over several moments, from scripted answers; and what would be right, worked out another way.
 
+A server that was started at one moment is looked at at each later one, as the membership watcher does (``access.decisions``).
+
 What decides here is the hub's own: the claims are read by ``person_from``, the sources are asked by ``GrantBook``, the
 entitlements are read by ``EntitlementProposals``, the selection by ``parse_selection``, and ``plan`` makes the mounts with the
 real facilities' path templates. Beside it stands :func:`allowed_paths`, which knows nothing of these: it looks at the script,
@@ -8,13 +10,17 @@ and writes the directories of three facilities down by hand.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 from pathlib import Path, PurePosixPath
+from typing import Any
 
+from panosc_spawner.access.decisions import Standing, decide, start_again_with
+from panosc_spawner.access.held import HeldMount, read_held
 from panosc_spawner.errors import IdentityError, SourceError
 from panosc_spawner.facilities.ids import ProposalRef
 from panosc_spawner.facilities.load import load_site
@@ -23,13 +29,15 @@ from panosc_spawner.facilities.site import Site
 from panosc_spawner.facilities.source_rules import EntitlementSource
 from panosc_spawner.identity.claims import ClaimRules, person_from
 from panosc_spawner.identity.community import Community
-from panosc_spawner.identity.person import Account, Person
-from panosc_spawner.launch.model import LaunchPlan, Refusal
+from panosc_spawner.identity.person import Account, NoAccount, Person
+from panosc_spawner.launch.model import LaunchPlan, Refusal, Selection
 from panosc_spawner.launch.plan import plan
 from panosc_spawner.launch.selection import parse_selection
 from panosc_spawner.proposals.book import GrantBook
 from panosc_spawner.proposals.entitlement_source import EntitlementProposals
 from panosc_spawner.proposals.model import Grant, GrantReport, Proposal, Visit
+from panosc_spawner.spawners.base import summarise
+from panosc_spawner.spawners.holdings import holdings
 
 NOW = datetime(2026, 11, 25, 9, 0, tzinfo=UTC)
 ISSUER = "https://login.community.example"
@@ -37,6 +45,7 @@ NAMESPACE = "urn:geant:community.example"
 GROUP = ("community", "ill", "proposals")
 SUBJECT = "0123456789abcdef@community.example"
 ACCOUNT = Account("ada", 20001, 20000)
+ACCOUNTS: dict[str, Account | NoAccount] = dict.fromkeys(("esrf", "ill", "euxfel"), ACCOUNT)
 SCRIPTED = 2  # user offices; the third source reads the claims
 
 SITE = """
@@ -103,6 +112,8 @@ class Told:
     person: Person
     report: GrantReport
     decision: LaunchPlan | Refusal
+    left: tuple[HeldMount, ...] | None = None  # what a server of an earlier moment goes on with; None: none ran
+    restarted: bool = False
 
 
 class Script:
@@ -157,6 +168,10 @@ class Story:
         claims_source = EntitlementProposals(rule, self.site, now=lambda: self.clock)
         sources = [*(Script(place, self) for place in range(SCRIPTED)), claims_source]
         self.book = GrantBook(self.site, sources=sources, now=lambda: self.clock)
+        self._speakers = {source.name: source.facilities for source in sources}
+        self._selection: Selection | None = None  # of the server that runs
+        self._summary: dict[str, Any] = {}
+        self.confirmed: dict[ProposalRef, datetime] = {}  # when a right was last live, by the script
 
     async def live(self, moment: Moment, options: object) -> Told | None:
         """Let it become this moment, and ask for a server; None if the login was refused."""
@@ -174,13 +189,40 @@ class Story:
         report = await self.book.report(self.person)
         if isinstance(selection, Refusal):
             return Told(self.clock, self.person, report, selection)
-        accounts = dict.fromkeys(self.site.facilities, ACCOUNT)
-        return Told(
-            self.clock,
-            self.person,
-            report,
-            plan(self.person, report.grants, selection, self.site, accounts, self.clock),
-        )
+        decision = self._plan(selection, report)
+        told = Told(self.clock, self.person, report, decision)
+        if self._selection is not None:
+            self._look_at_server(told)
+        elif isinstance(decision, LaunchPlan):
+            self._run(selection, decision)
+        return told
+
+    def _plan(self, selection: Selection, report: GrantReport) -> LaunchPlan | Refusal:
+        assert self.person is not None
+        return plan(self.person, report.grants, selection, self.site, ACCOUNTS, self.clock)
+
+    def _run(self, selection: Selection, made: LaunchPlan) -> None:
+        """A server starts; the hub keeps what a hub keeps of it."""
+        self._selection = selection
+        self._summary = json.loads(json.dumps(summarise(made) | holdings(made, self.clock)))
+
+    def _look_at_server(self, told: Told) -> None:
+        """As the watcher does: what the server may not hold any more makes it end, or start again without."""
+        assert self._selection is not None
+        held = read_held(self._summary, self.site, self.clock)
+        verdict = decide(held, told.report, self.site, self._speakers, self.clock)
+        if not verdict.lost:
+            for one in verdict.verdicts:
+                if one.standing is Standing.LIVE and one.confirmed_at:
+                    self._summary["confirmed"][str(one.ref)] = one.confirmed_at.isoformat()
+            told.left = held.mounts
+            return
+        again = start_again_with(self._selection, verdict, told.person, told.report, self.site, ACCOUNTS, self.clock)
+        made = self._plan(again, told.report) if again else None
+        told.left, self._selection = (), None
+        if again and isinstance(made, LaunchPlan):
+            self._run(again, made)
+            told.left, told.restarted = read_held(self._summary, self.site, self.clock).mounts, True
 
 
 def make_site(folder: Path) -> Site:
@@ -247,6 +289,33 @@ def allowed(story: Story, good_claims: Mapping[object, Right]) -> Allowed:
 
 
 _WRITTEN: dict[tuple[ProposalRef, int], tuple[Visit, dict[str, PurePosixPath]]] = {}
+
+
+def in_grace(story: Story, good_claims: Mapping[object, Right]) -> frozenset[ProposalRef]:
+    """The proposals with which a server may go on although nobody confirms them now.
+
+    Somebody who could say so does not answer, or answers with what he knew long ago; and the last time that the right was
+    live is within ``access.outage_grace``. To be called at each moment, in order.
+    """
+    for right in live_rights(story, good_claims):
+        story.confirmed[right.ref] = story.clock
+    silent = any(isinstance(answer, Failure) for answer in story.moment.answers)
+    old = {
+        right.ref
+        for answer in story.moment.answers
+        if not isinstance(answer, Failure)
+        for right in answer
+        if right.age > story.site.config.access.max_grant_age
+    }
+    claims_old = (
+        story.person is not None and story.clock - story.person.seen_at > story.site.config.access.max_grant_age
+    )
+    return frozenset(
+        ref
+        for ref, at in story.confirmed.items()
+        if story.clock - at <= story.site.config.access.outage_grace
+        and (silent or ref in old or (claims_old and ref.facility == "ill"))
+    )
 
 
 def directories(ref: ProposalRef, visit: Visit) -> dict[str, PurePosixPath]:
