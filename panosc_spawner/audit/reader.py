@@ -111,6 +111,7 @@ def newest(
     *,
     max_bytes: int | None = None,
     candidate: Callable[[bytes], bool] = lambda _: True,
+    worth: Callable[[bytes], bool] = lambda _: True,
 ) -> Tail:
     """The lines, the newest first, from the last ``max_bytes`` of the log.
 
@@ -119,14 +120,20 @@ def newest(
         wanted: which of them.
         max_bytes: where to stop looking; None looks at all.
         candidate: a cheap look at a line's bytes before it is parsed. It may only leave out what is not wanted.
+        worth: a cheap look at the bytes of many lines, whether one of them may be wanted: the same for a megabyte at a time.
     """
     tail = Tail(iter(()))
-    tail.entries = _from_the_end(file, wanted or Filter(), max_bytes, candidate, tail)
+    tail.entries = _from_the_end(file, wanted or Filter(), max_bytes, candidate, worth, tail)
     return tail
 
 
 def _from_the_end(
-    file: Path, wanted: Filter, max_bytes: int | None, candidate: Callable[[bytes], bool], tail: Tail
+    file: Path,
+    wanted: Filter,
+    max_bytes: int | None,
+    candidate: Callable[[bytes], bool],
+    worth: Callable[[bytes], bool],
+    tail: Tail,
 ) -> Iterator[Entry]:
     left = max_bytes
     last: bytes = b""
@@ -134,7 +141,7 @@ def _from_the_end(
         for handle in _opened(file, stack):
             size = os.fstat(handle.fileno()).st_size
             floor = 0 if left is None else max(0, size - max(0, left))
-            for line in _backwards(handle, size, floor):
+            for line in _backwards(handle, size, floor, worth):
                 last = line
                 if candidate(line) and (entry := parse(line)):
                     if wanted.since and entry.time < wanted.since:
@@ -258,16 +265,23 @@ def _whole_lines(handle: BinaryIO) -> Iterator[bytes]:
             yield line
 
 
-def _backwards(handle: BinaryIO, size: int, floor: int) -> Iterator[bytes]:
-    """A file's lines from its end back to the byte ``floor``, without their newlines."""
+def _backwards(handle: BinaryIO, size: int, floor: int, worth: Callable[[bytes], bool]) -> Iterator[bytes]:
+    """A file's lines from its end back to the byte ``floor``, without their newlines.
+
+    Of a block that is not worth it, only the oldest line: it tells the time.
+    """
     place = size
-    rest: bytes | None = None  # the beginning of the line that began before this block; None: nothing read yet
+    rest = b""  # the beginning of a line that goes on in the block after this one
     while place > floor:
         block_size = min(_BLOCK, place - floor)
         place -= block_size
         handle.seek(place)
-        block = handle.read(block_size)
-        first, *lines = (block + (rest or b"")).split(b"\n")
+        block = handle.read(block_size) + rest
+        if worth(block):
+            first, *lines = block.split(b"\n")
+        else:
+            first, _, others = block.partition(b"\n")
+            lines = [others[: _LONGEST + 1].partition(b"\n")[0]]
         for line in reversed(lines):
             if line and len(line) <= _LONGEST:
                 yield line

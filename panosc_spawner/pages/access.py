@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections import OrderedDict
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ from panosc_spawner.proposals.model import Grant
 MAX_BYTES = 64 * 1024**2
 """How much of the log is looked at, from its end: some 200,000 lines, in less than a second."""
 
+_PROPOSAL = re.compile(rb'"proposal": "([^"]*)"')
 _KEPT_SECONDS = 20.0
 _KEPT = 200
 
@@ -67,13 +69,10 @@ def look_at_log(file: Path, own: str, proposals: frozenset[str], max_bytes: int 
     mine = f'"person": "{own}"'.encode()
     refs = {ref.encode() for ref in proposals}
 
-    def candidate(line: bytes) -> bool:
-        if mine in line:
-            return True
-        _, found, rest = line.partition(b'"proposal": "')
-        return bool(found) and rest.partition(b'"')[0] in refs
+    def worth(block: bytes) -> bool:
+        return mine in block or not refs.isdisjoint(_PROPOSAL.findall(block))
 
-    tail = newest(file, Filter(), max_bytes=max_bytes, candidate=candidate)
+    tail = newest(file, Filter(), max_bytes=max_bytes, candidate=worth, worth=worth)
     entries = tuple(entry for entry in tail.entries if entry.get("person") == own or entry.get("proposal") in proposals)
     return Looked(entries, tail.reached, tail.complete)
 

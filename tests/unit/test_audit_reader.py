@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import threading
 import time
 from datetime import UTC, datetime, timedelta
@@ -177,3 +178,26 @@ def test_following_sees_each_line_once_over_rotations(tmp_path: Path) -> None:
     done.set()
     reader.join(10)
     assert seen == [f"p-{number}" for number in range(200)]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_blocks_that_are_not_worth_it_hide_nothing_that_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    """Whatever the borders of the blocks cut: the same lines as without the short cut, and the same honest bound."""
+    file, chance = tmp_path / "audit.jsonl", random.Random(seed)
+    people = [f"p-{chance.choice('abc') if chance.random() < 0.02 else 'x'}" for _ in range(2000)]
+    with file.open("w") as handle:
+        for number, person in enumerate(people):
+            moment = (NOW + timedelta(seconds=number)).isoformat()
+            line = {"time": moment, "event": "login", "person": person, "reason": "y" * chance.randrange(200)}
+            handle.write(json.dumps(line) + "\n")
+    wanted = Filter(people=frozenset({"p-a"}))
+    for block in (97, 1000, 4096, 10**6):
+        monkeypatch.setattr("panosc_spawner.audit.reader._BLOCK", block)
+        for most in (None, 50_000):
+            plain = newest(file, wanted, max_bytes=most)
+            quick = newest(file, wanted, max_bytes=most, worth=lambda data: b'"person": "p-a"' in data)
+            assert list(quick.entries) == list(plain.entries)
+            assert quick.complete is plain.complete
+            assert quick.reached == plain.reached
