@@ -225,6 +225,23 @@ async def test_in_persons_names_sessions_are_theirs_alone(kind, service, make) -
     assert service.opened == 3
 
 
+@both
+async def test_scientists_of_different_instruments_see_their_own(kind, service, make) -> None:
+    service.catalogue.scientists = [(201, "esrf/zoe", 1), (202, "esrf/max", 3), (203, "esrf/max", 2)]
+    source = make({**service.rule, "person": {"by": "claim", "claim": "icat"}})
+    seen = {}
+    for who in ("zoe", "max", "zoe"):
+        grants = await source.grants(person(icat=who))
+        seen[who] = {
+            (grant.ref.id, visit.instrument)
+            for grant in grants
+            if grant.role == "instrument-scientist"
+            for visit in grant.proposal.visits
+        }
+    assert seen["zoe"] == {("ma1234", "ID31"), ("hc77", "ID31")}
+    assert seen["max"] == {("ma1234", "ID11"), ("ihma5", "BM29"), ("ls3000", "BM29"), ("ls3001", "BM29")}
+
+
 async def test_icat_that_answers_for_somebody_else(serve, make) -> None:
     service = serve(Icat())
     real = service._rows
