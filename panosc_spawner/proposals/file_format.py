@@ -48,7 +48,7 @@ import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
 
@@ -75,8 +75,19 @@ _REQUIRED_COLUMNS = ("facility", "proposal", "person", "role")
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
+_OF_VISIT = ("instrument", "start", "end", "cycle")
+_OF_MEMBER = ("person", "role", "not_before", "ends")
+_IDENTITY = re.compile(r"[\x21-\x7e]{1,256}", re.ASCII)
+M = TypeVar("M", bound=Model)
+
+
 class FormatError(ValueError):
     """A mistake in a proposal file; its text names the place ("line 7") and the reason."""
+
+
+def is_identity(text: str) -> bool:
+    """Whether a text can be a voperson_id or a sub: one word of plain characters, and not '*'."""
+    return _IDENTITY.fullmatch(text) is not None and text != "*"
 
 
 def _to_date(value: object) -> date | None:
@@ -151,7 +162,7 @@ class MemberEntry(Model):
     @field_validator("person")
     @classmethod
     def _is_identity(cls, value: str) -> str:
-        if not re.fullmatch(r"[\x21-\x7e]+", value, re.ASCII) or value == "*":
+        if not is_identity(value):
             raise ValueError(
                 "not an identity; write the person's voperson_id or sub, never a name or an e-mail address"
             )
@@ -198,6 +209,8 @@ class Entry:
 
     where: str
     content: ProposalEntry | StaffEntry
+    person: str = ""  # of a CSV's row, with the terms of some row that has the same; a TOML's are in its content
+    terms: MemberEntry | None = None
 
 
 def read_toml(text: str) -> Iterator[Entry]:
@@ -212,12 +225,16 @@ def read_toml(text: str) -> Iterator[Entry]:
         raise FormatError(f"not TOML: {error}") from error
     if unknown := sorted(set(table) - {"proposal", "staff"}):
         raise FormatError(f"unknown table {unknown[0]!r}; there are [[proposal]] and [[staff]]")
-    for key, model in (("proposal", ProposalEntry), ("staff", StaffEntry)):
+    for key in ("proposal", "staff"):
         entries = table.get(key, [])
         if not isinstance(entries, list):
             raise FormatError(f"{key} must be written [[{key}]], with two brackets")
         for number, entry in enumerate(entries, start=1):
-            yield _entry(f"{key} {number}{_named(entry)}", model, entry)
+            where = f"{key} {number}{_named(entry)}"
+            if key == "proposal":
+                yield Entry(where, _checked(where, ProposalEntry, entry))
+            else:
+                yield Entry(where, _checked(where, StaffEntry, entry))
 
 
 def read_csv(text: str) -> Iterator[Entry]:
@@ -226,6 +243,7 @@ def read_csv(text: str) -> Iterator[Entry]:
     Raises:
         FormatError: naming the line.
     """
+    read = _Rows()
     rows = csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline=""), strict=True)
     try:
         header = [name.strip() for name in next(rows, [])]
@@ -236,7 +254,7 @@ def read_csv(text: str) -> Iterator[Entry]:
             if len(row) != len(header):
                 raise FormatError(f"line {rows.line_num}: has {len(row)} cells, the header has {len(header)}")
             cells = {name: cell.strip() for name, cell in zip(header, row, strict=True) if cell.strip()}
-            yield _row_entry(f"line {rows.line_num}", cells)
+            yield read.entry(f"line {rows.line_num}", cells)
     except csv.Error as error:
         raise FormatError(f"line {rows.line_num}: not CSV: {error}") from error
 
@@ -253,28 +271,64 @@ def _check_header(header: list[str]) -> None:
         raise FormatError(f"line 1: column {missing[0]!r} is missing")
 
 
-def _row_entry(where: str, cells: dict[str, str]) -> Entry:
-    member = {name: cells[name] for name in ("person", "role", "not_before", "ends") if name in cells}
-    if "proposal" not in cells:
-        if not {"person", "instrument"} <= cells.keys():
-            raise FormatError(f"{where}: has no proposal, nor a person and an instrument")
-        if extra := cells.keys() - {"facility", "instrument", *member}:
-            raise FormatError(f"{where}: staff of an instrument has no {min(extra)!r}")
-        staff: dict[str, Any] = {"facility": cells.get("facility"), "instruments": tuple(cells["instrument"].split())}
-        return _entry(where, StaffEntry, staff | member)
-    if member and "person" not in member:
-        raise FormatError(f"{where}: has a {min(member)!r}, but no person")
-    visit = {name: cells[name] for name in ("instrument", "start", "end", "cycle") if name in cells}
+class _Rows:
+    """Reads rows. Those of one proposal repeat it word for word, and roles and dates repeat: each is checked once.
+
+    A nightly export has a row for each person on each proposal, easily a million.
+    """
+
+    def __init__(self) -> None:
+        self._proposals: dict[tuple[str | None, ...], ProposalEntry] = {}
+        self._members: dict[tuple[str | None, ...], MemberEntry] = {}
+
+    def entry(self, where: str, cells: dict[str, str]) -> Entry:
+        """The entry of a row.
+
+        Raises:
+            FormatError: naming the line.
+        """
+        if "proposal" not in cells:
+            return _staff_entry(where, cells)
+        terms = self._terms(where, cells)
+        key = tuple([cells.get(name) for name in (*_OF_PROPOSAL, *_OF_VISIT)])
+        if key not in self._proposals:
+            self._proposals[key] = _proposal(where, cells)
+        return Entry(where, self._proposals[key], cells["person"] if terms else "", terms)
+
+    def _terms(self, where: str, cells: dict[str, str]) -> MemberEntry | None:
+        key = (cells.get("role"), cells.get("not_before"), cells.get("ends"))
+        person = cells.get("person")
+        if person is None:
+            if given := [name for name in _OF_MEMBER if name in cells]:
+                raise FormatError(f"{where}: has a {min(given)!r}, but no person")
+            return None
+        if key not in self._members or not is_identity(person):
+            given_cells = {name: cells[name] for name in _OF_MEMBER if name in cells}
+            self._members[key] = _checked(where, MemberEntry, given_cells)
+        return self._members[key]
+
+
+def _staff_entry(where: str, cells: dict[str, str]) -> Entry:
+    if not {"person", "instrument"} <= cells.keys():
+        raise FormatError(f"{where}: has no proposal, nor a person and an instrument")
+    member = {name: cells[name] for name in _OF_MEMBER if name in cells}
+    if extra := cells.keys() - {"facility", "instrument", *member}:
+        raise FormatError(f"{where}: staff of an instrument has no {min(extra)!r}")
+    staff: dict[str, Any] = {"facility": cells.get("facility"), "instruments": tuple(cells["instrument"].split())}
+    return Entry(where, _checked(where, StaffEntry, staff | member))
+
+
+def _proposal(where: str, cells: dict[str, str]) -> ProposalEntry:
+    visit = {name: cells[name] for name in _OF_VISIT if name in cells}
     proposal: dict[str, Any] = {}
     proposal.update((name, cells[name]) for name in _OF_PROPOSAL if name in cells)
     proposal["visit"] = (visit,) if visit else ()
-    proposal["team"] = (member,) if member else ()
-    return _entry(where, ProposalEntry, proposal)
+    return _checked(where, ProposalEntry, proposal)
 
 
-def _entry(where: str, model: type[ProposalEntry] | type[StaffEntry], content: object) -> Entry:
+def _checked(where: str, model: type[M], content: object) -> M:
     try:
-        return Entry(where, model.model_validate(content))
+        return model.model_validate(content)
     except ValidationError as error:
         mistake: Any = error.errors()[0]
         key = ".".join(str(part) for part in mistake["loc"])
