@@ -222,7 +222,7 @@ def _identity(arguments: argparse.Namespace, site: Site, people: PeopleStore) ->
                 meant.add(Identity(rules.issuer or community.issuer, subject))
             except IdentityError as error:
                 wrong = error
-    in_book = {identity for identity in meant if people.known(identity)}
+    in_book = {identity for identity in meant if people.history(identity=identity, limit=1)}
     found = in_book if in_book and not arguments.community else meant
     if len(found) == 1:
         return found.pop()

@@ -72,9 +72,10 @@ class LinkFollower:
             PeopleError: if the book cannot be used.
         """
         async with self._turn:
-            for change in self._people.unheard():
-                await self._act_on(change)
-                self._people.heard(change.number)
+            while changes := self._people.unheard():
+                for change in changes:
+                    await self._act_on(change)
+                    self._people.heard(change.number)
 
     async def _act_on(self, change: Change) -> None:
         what = _WORDS.get(change.act)

@@ -443,17 +443,20 @@ def _require_plain(identity: Identity) -> None:
 
 def _known(row: Row) -> KnownIdentity:
     """A row as it may be believed: a name that this hub did not make opens nothing."""
+    identity = Identity(row["issuer"], row["subject"])
     try:
         state = State(row["state"])
         since = datetime.fromisoformat(row["since"])
     except (ValueError, TypeError) as error:
-        raise PeopleError("The book of people holds a line that this hub did not write.") from error
+        raise PeopleError(
+            f"The book of people holds a line that this hub did not write, for {identity!r:.300}."
+        ) from error
     nobody = row["username"] == "" and state in (State.REMOVED, State.RELEASED)
-    if not nobody and not is_person_name(row["username"]):
-        raise PeopleError("The book of people holds a user name that this hub did not make.")
-    if row["left_name"] and not is_person_name(row["left_name"]):
-        raise PeopleError("The book of people holds a user name that this hub did not make.")
-    identity = Identity(row["issuer"], row["subject"])
+    right = nobody or is_person_name(row["username"])
+    if not right or (row["left_name"] and not is_person_name(row["left_name"])):
+        raise PeopleError(
+            f"The book of people holds a user name that this hub did not make, for {identity!r:.300}. Restore it from a copy."
+        )
     return KnownIdentity(identity, row["username"], state, since, row["left_name"])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
 
@@ -348,3 +349,30 @@ def test_what_is_unlinked_while_the_hub_is_down_is_followed_when_it_comes_back(h
     soon(lambda: one.name() == other.name() == "", "sessions from before the hub was killed end")
     assert other.log_in("leo", "institute") == ""
     assert one.log_in("leo") == name
+
+
+def test_a_row_that_a_hostile_hand_wrote_opens_nothing_and_is_told_to_the_operator(hub, visitor):
+    one = visitor()
+    one.log_in("noa")
+    with sqlite3.connect(hub.state / "people.sqlite", timeout=5) as db:
+        db.execute("PRAGMA ignore_check_constraints = ON")
+        db.execute("UPDATE identity SET username = 'root' WHERE subject = ?", (hub.identity("noa"),))
+    db.close()
+    try:
+        other = visitor()
+        assert other.log_in("noa") == ""
+        other.says("This hub cannot look up who you are right now.")
+        assert "Traceback" not in other.page.text
+        listed = hub.command("show", hub.identity("noa"))
+        assert listed.returncode == 1
+        assert "a user name that this hub did not make" in listed.stderr
+        assert hub.identity("noa") in listed.stderr
+        assert visitor().log_in("max"), "others are not touched"
+    finally:
+        name = hub.command("history", hub.identity("noa"), "--json").stdout
+        with sqlite3.connect(hub.state / "people.sqlite", timeout=5) as db:
+            db.execute(
+                "UPDATE identity SET username = ? WHERE subject = ?",
+                (json.loads(name)["username"], hub.identity("noa")),
+            )
+        db.close()

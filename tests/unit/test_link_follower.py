@@ -121,3 +121,15 @@ async def test_a_book_that_cannot_be_read_is_told_in_the_log_and_looked_at_again
     assert "disk full" in caplog.text
     await follower._look()
     assert ended == [(name, Ending.NOT_ALLOWED)]
+
+
+async def test_many_changes_at_once_are_all_followed(book, follower, ended, monkeypatch):
+    name = book.admit(ADA)
+    for _ in range(3):
+        book.link(name, BEA, proof="p", **WHY)
+        book.unlink(name, BEA, proof="p", **WHY)
+    whole = book.history
+    monkeypatch.setattr(book, "history", lambda **of: whole(**{**of, "limit": 2}))
+    await follower.catch_up()
+    assert len(ended) == 3
+    assert book.unheard() == []
