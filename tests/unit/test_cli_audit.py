@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture
 def site(tmp_path: Path) -> Path:
     folder = Words(tmp_path).write()
-    audit = AuditLog(folder / "state" / "audit.jsonl")
+    audit = AuditLog(folder / "state" / "audit.jsonl", sync="never")
     audit.record(Event.LOGIN, person="p-a", identity="a@login.example (https://login.example)", community="test")
     audit.record(
         Event.MOUNT, person="p-a", proposal="demo/demo-001", server="p-demo-001", source="List", evidence="listed on the team",
@@ -94,7 +94,13 @@ def test_wrong_use(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> 
 def test_following(site: Path) -> None:
     command = [sys.executable, "-m", "panosc_spawner.cli", "audit", str(site), "--follow", "--json", "--person", "p-a"]
     process = subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.PIPE, text=True, env=os.environ | {"PYTHONPATH": str(ROOT)}
+        command,
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        # Whoever runs the tests in the background has this ignored, and children inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     try:
         assert process.stdout
