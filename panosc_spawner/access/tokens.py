@@ -156,6 +156,9 @@ class TokenHandler(BaseHandler):
     """``GET /panosc/token/<name>``: ``{"token": …, "expires_at": …}``, or ``{"message": …}`` with why not."""
 
     desk: TokenDesk
+    # JupyterHub's: a page of another site that a person looks at cannot make their browser ask.
+    _accept_token_auth = True
+    _accept_cookie_auth = False
 
     def get_content_type(self) -> str:
         """JSON, also for the errors of it."""

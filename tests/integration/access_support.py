@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -84,9 +85,12 @@ class AtWork:
         """Start the stubborn program in the server, by a terminal, as an attacker would."""
         home = self.home()
         (home / "stubborn.py").write_text(STUBBORN)
-        command = f"python3 ~/stubborn.py ~/{self.path(name, proposal)} ~/last-read\r"
-        asyncio.run(self._type(name, command))
+        self.run(name, f"python3 ~/stubborn.py ~/{self.path(name, proposal)} ~/last-read")
         wait_for(lambda: self.last_read() > time.time() - 2, "the program in the server reads", 20)
+
+    def run(self, name: str, command: str) -> None:
+        """Type a command in a terminal of the server."""
+        asyncio.run(self._type(name, f"{command}\r"))
 
     def last_read(self) -> float:
         """When the stubborn program could last read."""
@@ -112,10 +116,10 @@ class AtWork:
         url = f"{self.stack.url}/user/{self.user}/{name}/{path}".replace("http://", "ws://")
         return HTTPRequest(url, headers=self.headers(name))
 
-    def post(self, name: str, path: str, **body: object) -> httpx.Response:
+    def post(self, server: str, path: str, **body: object) -> httpx.Response:
         """Ask the server's own API to do something."""
-        url = f"{self.stack.url}/user/{self.user}/{name}/{path}"
-        headers = {"X-XSRFToken": self.headers(name)["X-XSRFToken"]}
+        url = f"{self.stack.url}/user/{self.user}/{server}/{path}"
+        headers = {"X-XSRFToken": self.headers(server)["X-XSRFToken"]}
         return self.session.http.post(url, json=body, headers=headers)
 
     def problem(self, name: str) -> str:
@@ -131,6 +135,27 @@ class AtWork:
         await socket.write_message(json.dumps(["stdin", command]))
         await asyncio.sleep(1)
         socket.close()
+
+
+class Kernel:
+    """An open notebook: the websocket to its kernel, held by a thread as a browser holds it."""
+
+    def __init__(self, who: AtWork, name: str) -> None:
+        kernel = who.post(name, "api/kernels", name="python3").json()["id"]
+        self.alive, self._opened = False, threading.Event()
+        self._thread = threading.Thread(
+            target=asyncio.run, args=(self._hold(who.socket(name, f"api/kernels/{kernel}/channels")),), daemon=True
+        )
+        self._thread.start()
+        assert self._opened.wait(20), "no kernel channel"
+
+    async def _hold(self, request: HTTPRequest) -> None:
+        socket: WebSocketClientConnection = await websocket_connect(request)
+        self.alive = True
+        self._opened.set()
+        while await socket.read_message() is not None:
+            pass
+        self.alive = False
 
 
 def wait_for(holds: Callable[[], bool], what: str, seconds: float) -> float:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
 import pytest
-from access_support import AtWork, wait_for
+from access_support import AtWork, Kernel, wait_for
 
 from benchmarks.access_stack import Stack
 
@@ -16,8 +19,8 @@ pytestmark = pytest.mark.slow
 WITHIN = 60.0
 
 
-def running(tmp_path: Path, spawner: str, **access: str) -> Iterator[Stack]:
-    stack = Stack(tmp_path, spawner=spawner, access=access)
+def running(tmp_path: Path, spawner: str, options: tuple[str, ...] = (), **access: str) -> Iterator[Stack]:
+    stack = Stack(tmp_path, spawner=spawner, access=access, provider_options=options)
     stack.data("ma1001", "ma1002")
     stack.grant({"ma1001": ["ada"], "ma1002": ["ada", "bea"]})
     try:
@@ -36,8 +39,23 @@ def hub(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stack]:
 
 @pytest.fixture
 def quick(tmp_path: Path) -> Iterator[Stack]:
-    """One that asks more often, so that the tests take less time, and gives up sooner."""
+    """One that asks more often, so that the tests take less time."""
+    yield from running(tmp_path, "local", recheck="2s", source_timeout="2s")
+
+
+@pytest.fixture
+def impatient(tmp_path: Path) -> Iterator[Stack]:
+    """One with a short grace."""
     yield from running(tmp_path, "local", recheck="2s", outage_grace="15s", source_timeout="2s")
+
+
+NOWHERE = ("--backchannel-logout-uri", "http://127.0.0.1:9/nobody")
+
+
+@pytest.fixture(params=[(), NOWHERE], ids=["told", "found"])
+def telling(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stack]:
+    """One whose login service tells the hub of a suspension on the back channel, and one that has to be asked."""
+    yield from running(tmp_path, "local", request.param, recheck="2s", source_timeout="2s")
 
 
 def test_what_is_taken_away_cannot_be_read_a_minute_later_and_the_rest_goes_on(hub: Stack) -> None:
@@ -106,42 +124,53 @@ def test_a_user_office_that_is_down_throws_nobody_out_and_lets_nobody_in(quick: 
     quick.start_hub()
     time.sleep(4)
     assert AtWork(quick, "ada").reads("p-ma1001", "ma1001")
+    page = AtWork(quick, "ada")
+    wait_for(
+        lambda: "User office" in page.problem("") and "does not answer" in page.problem(""), "the page says so", 20
+    )
+    assert 'panosc_source_up{source="User office"} 0.0' in quick.metrics()
     quick.grant({"ma1001": ["ada"], "ma1002": ["ada", "bea"]})
-    time.sleep(16)  # longer than the grace: the silence is over, and it counts no more
-    assert AtWork(quick, "ada").reads("p-ma1001", "ma1001")
+    bea.session.http.close()
+    bea = AtWork(quick, "bea")
+    wait_for(lambda: "did not answer" not in bea.problem(""), "it is over", 60)
+    bea.start("p-ma1002", "ma1002")
 
 
-def test_a_silence_longer_than_the_grace_ends_in_words(quick: Stack) -> None:
-    ada = AtWork(quick, "ada")
+def test_a_silence_longer_than_the_grace_ends_in_words(impatient: Stack) -> None:
+    ada = AtWork(impatient, "ada")
     ada.start("p-ma1001", "ma1001")
-    (quick.site / "proposals.toml").write_text("this is [not TOML")
+    (impatient.site / "proposals.toml").write_text("this is [not TOML")
     begun = time.monotonic()
     wait_for(lambda: not ada.reads("p-ma1001", "ma1001"), "ended after the grace", 40)
     assert time.monotonic() - begun > 12
     wait_for(lambda: "was last confirmed" in ada.problem("p-ma1001"), "it says why", 20)
 
 
-def test_a_suspended_person_loses_servers_tokens_and_sessions(quick: Stack) -> None:
-    ada, bea = AtWork(quick, "ada"), AtWork(quick, "bea")
+def test_a_suspended_person_loses_servers_tokens_and_sessions(telling: Stack) -> None:
+    ada, bea = AtWork(telling, "ada"), AtWork(telling, "bea")
     ada.start("p-ma1001", "ma1001")
     bea.start("p-ma1002", "ma1002")
     token = ada.session.api("POST", f"users/{ada.user}/tokens", json={"note": "a script"}).json()["token"]
     bearer = {"Authorization": f"token {token}"}
-    mine = f"{quick.url}/hub/api/user"
+    mine = f"{telling.url}/hub/api/user"
     assert httpx.get(mine, headers=bearer, trust_env=False).status_code == 200
     ada.read_on("p-ma1001", "ma1001")
-    quick.write_people(suspended=["ada"])
+    kernel = Kernel(ada, "p-ma1001")
+    assert kernel.alive
+    telling.write_people(suspended=["ada"])
     begun = time.time()
     wait_for(lambda: httpx.get(mine, headers=bearer, trust_env=False).status_code in (401, 403), "no token", WITHIN)
     wait_for(lambda: time.time() - ada.last_read() > 4, "the program reads no more", WITHIN)
     print(f"suspended: unreadable after {ada.last_read() - begun:.1f} s")
     assert ada.last_read() - begun < WITHIN
-    home = ada.session.http.get(f"{quick.url}/hub/home", follow_redirects=False)
+    wait_for(lambda: not kernel.alive, "the notebook's kernel channel is closed", 10)
+    home = ada.session.http.get(f"{telling.url}/hub/home", follow_redirects=False)
     assert home.status_code == 302 and "login" in home.headers["location"]
     assert ada.server("p-ma1001", "api/contents", follow_redirects=False).status_code in (302, 401, 403, 404, 424, 503)
     assert bea.reads("p-ma1002", "ma1002")
-    ended = [line for line in quick.audit() if line["event"] == "login-ended"]
-    assert [(line["person"], line["reason"]) for line in ended] == [(ada.user, "refused")]
+    ended = [line for line in telling.audit() if line["event"] == "login-ended"]
+    assert [line["person"] for line in ended] == [ada.user]
+    assert ended[0]["reason"] == ("refused" if telling.provider_options else "logged-out")
 
 
 def test_somebody_who_was_added_is_told_without_logging_out(quick: Stack) -> None:
@@ -177,3 +206,54 @@ def test_nobody_shares_a_server_and_no_administrator_enters_one(quick: Stack) ->
     with pytest.raises(SystemExit):
         olga.session.api("PATCH", f"users/{ada.user}", json={"admin": True})
     olga.session.api("DELETE", f"users/{ada.user}/servers/p-ma1001")
+
+
+TOKEN_RULE = """
+[tokens.archive]
+audience = "https://archive.example"
+facilities = ["esrf"]
+lifetime = "10m"
+"""
+
+
+def test_a_servers_own_code_gets_a_token_for_one_audience_and_nobody_else_does(tmp_path: Path) -> None:
+    stack = Stack(
+        tmp_path, access={"recheck": "2s"}, provider_options=("--exchange-audience", "https://archive.example")
+    )
+    stack.data("ma1001")
+    stack.grant({"ma1001": ["ada"]})
+    with (stack.site / "site.toml").open("a") as file:
+        file.write(TOKEN_RULE)
+    try:
+        stack.start()
+        ada = AtWork(stack, "ada")
+        ada.start("p-ma1001", "ma1001")
+        ada.run(
+            "p-ma1001",
+            'curl -si -H "Authorization: token $JUPYTERHUB_API_TOKEN" ${JUPYTERHUB_API_URL%/api}/panosc/token/archive '
+            "> ~/answer.new; mv ~/answer.new ~/answer",
+        )
+        answer = ada.home() / "answer"
+        wait_for(answer.exists, "the server's code got an answer", 20)
+        head, _, body = answer.read_text().partition("\n\n")
+        assert " 200 " in head and "cache-control: no-store" in head.lower()
+        given = json.loads(body)
+        token = given["token"]
+        assert datetime.fromisoformat(given["expires_at"]) - datetime.now(UTC) < timedelta(minutes=11)
+        assert json.loads(base64.urlsafe_b64decode(token.split(".")[1] + "=="))["aud"] in (
+            "https://archive.example",
+            ["https://archive.example"],
+        )
+        url = f"{stack.url}/hub/panosc/token/archive"
+        assert ada.session.http.get(url).status_code == 403, "not with a browser's cookies"
+        other = ada.session.api("POST", f"users/{ada.user}/tokens", json={"note": "Server at /user/x/"}).json()["token"]
+        refused = httpx.get(url, headers={"Authorization": f"token {other}"}, trust_env=False)
+        assert refused.status_code == 403 and "Only a running server" in refused.json()["message"]
+        events = [line for line in stack.audit() if str(line["event"]).startswith("token-")]
+        assert [line["event"] for line in events] == ["token-given", "token-refused"]
+        assert (events[0]["proposal"], events[0]["server"]) == ("esrf/ma1001", "p-ma1001")
+        written = "".join(file.read_text(errors="replace") for file in tmp_path.glob("*.log"))
+        assert token not in written + json.dumps(stack.audit())
+    finally:
+        stack.stop()
+        print((tmp_path / "hub.log").read_text()[-6000:])
