@@ -80,7 +80,15 @@ class LoginPageHandler(LoginHandler):
         return sorted(cards, key=lambda card: not card.last_used)
 
 
-class BeginHandler(BaseHandler):
+class OwnAddressHandler(BaseHandler):
+    """A step of a login: nothing of its address goes into the next page's, code and state least of all."""
+
+    def append_query_parameters(self, url: str, exclude: Any = None) -> str:
+        """The address as it is; JupyterHub would append this request's parameters."""
+        return url
+
+
+class BeginHandler(OwnAddressHandler):
     """``/oauth_login?community=<id>[&next=…][&link=1]``: to the login service."""
 
     async def get(self) -> None:
@@ -138,7 +146,7 @@ class BeginHandler(BaseHandler):
         )
 
 
-class CallbackHandler(BaseHandler):
+class CallbackHandler(OwnAddressHandler):
     """``/oauth_callback[/<community>]``: where the login service sends people back to."""
 
     spent = Seen(LIFETIME)

@@ -254,6 +254,13 @@ def test_a_next_in_the_answer_counts_for_nothing(running, browser, target):
     assert browser.get(address, follow_redirects=False).headers["location"] == "/hub/who"
 
 
+@pytest.mark.parametrize("target", ["", "https://evil.example/"])
+def test_nothing_of_the_answer_stays_in_the_address(running, browser, target):
+    """Where no page was wanted, JupyterHub would append code and state to the address of its own."""
+    address = running.callback(browser, "noor", target=target)
+    assert browser.get(address, follow_redirects=False).headers["location"] == "/hub/home"
+
+
 def test_people_come_to_the_page_they_wanted(running, browser):
     address = running.callback(browser, "noor", target="/hub/who?proposal=ma1234&x=%2F")
     assert browser.get(address, follow_redirects=False).headers["location"] == "/hub/who?proposal=ma1234&x=%2F"

@@ -211,6 +211,12 @@ def test_tokens_that_are_none(case):
     assert error.value.code == code
 
 
+@pytest.mark.parametrize(("key", "algorithm"), [(Unsigned(), "none"), (Shared(PEM), "HS256")])
+def test_not_even_a_provider_that_announces_them_makes_them_count(key, algorithm):
+    with pytest.raises(InvalidToken, match="alg"):
+        validate(sign(id_claims(), key, algorithm), expected=Expected(ISSUER, CLIENT, ("none", "HS256", "RS256")))
+
+
 def test_the_signature_comes_first():
     with pytest.raises(UnknownKey):  # nothing of the claims is told to whoever cannot sign
         validate(sign(id_claims(iss="https://evil.example"), RsaKey("one")))
