@@ -24,6 +24,8 @@ from panosc_spawner.spawners.refused import Refused
 
 Found = tuple[tuple[Mount, Path], ...]
 _TELL = "Tell the people who run this hub."
+_AT_A_TIME = 4
+"""Directories that are tried together; a proposal with many visits has hundreds."""
 _WHOSE_FAULT = {
     Reason.NO_ACCOUNT: (Helper.USER_OFFICE,),
     Reason.SYSTEM_ACCOUNT: (Helper.OPERATOR,),
@@ -154,9 +156,13 @@ async def account_link(question: Question, person: Person, ref: ProposalRef) -> 
 async def permission_links(question: Question, account: Account, found: Found) -> list[Link]:
     """Can this account read each directory? Tried with its ids, where the hub may."""
     as_hub = question.site.config.hub.spawner == "local"
-    tried = await asyncio.gather(
-        *(try_directory(real, account, write=not mount.read_only, as_hub=as_hub) for mount, real in found)
-    )
+    turns = asyncio.Semaphore(_AT_A_TIME)
+
+    async def tried_in_turn(mount: Mount, real: Path) -> Permission:
+        async with turns:
+            return await try_directory(real, account, write=not mount.read_only, as_hub=as_hub)
+
+    tried = await asyncio.gather(*(tried_in_turn(mount, real) for mount, real in found))
     return [
         _permission(mount, real, account, permission, as_hub)
         for (mount, real), permission in zip(found, tried, strict=True)

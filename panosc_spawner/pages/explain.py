@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -106,6 +107,9 @@ def candidates(typed: str, facilities: Mapping[str, Facility]) -> list[str]:
 class ExplainHandler(PageHandler):
     """``/explain?proposal=…``: from one's own login only. A look changes nothing."""
 
+    turns = asyncio.Semaphore(4)
+    """Of the whole hub: a look asks sources and file systems, and somebody may reload all day."""
+
     @web.authenticated
     async def get(self) -> None:
         """The chain, or the question which proposal."""
@@ -116,7 +120,9 @@ class ExplainHandler(PageHandler):
         found = await self._meant(candidates(typed, served)) if typed else []
         chain, meant = None, found if len(found) > 1 else []
         if typed and not meant:
-            chain = await explain(await self._question(found[0] if found else typed))
+            question = await self._question(found[0] if found else typed)
+            async with self.turns:
+                chain = await explain(question)
         await self.show(
             "explain.html",
             typed=typed,
