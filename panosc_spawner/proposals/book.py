@@ -20,11 +20,12 @@ from panosc_spawner.identity.person import Identity, Person
 from panosc_spawner.metrics import SOURCE_ANSWERS, SOURCE_SECONDS, SOURCE_UP
 from panosc_spawner.proposals.breaker import Breaker, State
 from panosc_spawner.proposals.credentials import NoTokens, TokenBroker
+from panosc_spawner.proposals.gently import gently
 from panosc_spawner.proposals.make import sources_of
 from panosc_spawner.proposals.model import Grant, GrantReport, Proposal, SourceOutcome
 from panosc_spawner.proposals.source import ProposalDirectory, ProposalSource
 
-MAX_PEOPLE = 5000
+MAX_PEOPLE = 10_000
 NO_AGE = timedelta()
 T = TypeVar("T")
 OnAnswer = Callable[[Person, str, Sequence[Grant]], None]
@@ -37,11 +38,50 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class _Answer:
-    """A source's good answer about a person whose claims were seen at ``claims_seen``."""
+    """A source's good answer about a person whose claims were seen at ``claims_seen``.
 
-    grants: tuple[Grant, ...]
+    ``kept`` are its grants, but for the time at which they were seen if ``seen_at`` says that.
+    """
+
+    kept: tuple[Grant, ...]
     at: datetime
     claims_seen: datetime
+    seen_at: datetime | None = None
+
+    @property
+    def grants(self) -> tuple[Grant, ...]:
+        """The grants, with when they were last seen."""
+        seen_at = self.seen_at
+        if seen_at is None:
+            return self.kept
+        return tuple(replace(grant, seen_at=seen_at) for grant in self.kept)
+
+    def merged_with(self, earlier: _Answer | None) -> _Answer:
+        """This answer, holding the earlier one's grants where nothing but their time is new.
+
+        A million grants that are replaced every minute would have Python look through all of them (its garbage collection)
+        several times a minute, some tenths of a second each, in which the hub answers nobody.
+        """
+        if earlier is None or not self.kept or not _same_rights(earlier.kept, self.kept):
+            return self
+        return replace(self, kept=earlier.kept, seen_at=self.kept[0].seen_at)
+
+
+def _same_rights(earlier: Sequence[Grant], now: Sequence[Grant]) -> bool:
+    if len(earlier) != len(now):
+        return False
+    seen_at = now[0].seen_at
+    return all(
+        (one.proposal is other.proposal or one.proposal == other.proposal)
+        and one.role is other.role
+        and one.ends_at == other.ends_at
+        and one.not_before == other.not_before
+        and one.evidence == other.evidence
+        and one.source == other.source
+        and one.confirmed == other.confirmed
+        and other.seen_at == seen_at
+        for one, other in zip(earlier, now, strict=True)
+    )
 
 
 _Reply = _Answer | str
@@ -51,7 +91,7 @@ _Reply = _Answer | str
 class GrantBook:
     """All that a site's sources say about people.
 
-    Keeps, in memory, the last good answer of each source for the last 5000 people. A source that fails is answered for by
+    Keeps, in memory, the last good answer of each source for the last 10,000 people. A source that fails is answered for by
     it, for ``policy.keep_last_answer``, with the grants' original ``seen_at`` and marked as not confirmed: they are shown,
     but the launch step makes no new mount of them.
 
@@ -95,7 +135,7 @@ class GrantBook:
         be looked up.
         """
         outcomes = await asyncio.gather(*(self._outcome(at, person, max_age) for at in range(len(self.sources))))
-        grants = self._merge(grant for found, _ in outcomes for grant in found)
+        grants = await self._merge([grant for found, _ in outcomes for grant in found])
         return GrantReport(
             grants=tuple(await self._described(grants)),
             outcomes=tuple(outcome for _, outcome in outcomes),
@@ -141,8 +181,8 @@ class GrantBook:
         except Exception:  # a mistake in a source must not take the others' answers away
             log.exception("Proposal source %s failed", source.name)
             return "it failed; the people who run this hub find the reason in its log"
-        answer = _Answer(tuple(self._that_count(at, grants)), begun, person.seen_at)
-        self._remember(at, person, answer)
+        answer = _Answer(await self._that_count(at, grants), begun, person.seen_at)
+        self._remember(at, person, answer.merged_with(self._known(at, person)))
         self._tell(person, source.name, answer)
         return answer
 
@@ -169,19 +209,21 @@ class GrantBook:
             if outcome not in ("personal", "cancelled"):
                 SOURCE_UP.labels(name).set(outcome == "answer")
 
-    def _that_count(self, at: int, grants: Iterable[Grant]) -> Iterator[Grant]:
+    async def _that_count(self, at: int, grants: Iterable[Grant]) -> tuple[Grant, ...]:
         """Those of facilities for which this source counts, and that say all that a right must say.
 
         A source that speaks of other facilities, or gives no reason, is mistaken: what it says is no right.
         """
         facilities = self._counts[at]
-        for grant in grants:
+        counted: list[Grant] = []
+        async for grant in gently(grants):
             if grant.ref.facility not in facilities:
                 continue
             if not (grant.source and grant.evidence and grant.seen_at.tzinfo):
                 log.error("%s gave a right to %s without source, reason or time", self.sources[at].name, grant.ref)
                 continue
-            yield grant
+            counted.append(grant)
+        return tuple(counted)
 
     def _tell(self, person: Person, source: str, answer: _Answer) -> None:
         if self.on_answer is None:
@@ -202,12 +244,16 @@ class GrantBook:
         while len(self._answers) > MAX_PEOPLE:
             self._answers.popitem(last=False)
 
-    def _merge(self, grants: Iterable[Grant]) -> list[Grant]:
+    async def _merge(self, grants: Sequence[Grant]) -> list[Grant]:
+        """One a proposal. Others get their turn in between: an instrument's scientist may have ten thousand."""
         of_proposal: dict[ProposalRef, list[Grant]] = {}
-        for grant in grants:
-            of_proposal.setdefault(grant.ref, []).append(grant)
         now = self._now()
-        return [same[0] if len(same) == 1 else self._best(same, now) for same in of_proposal.values()]
+        merged: list[Grant] = []
+        async for grant in gently(grants):
+            of_proposal.setdefault(grant.ref, []).append(grant)
+        async for same in gently(of_proposal.values()):
+            merged.append(same[0] if len(same) == 1 else self._best(same, now))
+        return merged
 
     def _best(self, same: Sequence[Grant], now: datetime) -> Grant:
         best = min(

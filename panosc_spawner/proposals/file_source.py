@@ -16,6 +16,7 @@ from panosc_spawner.facilities.watched_file import UnusableFileError, WatchedFil
 from panosc_spawner.identity.person import Person
 from panosc_spawner.identity.person_keys import NoKey, person_keys
 from panosc_spawner.proposals.file_index import FileIndex, build_index
+from panosc_spawner.proposals.gently import gently
 from panosc_spawner.proposals.model import Grant, Proposal
 
 OPEN_SECONDS = 1.0
@@ -58,8 +59,8 @@ class FileProposals:
         now = datetime.now(UTC)
         found = [*self._open_to_all(index, now)]
         for key in () if isinstance(keys, NoKey) else keys:
-            found += self._as_member(index, key, now)
-            found += self._as_staff(index, key, now)
+            found += [grant async for grant in gently(self._as_member(index, key, now))]
+            found += [grant async for grant in gently(self._as_staff(index, key, now))]
         return found
 
     async def describe(self, refs: Iterable[ProposalRef]) -> Mapping[ProposalRef, Proposal]:

@@ -11,6 +11,7 @@ from panosc_spawner.errors import IdError, SourceError
 from panosc_spawner.facilities.ids import ProposalRef
 from panosc_spawner.facilities.model import Facility, Role
 from panosc_spawner.facilities.table_source_rules import GroupRule, GroupSource
+from panosc_spawner.proposals.gently import gently
 from panosc_spawner.proposals.model import Grant, Proposal
 from panosc_spawner.proposals.source import InstrumentDirectory
 
@@ -93,7 +94,7 @@ class GroupRights:
             else:
                 staff.setdefault(meaning.role, {})[meaning.instrument.lower()] = name
         for role, groups_of in staff.items():
-            for proposal in await self._at(groups_of):
+            async for proposal in gently(await self._at(groups_of)):
                 mine = tuple(visit for visit in proposal.visits if visit.instrument.lower() in groups_of)
                 if mine:
                     group = groups_of[mine[0].instrument.lower()]

@@ -187,3 +187,66 @@ class TestBreakerAndMetrics:
         assert source.asked == 3
         assert report.outcomes[0].error.startswith("not asked again for")
         assert counted("hangs", "timeout") == 3
+
+
+class TestWhatIsKept:
+    """An answer that says the same again is kept once, with the time at which it was last said."""
+
+    async def test_the_same_rights_again(self, make):
+        source = Source("a", right(), right(ILL))
+        book = make(source)
+        first = await book.report(ADA)
+        kept = book._answers[ADA.identities][0].kept
+        later = NOW + timedelta(seconds=30)
+        source.answer = [replace(grant, seen_at=later) for grant in source.answer]
+        second = await book.report(ADA)
+        assert {grant.seen_at for grant in first.grants} == {NOW}
+        assert {grant.seen_at for grant in second.grants} == {later}
+        assert book._answers[ADA.identities][0].kept is kept
+        source.error = SourceError("a", "down")
+        third = await book.report(ADA)
+        assert {(grant.seen_at, grant.confirmed) for grant in third.grants} == {(later, False)}
+        assert {grant.seen_at for grant in (await book.report(ADA, timedelta(minutes=1))).grants} == {later}
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            {"role": Role.PI},
+            {"ends_at": NOW},
+            {"not_before": NOW},
+            {"evidence": "listed otherwise"},
+            {"proposal": Proposal(MA, "A title")},
+            {"proposal": Proposal(ILL)},
+            {"confirmed": False},
+        ],
+        ids=lambda change: next(iter(change)),
+    )
+    async def test_whatever_is_new_is_kept(self, make, change):
+        source = Source("a", right())
+        book = make(source)
+        await book.report(ADA)
+        source.answer = [replace(right(), **change)]
+        await book.report(ADA)
+        source.error = SourceError("a", "down")
+        [grant] = (await book.report(ADA)).grants
+        assert grant == replace(right(source="a"), **(change | {"confirmed": False}))
+
+    async def test_rights_seen_at_different_times_keep_their_own(self, make):
+        source = Source("a", right(), right(ILL))
+        book = make(source)
+        await book.report(ADA)
+        older, newer = NOW + timedelta(seconds=1), NOW + timedelta(seconds=2)
+        source.answer = [right(seen_at=older), right(ILL, seen_at=newer)]
+        await book.report(ADA)
+        source.error = SourceError("a", "down")
+        assert {grant.seen_at for grant in (await book.report(ADA)).grants} == {older, newer}
+
+    async def test_a_long_list_lets_others_have_their_turn(self, make):
+        book = make(Source("a", *(right(ProposalRef("esrf", f"ma{number}")) for number in range(1, 10_001))))
+        turns = 0
+        asked = asyncio.create_task(book.report(ADA))
+        while not asked.done():
+            await asyncio.sleep(0)
+            turns += 1
+        assert len(asked.result().grants) == 10_000
+        assert turns >= 25
