@@ -117,6 +117,7 @@ async def test_without_having_begun_here_no_sign_in_counts(ada, people):
         await sign_in(ada, ADA, purpose="login")
     stolen = Browser(people, people.admit(BEA))
     stolen.cookies = dict(ada.cookies)
+    assert linking.kept(stolen) is None
     with pytest.raises(LoginRefused, match="another browser"):
         await sign_in(stolen, BEA)
     nobody = Browser(people, None)
