@@ -75,11 +75,8 @@ STAGES = [
     # A hundred thousand stories, and clocks that matter: not measured for coverage.
     Stage("security tests", ["python", "-m", "pytest", "tests/security"], ("bubblewrap",)),
     Stage("chaos tests", ["python", "-m", "pytest", "-m", "not docker", "tests/chaos"], ("bubblewrap",)),
-    Stage(
-        "Docker tests",
-        [*PYTEST, "-m", "docker", "tests/integration", "tests/security", "tests/chaos"],
-        ("docker", "image"),
-    ),
+    Stage("Docker tests", [*PYTEST, "-m", "docker", "tests/integration"], ("docker", "image")),
+    Stage("chaos tests with Docker", ["python", "-m", "pytest", "-m", "docker", "tests/chaos"], ("docker", "image")),
     Stage("browser tests", [*BROWSER, "not docker"], ("chromium", "bubblewrap"), own_network=True),
     Stage("HDF5 browser tests", ["python", "-m", "pytest", f"{HDF5_TESTS}/browser"], ("chromium",), own_network=True),
     Stage("browser tests with Docker", [*BROWSER, "docker"], ("chromium", "docker", "image")),
