@@ -13,6 +13,7 @@ from traitlets import Dict, Float, Instance, List, TraitError, Unicode, default,
 
 from panosc_spawner.audit import AuditLog, Event
 from panosc_spawner.errors import IdentityError, PeopleError, TokenError
+from panosc_spawner.identity.attempts import Attempt
 from panosc_spawner.identity.authenticator import PanoscAuthenticator
 from panosc_spawner.identity.backchannel import BackchannelLogoutHandler, seen_logouts
 from panosc_spawner.identity.context import EndedHook, LoginContext
@@ -228,8 +229,11 @@ class CommunitiesAuthenticator(Authenticator):
         Raises:
             LoginRefused: in words for the person.
         """
-        login = self.community(data["attempt"].community)
-        return await login.log_in(data["attempt"], data["code"]) if login else None
+        attempt = data.get("attempt") if isinstance(data, Mapping) else None
+        if not isinstance(attempt, Attempt):  # a form that somebody posted: there are no passwords here
+            return None
+        login = self.community(attempt.community)
+        return await login.log_in(attempt, data["code"]) if login else None
 
     async def check_allowed(self, username: str, authentication: Any = None) -> bool:
         """Whether this person may be here; their community's authenticator decides.

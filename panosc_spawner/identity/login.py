@@ -65,6 +65,10 @@ class LoginPageHandler(LoginHandler):
         """With the cards. Called by JupyterHub's own handler."""
         return super().render_template(name, **{"cards": self._cards(), **values})
 
+    async def post(self) -> None:
+        """Nothing: there are no passwords here."""
+        raise web.HTTPError(405)
+
     def _cards(self) -> list[Card]:
         last = self.get_cookie(LAST_COMMUNITY, "")
         start = self.authenticator.login_url(self.hub.base_url)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import socket
 import ssl
+import time
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from oauthenticator.generic import GenericOAuthenticator
 from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPRequest
-from traitlets import Instance, default
+from traitlets import Instance, TraitError, default, validate
 
 from panosc_spawner.identity.community import Endpoints
 from panosc_spawner.identity.keys import KeyStore
@@ -22,7 +23,12 @@ from panosc_spawner.metrics import LOGIN_SERVICE_UP
 MAX_ANSWER = 4 * 1024**2  # bytes of a token or userinfo answer
 MAX_KEYS_ANSWER = 512 * 1024  # bytes of the keys
 MAX_REQUESTS = 200  # at a time; tornado's ten would let a login service that hangs hold up everybody's requests
-_NO_ANSWER = (502, 504, 599)  # of a proxy before the provider; tornado's for a time-out, or a connection that closed
+REST = 15.0
+"""Seconds for which a provider that hung is not asked about those who are logged in. Whoever logs in still waits for it."""
+
+_TIME_OUT = 599  # tornado's code; also of a connection that closed
+_NO_ANSWER = (502, 504, _TIME_OUT)  # the first two are of a proxy before the provider
+_REQUESTS: dict[str, Any] = {"connect_timeout": 5.0, "request_timeout": 10.0, "follow_redirects": False}
 _REFUSALS = (400, 401, 403)
 # Answers of a token endpoint that are about the hub or the provider, not about the person (RFC 6749, 5.2).
 _NOT_THE_PERSON = ("invalid_client", "unauthorized_client", "server_error", "temporarily_unavailable")
@@ -39,6 +45,7 @@ class ProviderCalls(GenericOAuthenticator):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.keys = KeyStore(self._fetch_keys)
+        self._rests_until = 0.0
 
     @default("http_client")
     def _http_client_default(self) -> AsyncHTTPClient:
@@ -46,7 +53,27 @@ class ProviderCalls(GenericOAuthenticator):
 
     @default("http_request_kwargs")
     def _http_request_kwargs_default(self) -> dict[str, Any]:
-        return {"connect_timeout": 5.0, "request_timeout": 10.0, "follow_redirects": False}
+        return dict(_REQUESTS)
+
+    @validate("http_request_kwargs")
+    def _are_safe_requests(self, proposal: Any) -> dict[str, Any]:
+        settings = {**_REQUESTS, **proposal.value}
+        if settings.get("validate_cert", True) is not True or settings["follow_redirects"] is not False:
+            raise TraitError(
+                "PanoscAuthenticator.http_request_kwargs cannot turn off certificates or follow redirects: tokens would go to others."
+            )
+        return settings
+
+    def resting(self) -> bool:
+        """Whether the provider hung a moment ago, so that nobody who is logged in should wait for it now.
+
+        When its rest is over, the one who asks gets False and tries; the others rest on until it answers.
+        """
+        if time.monotonic() < self._rests_until:
+            return True
+        if self._rests_until:
+            self._rests_until = time.monotonic() + REST
+        return False
 
     async def fetch(self, req: HTTPRequest, label: str = "fetching", parse_json: bool = True, **kwargs: Any) -> Any:
         """Ask the provider, logging nothing of what it says: answers hold tokens and claims.
@@ -64,6 +91,8 @@ class ProviderCalls(GenericOAuthenticator):
             if error.code in _REFUSALS and code not in _NOT_THE_PERSON:
                 self._is_up(True)
                 raise ProviderRefused(self.login_service, code) from None
+            if error.code == _TIME_OUT:
+                self._rests_until = time.monotonic() + REST
             raise self._down(lost=error.code in _NO_ANSWER) from None
         except (OSError, TimeoutError) as error:
             self.log.warning("%s: %s did not answer: %s", label, where, type(error).__name__)
@@ -136,6 +165,7 @@ class ProviderCalls(GenericOAuthenticator):
         return ProviderDown(self.login_service, lost=lost)
 
     def _is_up(self, up: bool) -> None:
+        self._rests_until = 0.0 if up else self._rests_until
         LOGIN_SERVICE_UP.labels(self.community_id).set(up)
 
 

@@ -18,7 +18,7 @@ from panosc_spawner.identity.authenticator import PanoscAuthenticator
 from panosc_spawner.identity.context import LoginContext
 from panosc_spawner.identity.logins import ProvenLogin
 from panosc_spawner.identity.person import Person
-from panosc_spawner.identity.refusals import LoginRefused, ProviderRefused
+from panosc_spawner.identity.refusals import LoginRefused, ProviderDown, ProviderRefused
 from panosc_spawner.identity.renewal import Ending, Renewal
 from panosc_spawner.metrics import LOGIN_RENEWALS
 
@@ -87,6 +87,8 @@ class Renewals:
         if not state.get("access_token"):
             return Renewal(ending=Ending.NO_LOGIN)
         try:
+            if community.resting():
+                raise ProviderDown(community.login_service)
             model = await community.renewed(user, state, known)
             person = Person.from_state(model["auth_state"]["person"])
             if (person.identity, person.username) != (known.identity, user.name):

@@ -209,6 +209,14 @@ def test_an_error_is_not_believed_before_the_state(running, browser):
     assert "EVIL" not in answer
 
 
+def test_there_are_no_passwords(running, browser):
+    page = browser.get(f"{running.hub}/hub/login")
+    xsrf = browser.cookies["_xsrf"]
+    form = {"username": "ada", "password": "x", "_xsrf": xsrf}
+    assert browser.post(f"{running.hub}/hub/login", data=form).status_code == 405
+    assert 'type="password"' not in page.text
+
+
 # -- where to go afterwards ------------------------------------------------------------------------------------------------
 
 ELSEWHERE = [

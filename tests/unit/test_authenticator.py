@@ -331,11 +331,23 @@ def test_settings_of_a_community_that_would_trust_too_much_are_refused(section, 
         ("max_session_age", 0.0),
         ("clock_skew", 3600.0),
         ("issuer", ""),
+        ("http_request_kwargs", {"validate_cert": False}),
+        ("http_request_kwargs", {"follow_redirects": True}),
     ],
 )
 def test_settings_that_are_none_are_refused(name, value):
     with pytest.raises(TraitError):
         make(**{name: value})
+
+
+def test_settings_of_requests_add_to_ours():
+    found = make(http_request_kwargs={"proxy_host": "proxy.example"}).first.http_request_kwargs
+    assert (found["proxy_host"], found["request_timeout"], found["follow_redirects"]) == ("proxy.example", 10.0, False)
+
+
+@pytest.mark.parametrize("data", [None, {}, {"username": "ada", "password": "x"}, {"attempt": "x", "code": "y"}, "x"])
+async def test_a_posted_form_logs_nobody_in(data):
+    assert await make().get_authenticated_user(None, data) is None
 
 
 def test_an_authenticator_without_logins_does_not_start():

@@ -8,6 +8,7 @@ from login_support import User, logged_in_state, make_hub
 from provider_support import Scripted, serving
 from token_support import ISSUER, id_claims, sign
 
+from panosc_spawner.identity import provider as provider_module
 from panosc_spawner.identity.community import Community
 from panosc_spawner.identity.logins import ProvenLogin
 from panosc_spawner.identity.person import Person
@@ -167,6 +168,34 @@ async def test_a_login_of_an_older_version_ends(provider, state):
 async def test_a_login_at_another_issuer_ends(provider):
     provider.userinfo = (200, CLAIMS)
     assert await make(provider.url).refresh_user(user(issuer="https://old.example")) is False
+
+
+async def test_a_provider_that_hangs_keeps_nobody_waiting_again_and_again(provider, monkeypatch):
+    monkeypatch.setattr(provider_module, "REST", 0.5)
+    provider.userinfo = "hang"
+    hub = make(provider.url)
+    assert (await hub.renew(user())).kept
+    asked = len(provider.asked)
+    for _ in range(20):
+        assert (await hub.renew(user())).kept
+    assert len(provider.asked) == asked
+    await asyncio.sleep(0.6)
+    provider.userinfo = (200, CLAIMS)
+    assert (await hub.renew(user())).model  # tried again, and is back
+    assert (await hub.renew(user())).model
+
+
+async def test_after_its_rest_one_tries_and_the_others_go_on(provider, monkeypatch):
+    monkeypatch.setattr(provider_module, "REST", 0.3)
+    provider.userinfo = "hang"
+    hub = make(provider.url)
+    await hub.renew(user())
+    await asyncio.sleep(0.4)
+    asked = len(provider.asked)
+    people = [User(logged_in(), f"p-{number}") for number in range(10)]
+    renewals = await asyncio.gather(*(hub.renew(one) for one in people))
+    assert all(renewal.kept for renewal in renewals)
+    assert len(provider.asked) == asked + 1
 
 
 # -- how a login ends ------------------------------------------------------------------------------------------------------
