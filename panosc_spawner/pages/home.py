@@ -13,7 +13,8 @@ from panosc_spawner.launch.model import Refusal
 from panosc_spawner.pages.handler import PageHandler, Pages
 from panosc_spawner.pages.rows import PAGE, Query, Row, filter_rows
 from panosc_spawner.pages.told import OutageView, outage_views
-from panosc_spawner.pages.words import source_trouble
+from panosc_spawner.pages.words import source_trouble, what_is_shown
+from panosc_spawner.proposals.model import GrantReport
 
 _DONE = {
     "stopped": "The server has stopped. Your files are kept.",
@@ -50,21 +51,28 @@ class HomeHandler(PageHandler):
             query=query,
             servers=servers,
             open_servers={view.refs[0]: view for view in servers if len(view.refs) == 1 and view.state == "running"},
-            troubles=[trouble for o in report.outcomes if (trouble := source_trouble(o, datetime.now(UTC)))],
+            asked_in_vain=any(outcome.error for outcome in report.outcomes),
+            troubles=self._troubles(report),
             outcomes=report.outcomes,
             notices=self.pages.context.notices.unread(person.username),
-            outages=self._outages(person),
+            outages=self._outages(person, report),
             blank=Row("", "", "", "", "", "", ""),
             done=_DONE.get(self.get_query_argument("done", ""), ""),
             refusal=refusal,
         )
 
-    def _outages(self, person: Person) -> list[OutageView]:
-        context = self.pages.context
+    def _troubles(self, report: GrantReport) -> list[str]:
+        """What to say of sources that did not answer just now, and of which no outage is told."""
+        down, now = {outage.name for outage in self.pages.context.outages.down()}, datetime.now(UTC)
+        return [words for o in report.outcomes if o.source not in down and (words := source_trouble(o, now))]
+
+    def _outages(self, person: Person, report: GrantReport) -> list[OutageView]:
+        context, now = self.pages.context, datetime.now(UTC)
         titles = {self.pages.community.id: self.pages.community.title}
         titles |= {key: login.community.title for key, login in getattr(self.authenticator, "communities", {}).items()}
+        shown = {outcome.source: what_is_shown(outcome, now) for outcome in report.outcomes if outcome.error}
         grace = context.site.config.access.outage_grace
-        return outage_views(context.outages.down(), titles, person.seen_at, grace, datetime.now(UTC))
+        return outage_views(context.outages.down(), titles, shown, person.seen_at, grace, now)
 
 
 class NoticeHandler(HomeHandler):

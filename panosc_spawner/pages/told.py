@@ -20,19 +20,29 @@ class OutageView:
 
 
 def outage_views(
-    outages: Iterable[Outage], titles: Mapping[str, str], seen_at: datetime, grace: timedelta, now: datetime
+    outages: Iterable[Outage],
+    titles: Mapping[str, str],
+    shown: Mapping[str, str],
+    seen_at: datetime,
+    grace: timedelta,
+    now: datetime,
 ) -> list[OutageView]:
     """The outages as one person's page tells of them.
 
     Args:
         outages: what is down now.
         titles: of login services, by their ids.
+        shown: of sources, by their names: what the page shows of them meanwhile, in words.
         seen_at: when the person's own login was last confirmed.
         grace: how long people at work go on (``access.outage_grace``).
         now: the time.
     """
     return [
-        OutageView(titles.get(outage.name, outage.name), outage.since, _meaning(outage, seen_at, grace, now))
+        OutageView(
+            titles.get(outage.name, outage.name),
+            outage.since,
+            f"{_meaning(outage, seen_at, grace, now)} {shown.get(outage.name, '')}".strip(),
+        )
         for outage in outages
     ]
 

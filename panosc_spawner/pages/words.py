@@ -102,9 +102,14 @@ def source_trouble(outcome: SourceOutcome, now: datetime) -> str:
     if not outcome.error:
         return ""
     said = f"{outcome.source} did not answer at {clock(outcome.asked_at, now)} ({outcome.error.rstrip('.')})."
+    return f"{said} {what_is_shown(outcome, now)}"
+
+
+def what_is_shown(outcome: SourceOutcome, now: datetime) -> str:
+    """What a list holds of a source that did not answer."""
     if outcome.stale_since:
-        return f"{said} What it knows is shown as of {clock(outcome.stale_since, now)}."
-    return f"{said} Proposals that only it knows are missing here."
+        return f"What it knows is shown as of {clock(outcome.stale_since, now)}."
+    return "Proposals that only it knows are missing here."
 
 
 def count(number: int, one: str, many: str = "") -> str:

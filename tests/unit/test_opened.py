@@ -132,10 +132,18 @@ def test_outages_say_until_when() -> None:
     outages = Outages(now=lambda: NOW)
     outages.failed("login", "test", "no answer")
     outages.failed("source", "User office", "no answer")
-    views = outage_views(outages.down(), {"test": "Test login"}, NOW - timedelta(minutes=10), timedelta(hours=1), NOW)
+    views = outage_views(
+        outages.down(),
+        {"test": "Test login"},
+        {"User office": "As of 11:00."},
+        NOW - timedelta(minutes=10),
+        timedelta(hours=1),
+        NOW,
+    )
     assert {view.name for view in views} == {"Test login", "User office"}
     words = {view.name: view.meaning for view in views}
     assert "until 12:50 UTC" in words["Test login"]
     assert "until 13:00 UTC" in words["User office"]
-    later = outage_views(outages.down(), {}, NOW - timedelta(hours=2), timedelta(hours=1), NOW + timedelta(hours=2))
+    assert words["User office"].endswith(" As of 11:00.")
+    later = outage_views(outages.down(), {}, {}, NOW - timedelta(hours=2), timedelta(hours=1), NOW + timedelta(hours=2))
     assert "Save your work" in later[0].meaning
