@@ -3,28 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import pytest
-from hub_process import Hub, Visitor
-from idp import MEMBERS, IdentityProvider, free_port
+from hub_process import Hub, Pair
+from idp import MEMBERS, free_port
 from idp_embedded import EmbeddedProvider
 from idp_panva import PanvaProvider
 from idp_satosa import SatosaProvider
 
 PROVIDERS = (EmbeddedProvider, PanvaProvider, SatosaProvider)
-
-
-@dataclass
-class Pair:
-    """A provider, and the hub whose people log in with it."""
-
-    provider: IdentityProvider
-    hub: Hub
-
-    def visitor(self) -> Visitor:
-        """A new browser."""
-        return Visitor(self.hub, self.provider)
 
 
 @pytest.fixture(scope="module", params=PROVIDERS, ids=lambda kind: kind.id)

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -217,3 +218,15 @@ class Visitor(Browser):
         """Ask the hub's API as its own pages do."""
         headers = {"X-XSRFToken": self.xsrf(), "Sec-Fetch-Mode": "cors", "Sec-Fetch-Site": "same-origin"}
         return self.request(method, f"{self.hub.url}/hub/api/{path}", headers=headers, **options)
+
+
+@dataclass
+class Pair:
+    """A provider, and the hub whose people log in with it."""
+
+    provider: IdentityProvider
+    hub: Hub
+
+    def visitor(self) -> Visitor:
+        """A new browser."""
+        return Visitor(self.hub, self.provider)

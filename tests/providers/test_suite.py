@@ -16,10 +16,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
-from hub_process import Visitor
+from hub_process import Pair, Visitor
 from idp import ARCHIVE, CLIENT_ID, MEMBERS, MFA, SCOPE, Member
-
-from conftest import Pair
 
 pytestmark = pytest.mark.slow
 
