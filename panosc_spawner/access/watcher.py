@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -29,8 +30,8 @@ AT_A_TIME = 8
 """People who are asked about together. More would make the hub answer its pages late."""
 SPREAD = 0.8
 """Over which part of the interval the questions of one round are spread."""
-IDLE_SECONDS = 60.0
-"""Between two questions about somebody who is logged in and has no server."""
+IDLE_SECONDS = 45.0
+"""Between two questions about somebody who is logged in and has no server: with a round on top, a minute."""
 PERSON_SECONDS = 60.0
 """After which the questions about one person are given up for this round."""
 
@@ -63,10 +64,10 @@ class Watcher:
         self._now = clock
         self._interval = context.site.config.access.recheck.total_seconds()
         self._turns = asyncio.Semaphore(AT_A_TIME)
-        self._looking: dict[str, asyncio.Task[None]] = {}
+        self._looking: dict[int, asyncio.Task[None]] = {}
         self._acting: set[asyncio.Task[None]] = set()
         self._busy: set[tuple[str, str]] = set()
-        self._looked: dict[str, float] = {}
+        self._looked: dict[int, float] = {}
         self._speakers = speakers(context)
 
     async def run(self) -> None:
@@ -87,51 +88,56 @@ class Watcher:
         people = self._people()
         pause = SPREAD * self._interval / max(1, len(people))
         begun = time.monotonic()
-        for place, name in enumerate(people):
+        for place, number in enumerate(people):
             if (wait := begun + place * pause - time.monotonic()) > 0:
                 await asyncio.sleep(wait)
             await self._turns.acquire()
-            self._begin(name)
+            self._begin(number)
 
-    def _people(self) -> list[str]:
-        """Whose turn it is: those with servers first, and in the same order each time, so that the gaps are even."""
-        now = time.monotonic()
-        at_work = sorted(user.name for user in self._app.users.values() if _has_servers(user))
+    def _people(self) -> list[int]:
+        """Whose turn it is: all with servers, in the same order each time, so that the gaps are even; then some of the others.
+
+        Of those only so many as makes each come every :data:`IDLE_SECONDS`, whoever waits longest first: also after a
+        restart of the hub, when all have waited equally long, each round has the same share of them.
+        """
+        at_work = sorted(number for number, user in self._app.users.items() if _has_servers(user))
         known = set(at_work)
-        stored = self._app.db.query(orm.User.name).filter(orm.User.encrypted_auth_state.is_not(None))
-        idle = sorted(name for (name,) in stored if name not in known)
-        self._looked = {name: self._looked.get(name, 0.0) for name in (*at_work, *idle)}
-        due = [name for name in idle if now - self._looked[name] >= IDLE_SECONDS - self._interval / 2]
-        return [name for name in (*at_work, *due) if name not in self._looking]
+        stored = self._app.db.query(orm.User.id).filter(orm.User.encrypted_auth_state.is_not(None))
+        idle = [number for (number,) in stored if number not in known]
+        self._looked = {number: self._looked.get(number, 0.0) for number in (*at_work, *idle)}
+        share = math.ceil(len(idle) * min(1.0, self._interval / IDLE_SECONDS))
+        early = time.monotonic() - (IDLE_SECONDS - self._interval)
+        due = sorted(idle, key=lambda number: (self._looked[number], number))[:share]
+        due = [number for number in due if self._looked[number] <= early]
+        return [number for number in (*at_work, *due) if number not in self._looking]
 
-    def _begin(self, name: str) -> None:
-        self._looked[name] = time.monotonic()
-        task = self._looking[name] = asyncio.create_task(self._look_safely(name))
+    def _begin(self, number: int) -> None:
+        self._looked[number] = time.monotonic()
+        task = self._looking[number] = asyncio.create_task(self._look_safely(number))
 
         def ended(_: asyncio.Task[None]) -> None:
-            self._looking.pop(name, None)
+            self._looking.pop(number, None)
             self._turns.release()
 
         task.add_done_callback(ended)
 
-    async def _look_safely(self, name: str) -> None:
+    async def _look_safely(self, number: int) -> None:
         try:
             async with asyncio.timeout(PERSON_SECONDS):
-                await self.look_at(name)
+                await self.look_at(number)
         except TimeoutError:
-            log.error("Asking about %s took longer than %g s", name, PERSON_SECONDS)
+            log.error("Asking about user %d took longer than %g s", number, PERSON_SECONDS)
         except Exception:
-            log.exception("Asking about %s failed", name)
+            log.exception("Asking about user %d failed", number)
 
-    async def look_at(self, name: str) -> None:
-        """Ask about one person now, and begin to act on the answer."""
-        row = orm.User.find(self._app.db, name)
-        if row is None:
+    async def look_at(self, number: int) -> None:
+        """Ask about one person now, by their number in the hub's database, and begin to act on the answer."""
+        user = self._app.users.get(number)
+        if user is None:
             return
-        user = self._app.users[row]
         known = await self._logins.look(user)
         if known.ending:
-            await self._endings.end_access(name, known.ending, known.details)
+            await self._endings.end_access(user.name, known.ending, known.details)
             if known.ending.ends_servers:
                 return
         await self._look_at_servers(user, known.person)
