@@ -31,8 +31,9 @@ def check_login(site: Site) -> Iterator[Finding]:
     except ConfigurationError as problem:
         yield error(f"{problem.file}: {problem.key}", problem.reason, problem.suggestion or "correct the file")
         return
-    for login in logins:
+    for place, login in enumerate(logins):
         yield from _login(login)
+        yield ok("to register", _addresses(login, first=place == 0))
     for mistake in source_mistakes(site, logins):
         yield error(mistake.key, mistake.reason, mistake.suggestion or "correct it in site.toml")
 
@@ -58,6 +59,14 @@ def _login(login: SiteLogin) -> Iterator[Finding]:
     yield from found
     if not any(finding.level is Level.ERROR for finding in found):
         yield _offers(login)
+
+
+def _addresses(login: SiteLogin, *, first: bool) -> str:
+    hub, suffix = f"{login.site.config.hub.public_url}/hub", "" if first else f"/{login.community.id}"
+    return (
+        f"at {login.community.title}: redirect URI {hub}/oauth_callback{suffix}, post-logout redirect URI {hub}/logout, "
+        f"back-channel logout URI {hub}/backchannel-logout{suffix}"
+    )
 
 
 def _offers(login: SiteLogin) -> Finding:

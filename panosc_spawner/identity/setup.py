@@ -80,13 +80,18 @@ class SiteLogin:
         return ConfigurationError(self.file, f"{self.key}.{key}", reason, suggestion)
 
     @property
+    def written_issuer(self) -> str:
+        """As it is written, right or not."""
+        return self.rules.issuer or self.community.issuer
+
+    @property
     def issuer(self) -> str:
         """The issuer people's identities are made with: the operator's, else the community's.
 
         Raises:
             ConfigurationError: if there is none, or it is neither https nor loopback.
         """
-        issuer = self.rules.issuer or self.community.issuer
+        issuer = self.written_issuer
         if not issuer:
             reason = f"missing: {self.community.title}'s issuer is not public"
             raise self.mistake("issuer", reason, "take it from your registration")
@@ -110,8 +115,8 @@ def logins_of(site: Site) -> list[SiteLogin]:
             raise one.mistake("also", "stands within another login", "write all others beside each other in login.also")
         if any(other.community.id == one.community.id for other in found):
             raise one.mistake("community", f"{rules.community!r} is there twice", "each community has one login")
-        if any(other.issuer == one.issuer for other in found):
-            raise one.mistake("issuer", f"{one.issuer} is another login's, too", "each issuer has one login")
+        if any(other.written_issuer == one.written_issuer != "" for other in found):
+            raise one.mistake("issuer", f"{one.written_issuer} is another login's, too", "each issuer has one login")
         found.append(one)
     return found
 
@@ -137,7 +142,7 @@ def source_mistakes(site: Site, logins: Sequence[SiteLogin]) -> Iterator[Configu
     for place, rule in enumerate(site.config.sources):
         if not isinstance(rule, EntitlementSource):
             continue
-        key, issuers = f"sources.{place}", [one.issuer for one in logins]
+        key, issuers = f"sources.{place}", [one.written_issuer for one in logins]
         if rule.issuer not in issuers:
             reason = f"{rule.issuer!r} is not the issuer people log in with: its proposals never count"
             yield ConfigurationError(_file(site), f"{key}.issuer", reason, f"write {' or '.join(map(repr, issuers))}")

@@ -154,6 +154,50 @@ class TestLogin:
         provider.document |= change
         assert_finding(site.check()[subject], level, message)
 
+    @pytest.mark.parametrize(
+        ("change", "level", "message"),
+        [
+            ({}, "ok", "logout there: no, token exchange: no, issuer in its answers: no"),
+            ({"end_session_endpoint": "https://x.org/out"}, "ok", "logout there: yes"),
+            (
+                {"grant_types_supported": ["urn:ietf:params:oauth:grant-type:token-exchange"]},
+                "ok",
+                "token exchange: yes",
+            ),
+            ({"authorization_response_iss_parameter_supported": True}, "ok", "issuer in its answers: yes"),
+            ({"id_token_signing_alg_values_supported": ["ES256", "HS256"]}, "ok", "signs with ES256;"),
+            ({"id_token_signing_alg_values_supported": ["HS256"]}, "error", "signs ID tokens with HS256 only"),
+            ({"token_endpoint_auth_methods_supported": ["private_key_jwt"]}, "error", "does not offer"),
+            ({"end_session_endpoint": "http://x.org/out"}, "error", "must be https"),
+        ],
+    )
+    def test_what_it_offers(
+        self, site: Site, provider: Provider, change: dict[str, Any], level: str, message: str
+    ) -> None:
+        provider.document |= change
+        assert_finding(site.check()["what it offers"], level, message)
+
+    def test_a_strong_login_that_can_only_be_wished_for(self, site: Site, provider: Provider) -> None:
+        site.set("login", site.tables["login"] + '\nacr = ["https://refeds.org/profile/mfa"]')
+        assert_finding(site.check()["what it offers"], "warning", "only as a wish", "second factor")
+        provider.document["claims_parameter_supported"] = True
+        assert_finding(site.check()["what it offers"], "ok", "signs with")
+
+    def test_an_entitlement_source_while_the_issuer_is_missing(self, site: Site) -> None:
+        site.set("login", 'community = "umbrellaid"\nclient_id = "hub"')
+        entitlements = 'type = "entitlements"\nfacility = "demo"\nnamespace = "urn:mace:egi.eu"\ngroup = ["demo"]'
+        site.add("[sources]", f'[[sources]]\n{entitlements}\nissuer = "https://other.org"')
+        found = site.check()
+        assert_finding(found["login.issuer"], "error", "is not public")
+        assert_finding(found["sources.1.issuer"], "error", "its proposals never count")
+
+    def test_what_is_to_be_registered(self, site: Site) -> None:
+        assert_finding(site.check()["to register"], "ok", "/hub/oauth_callback, post-logout redirect URI")
+
+    def test_a_mistake_in_another_login(self, site: Site) -> None:
+        site.set("login", site.tables["login"] + '\nalso = [{ community = "umbrellaid", client_id = "x" }]')
+        assert_finding(site.check()["login.also.0.issuer"], "error", "is not public", "registration")
+
     def test_a_slash_is_another_issuer(self, site: Site, provider: Provider) -> None:
         provider.document["issuer"] += "/"
         assert_finding(site.check()["identity provider"], "error", "calls itself", "slash")
