@@ -79,6 +79,9 @@ def _state(c: Any, site: Site) -> None:
             site.folder / "site.toml", "hub.state_dir", f"cannot be used: {error}", "give a directory the hub may write"
         ) from error
     c.JupyterHub.db_url = f"sqlite:///{directory / 'hub.sqlite'}"
+    c.JupyterHub.db_kwargs = {
+        "hide_parameters": True
+    }  # a failing statement is logged, and its values are codes and tokens
     c.JupyterHub.cookie_secret_file = str(directory / "cookie-secret")
     c.JupyterHub.pid_file = str(directory / "hub.pid")
     c.ConfigurableHTTPProxy.pid_file = str(directory / "proxy.pid")

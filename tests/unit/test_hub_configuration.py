@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import sqlalchemy
 from launch_support import site
 from traitlets.config import Config
 
@@ -80,3 +81,13 @@ def test_a_token_for_metrics_that_others_can_read_is_refused(tmp_path: Path) -> 
     token.chmod(0o644)
     with pytest.raises(ConfigurationError, match="can be read by others"):
         _services(Config(), with_hub(tmp_path, metrics_token_file=token))
+
+
+def test_statements_that_fail_are_logged_without_their_values(tmp_path: Path) -> None:
+    c = Config()
+    _state(c, with_hub(tmp_path))
+    engine = sqlalchemy.create_engine("sqlite://", **c.JupyterHub.db_kwargs)
+    with engine.connect() as connection, pytest.raises(sqlalchemy.exc.OperationalError) as failed:
+        connection.execute(sqlalchemy.text("insert into oauth_codes values (:code)"), {"code": "secret-code"})
+    engine.dispose()
+    assert "secret-code" not in str(failed.value)
