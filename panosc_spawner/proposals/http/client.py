@@ -37,6 +37,11 @@ MAX_CONNECTIONS = 8
 MAX_URL = 16_000
 _IN_THREAD = 256 * 1024  # bytes: bigger answers would hold the event loop for milliseconds
 _ERROR_BODY = 16 * 1024
+_WORDS = {
+    401: "it does not accept the hub's credentials",
+    403: "the hub may not ask that",
+    429: "it is asked too often",
+}
 
 Plain = str | SecretStr
 Body = Mapping[str, Any]
@@ -71,8 +76,7 @@ class _WithoutAddresses(logging.Filter):
         return True
 
 
-_WITHOUT_ADDRESSES = _WithoutAddresses()
-logging.getLogger("httpx").addFilter(_WITHOUT_ADDRESSES)
+logging.getLogger("httpx").addFilter(_WithoutAddresses())
 
 
 class HttpClient:
@@ -212,14 +216,8 @@ class HttpClient:
             answer = None
         if status in (401, 403) and personal:
             raise PersonRefusedError(self.source, f"it does not accept your login (status {status})", status, answer)
-        words = {
-            401: "it does not accept the hub's credentials",
-            403: "the hub may not ask that",
-            429: "it is asked too often",
-        }
-        raise HttpStatusError(
-            self.source, f"{words.get(status, 'it answered with an error')} (status {status})", status, answer
-        )
+        words = _WORDS.get(status, "it answered with an error")
+        raise HttpStatusError(self.source, f"{words} (status {status})", status, answer)
 
     def _address(self, path: tuple[Plain, ...], query: Mapping[str, Plain] | None) -> str:
         parts = [_open(part) for part in path]
@@ -233,9 +231,8 @@ class HttpClient:
         return url
 
     def _one_connection(self) -> httpx.AsyncClient:
-        wait = (
-            0.9 * self._rule.timeout.total_seconds()
-        )  # a little less than for the whole: httpx then tells what was slow
+        # A little less than for the whole, so that httpx tells what was slow.
+        wait = 0.9 * self._rule.timeout.total_seconds()
         on_loopback = self._rule.url.startswith("http://")
         return httpx.AsyncClient(
             verify=self._tls,
@@ -303,6 +300,8 @@ def _in_words(error: Exception, rule: HttpSource) -> str:
         text = str(error)
         if "CERTIFICATE_VERIFY_FAILED" in text:
             return "its certificate is not trusted (expired, for another name, or of an unknown authority: ca_file)"
+        if "SSL" in text:
+            return "no secure connection: it speaks no TLS, or none that is safe"
         if "ame or service not known" in text or "name resolution" in text or "nodename" in text:
             return "its host name is not known"
         return "no connection (it is down)"

@@ -25,6 +25,7 @@ from pydantic import Field, SecretStr
 
 from panosc_spawner.errors import PersonalSourceError, SourceError
 from panosc_spawner.facilities.http_source_rules import IllSource
+from panosc_spawner.facilities.model import Role
 from panosc_spawner.facilities.site import Site
 from panosc_spawner.identity.person import Person
 from panosc_spawner.identity.person_keys import NoKey
@@ -100,12 +101,9 @@ class IllProposals(HttpProposals):
         """See :class:`~panosc_spawner.proposals.source.ProposalSource`."""
         answer = await self.client.get("documents", query={"filter": _filter({"isPublic": True}, limit=1)})
         read_list(_Document, answer, self.name, self._rule.max_items)
-        proof = (
-            ""
-            if self._rule.proof_document
-            else "; without proof_document, people with no embargoed proposal get an error"
-        )
-        return f"answers; what people may see it tells only to their own login{proof}"
+        if self._rule.proof_document:
+            return "answers; what people may see it tells only to their own login"
+        return "answers; without proof_document, people with no proposal under embargo get an error"
 
     async def _embargoed(self, token: SecretStr) -> list[_Document]:
         """The proposals that are not public and that the token's owner may see."""
@@ -117,8 +115,7 @@ class IllProposals(HttpProposals):
                 self.name,
                 "it does not say whether it knows you: no proposal under embargo is yours, or it did not accept your login",
             )
-        proof = self._rule.proof_document
-        return [one for one in documents if one.type == "proposal" and one.pid != proof]
+        return [one for one in documents if one.type == "proposal" and one.pid != self._rule.proof_document]
 
     async def _public(self, number: str) -> list[_Document]:
         """The public proposals with the person among their members. Asked by nobody, as whoever asks gets the same."""
@@ -163,7 +160,7 @@ class IllProposals(HttpProposals):
     def _role_words(self, document: _Document, number: str) -> str | None:
         """The strongest of the person's roles in ILL's words; None if they are not among the members."""
         words = [member.role for member in document.members if member.person and number and member.person.id == number]
-        order = list(type(self._rule.unlisted))
+        order = list(Role)
         return min(words, key=lambda word: order.index(role_named(word, self._rule.roles)), default=None)
 
     async def _visits(self, document: _Document, proposal: str, token: SecretStr) -> _Visits:

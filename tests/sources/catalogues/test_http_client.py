@@ -213,11 +213,21 @@ async def test_nobody_there(tmp_path, unused_tcp_port) -> None:
     await client.aclose()
 
 
-async def test_a_service_that_speaks_no_tls(echo, tmp_path) -> None:
-    client = HttpClient(rule(echo.url.replace("http:", "https:"), **IMPATIENT), tmp_path)
-    with pytest.raises(SourceError, match=r"no connection|broke the connection"):
+async def test_a_service_that_speaks_no_tls(tmp_path) -> None:
+    async def plain(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        writer.close()
+        await writer.wait_closed()
+
+    server = await asyncio.start_server(plain, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    client = HttpClient(rule(f"https://127.0.0.1:{port}"), tmp_path)
+    with pytest.raises(SourceError, match="no secure connection"):
         await client.get("x")
     await client.aclose()
+    server.close()
+    await server.wait_closed()
 
 
 def test_it_can_be_used_in_one_event_loop_after_another(tmp_path) -> None:
