@@ -135,6 +135,8 @@ class AtWork:
         await socket.write_message(json.dumps(["stdin", command]))
         await asyncio.sleep(1)
         socket.close()
+        while await socket.read_message() is not None:
+            pass
 
 
 class Kernel:
