@@ -73,8 +73,12 @@ class Access:
         """Begin to watch. Called once the hub runs."""
         self._authenticator.made = app.authenticator
         self._tokens.open(app, app.authenticator)
-        withdraw_all_shares(app.db)
-        withdraw_admin(app.db)
+        try:
+            withdraw_all_shares(app.db)
+            withdraw_admin(app.db)
+        except Exception:  # tried again at the next start, and each server withdraws its own; the watch must begin
+            log.critical("Shares of servers from before could not be withdrawn", exc_info=True)
+            app.db.rollback()
         stopper = Stopper(Hands(app))
         endings = Endings(self._context, stopper, self._tokens.forget)
         self._ended_hooks.append(endings.ended_hook)
