@@ -22,35 +22,36 @@ The hub and ``panosc-hub people`` may have the file open at the same time. Reads
 
 from __future__ import annotations
 
-import re
 import threading
 from collections.abc import Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
-from sqlite3 import Connection, Row
+from sqlite3 import Connection
 from typing import TYPE_CHECKING, Any
 
 from panosc_spawner.audit import AuditLog, Event
-from panosc_spawner.errors import IdentityError, PeopleError
+from panosc_spawner.errors import IdentityError
 from panosc_spawner.identity.people_file import open_file, sqlite_errors_in_words
-from panosc_spawner.identity.people_model import Act, Change, KnownIdentity, Moved, State, is_person_name
+from panosc_spawner.identity.people_model import HUB, Act, Change, KnownIdentity, Moved, State
+from panosc_spawner.identity.people_rows import (
+    active_of,
+    change_of_row,
+    founder_of,
+    is_person,
+    known_of_row,
+    look_up,
+    make_person,
+    resolved,
+    store,
+    way_back,
+    write_down,
+)
 from panosc_spawner.identity.person import Identity
-from panosc_spawner.identity.username import MAX_SUBJECT, username_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 __all__ = ["PeopleStore"]
-
-HUB = "hub"
-"""Who did it, where nobody did: a first login, a rule."""
-
-MAX_TEXT = 500
-_MAX_ISSUER = 512
-_SUBJECT = re.compile(r"[\x21-\x7e]+", re.ASCII)
-_MAX_GENERATIONS = 1000
-_ASK = "Ask the people who run this hub."
 
 
 class PeopleStore:
@@ -93,7 +94,7 @@ class PeopleStore:
             PeopleError: if the book cannot be read; that says nothing about the person.
         """
         with self._reading() as db:
-            return _resolved(db, identity, former)[0]
+            return resolved(db, identity, former)[0]
 
     def admit(self, identity: Identity, former: Sequence[Identity] = ()) -> str:
         """As :meth:`name_of`, and store it. Called when a login has been allowed, and only then.
@@ -102,17 +103,17 @@ class PeopleStore:
             IdentityError, PeopleError: as :meth:`name_of`.
         """
         with self._reading() as db:
-            name, origin = _resolved(db, identity, former)
+            name, origin = resolved(db, identity, former)
         if origin == identity:
             return name
         with self._writing() as db:
-            name, origin = _resolved(db, identity, former)  # the other process may have been faster
+            name, origin = resolved(db, identity, former)  # the other process may have been faster
             if origin is None:
-                _make(db, identity, name)
+                make_person(db, identity, name)
             elif origin != identity:
-                _set(db, identity, name, State.ACTIVE)
+                store(db, identity, name, State.ACTIVE)
                 change = (Act.MIGRATED, identity, name, HUB, "migration rule of the community", f"was {origin.subject}")
-                _write_down(db, *change)
+                write_down(db, *change)
         if origin is not None and origin != identity:
             self._told(Event.IDENTITY_LINKED, identity, name, HUB, *change[4:], "")
         return name
@@ -129,28 +130,28 @@ class PeopleStore:
         """What is or was last this person's, the oldest first."""
         with self._reading() as db:
             rows = db.execute("SELECT * FROM identity WHERE username = ? ORDER BY since, issuer, subject", (username,))
-            return tuple(map(_known, rows.fetchall()))
+            return tuple(map(known_of_row, rows.fetchall()))
 
     def known(self, identity: Identity) -> KnownIdentity | None:
         """What the book holds about an identity."""
         with self._reading() as db:
-            return _look_up(db, identity)
+            return look_up(db, identity)
 
     def is_person(self, username: str) -> bool:
         """Whether this user name was ever given to somebody."""
         with self._reading() as db:
-            return _is_person(db, username)
+            return is_person(db, username)
 
     def everybody(self) -> list[KnownIdentity]:
         """Every identity in the book, by person."""
         with self._reading() as db:
-            return list(map(_known, db.execute("SELECT * FROM identity ORDER BY username, since").fetchall()))
+            return list(map(known_of_row, db.execute("SELECT * FROM identity ORDER BY username, since").fetchall()))
 
     def goes_back_to(self, identity: Identity) -> str:
         """The account of its own that an identity would go back to if it were unlinked now; or ""."""
         with self._reading() as db:
-            known = _look_up(db, identity)
-            return _way_back(db, known) if known and known.state is State.ACTIVE else ""
+            known = look_up(db, identity)
+            return way_back(db, known) if known and known.state is State.ACTIVE else ""
 
     def made(self, username: str) -> Change | None:
         """How a person came about; None if there is none of this name."""
@@ -179,9 +180,9 @@ class PeopleStore:
             PeopleError: if the book cannot be written.
         """
         with self._writing() as db:
-            if not _is_person(db, username):
+            if not is_person(db, username):
                 raise IdentityError(f"Nobody here is called {username!r:.40}.")
-            known = _look_up(db, identity)
+            known = look_up(db, identity)
             owner = known.username if known and known.state is State.ACTIVE else ""
             if owner == username:
                 return None
@@ -189,13 +190,13 @@ class PeopleStore:
                 raise IdentityError(
                     "This login has an account of its own here." if owner else "This login has no account any more."
                 )
-            own = owner if owner and _founder(db, owner) == identity else (known.left if known else "")
+            own = owner if owner and founder_of(db, owner) == identity else (known.left if known else "")
             # Whoever left this account for another one cannot come back to it any more: it will hold somebody's work.
             db.execute("UPDATE identity SET left_name = '' WHERE left_name = ?", (username,))
-            _set(db, identity, username, State.ACTIVE, left=own if own != username else "")
+            store(db, identity, username, State.ACTIVE, left=own if own != username else "")
             if owner:
-                _write_down(db, Act.LEFT, identity, owner, by, reason, proof)
-            _write_down(db, Act.LINKED, identity, username, by, reason, proof)
+                write_down(db, Act.LEFT, identity, owner, by, reason, proof)
+            write_down(db, Act.LINKED, identity, username, by, reason, proof)
         self._told(Event.IDENTITY_LINKED, identity, username, by, reason, proof, owner)
         return Moved(identity, username, owner)
 
@@ -210,18 +211,18 @@ class PeopleStore:
             PeopleError: if the book cannot be written.
         """
         with self._writing() as db:
-            known = _look_up(db, identity)
+            known = look_up(db, identity)
             if known is None or known.state is not State.ACTIVE or known.username != username:
                 raise IdentityError("This login does not belong to this account.")
-            if len(_active(db, username)) < 2:
+            if len(active_of(db, username)) < 2:
                 raise IdentityError("This is the only login of this account. Without it nobody could open it.")
-            _write_down(db, Act.UNLINKED, identity, username, by, reason, proof)
-            back = _way_back(db, known)
+            write_down(db, Act.UNLINKED, identity, username, by, reason, proof)
+            back = way_back(db, known)
             if back:
-                _set(db, identity, back, State.ACTIVE)
-                _write_down(db, Act.RETURNED, identity, back, by, reason, proof)
+                store(db, identity, back, State.ACTIVE)
+                write_down(db, Act.RETURNED, identity, back, by, reason, proof)
             else:
-                _set(db, identity, username, State.UNLINKED)
+                store(db, identity, username, State.UNLINKED)
         self._told(Event.IDENTITY_UNLINKED, identity, username, by, reason, proof, back or "refused")
         return back
 
@@ -236,15 +237,13 @@ class PeopleStore:
             PeopleError: if the book cannot be written.
         """
         with self._writing() as db:
-            known = _look_up(db, identity)
+            known = look_up(db, identity)
             if known and known.state is State.REMOVED:
                 raise IdentityError("This login is shut out already.")
             owner = known.username if known and known.state is State.ACTIVE else ""
-            if known is None:  # of whom nobody has heard yet: shut out all the same
-                _insert_identity(db, identity, "", State.REMOVED)
-            else:
-                _set(db, identity, known.username, State.REMOVED, left=known.left)
-            _write_down(db, Act.REMOVED, identity, owner, by, reason, "")
+            # Also one of whom nobody has heard yet.
+            store(db, identity, known.username if known else "", State.REMOVED, left=known.left if known else "")
+            write_down(db, Act.REMOVED, identity, owner, by, reason, "")
         self._told(Event.IDENTITY_UNLINKED, identity, owner, by, reason, "", "shut out")
         return owner
 
@@ -258,11 +257,11 @@ class PeopleStore:
             PeopleError: if the book cannot be written.
         """
         with self._writing() as db:
-            known = _look_up(db, identity)
+            known = look_up(db, identity)
             if known is None or known.state not in (State.UNLINKED, State.REMOVED):
                 raise IdentityError("This login is not shut out.")
-            _set(db, identity, "", State.RELEASED)
-            _write_down(db, Act.RELEASED, identity, "", by, reason, "")
+            store(db, identity, "", State.RELEASED)
+            write_down(db, Act.RELEASED, identity, "", by, reason, "")
         self._told(Event.ADMIN, identity, known.username, by, reason, "", "released")
 
     # -- history -----------------------------------------------------------------------------------------------------
@@ -278,7 +277,7 @@ class PeopleStore:
             where, values = f"{where} AND issuer = ? AND subject = ?", [*values, *identity]
         with self._reading() as db:
             query = f"SELECT * FROM history WHERE {where} ORDER BY number LIMIT ?"  # noqa: S608 - texts of above
-            return [_change(row) for row in db.execute(query, (*values, limit))]
+            return [change_of_row(row) for row in db.execute(query, (*values, limit))]
 
     def unheard(self) -> list[Change]:
         """Changes that the hub has not acted on yet."""
@@ -328,150 +327,3 @@ class PeopleStore:
             evidence=proof,
             **({"account": account} if account else {}),
         )
-
-
-def _resolved(db: Connection, identity: Identity, former: Sequence[Identity]) -> tuple[str, Identity | None]:
-    """The name of an identity, and which identity in the book it comes from: itself, a former one, or none yet."""
-    _require_plain(identity)
-    known = _look_up(db, identity)
-    for candidate in former if known is None else ():
-        found = _look_up(db, candidate)
-        if found and found.state is not State.RELEASED:
-            known = found  # also one that is shut out: a new name for it does not open what the old one may not
-            break
-    if known is None or known.state is State.RELEASED:
-        return _new_name(db, identity), None
-    if known.state is not State.ACTIVE:
-        raise IdentityError(_refusal(known))
-    return known.username, known.identity
-
-
-def _refusal(known: KnownIdentity) -> str:
-    if known.state is State.REMOVED:
-        return f"This login was shut out from this hub on {known.since:%d %B %Y}. {_ASK}"
-    return (
-        f"This login was unlinked from an account of this hub on {known.since:%d %B %Y}, and cannot be used here by itself. "
-        "Log in with the other login of that account and link this one again, or ask the people who run this hub."
-    )
-
-
-def _new_name(db: Connection, identity: Identity) -> str:
-    """The name for a first login. One that was ever given, to whomever, is not given again."""
-    known = _look_up(db, identity)
-    name = username_for(*identity)
-    if known is None:
-        if _is_person(db, name):
-            raise IdentityError(f"The book of people does not fit this login. {_ASK}")
-        return name
-    for generation in range(1, _MAX_GENERATIONS):
-        if not _is_person(db, name):
-            return name
-        name = username_for(identity.issuer, f"{identity.subject} {generation}")  # no subject holds a blank
-    raise IdentityError(f"This login began anew too often. {_ASK}")
-
-
-def _make(db: Connection, identity: Identity, name: str) -> None:
-    db.execute("INSERT INTO person VALUES (?, ?, ?, ?)", (name, *identity, _now()))
-    if _look_up(db, identity):
-        _set(db, identity, name, State.ACTIVE)
-    else:
-        _insert_identity(db, identity, name, State.ACTIVE)
-    _write_down(db, Act.MADE, identity, name, HUB, "first login", "")
-
-
-def _look_up(db: Connection, identity: Identity) -> KnownIdentity | None:
-    row = db.execute("SELECT * FROM identity WHERE issuer = ? AND subject = ?", identity).fetchone()
-    return _known(row) if row else None
-
-
-def _active(db: Connection, username: str) -> list[KnownIdentity]:
-    rows = db.execute("SELECT * FROM identity WHERE username = ? AND state = 'active'", (username,)).fetchall()
-    return list(map(_known, rows))
-
-
-def _way_back(db: Connection, known: KnownIdentity) -> str:
-    """The account that an identity left for the one it has, if nobody is in it."""
-    return known.left if known.left and not _active(db, known.left) else ""
-
-
-def _is_person(db: Connection, username: str) -> bool:
-    return db.execute("SELECT 1 FROM person WHERE username = ?", (username,)).fetchone() is not None
-
-
-def _founder(db: Connection, username: str) -> Identity | None:
-    row = db.execute("SELECT issuer, subject FROM person WHERE username = ?", (username,)).fetchone()
-    return Identity(*row) if row else None
-
-
-def _set(db: Connection, identity: Identity, username: str, state: State, left: str = "") -> None:
-    """Store what an identity is now."""
-    if _look_up(db, identity) is None:
-        return _insert_identity(db, identity, username, state, left)
-    db.execute(
-        "UPDATE identity SET username = ?, state = ?, since = ?, left_name = ? WHERE issuer = ? AND subject = ?",
-        (username, state.value, _now(), left, *identity),
-    )
-
-
-def _insert_identity(db: Connection, identity: Identity, username: str, state: State, left: str = "") -> None:
-    _require_plain(identity)
-    db.execute("INSERT INTO identity VALUES (?, ?, ?, ?, ?, ?)", (*identity, username, state.value, _now(), left))
-
-
-def _write_down(db: Connection, act: Act, identity: Identity, username: str, by: str, reason: str, proof: str) -> None:
-    """A line of history."""
-    for what, text in (("by", by), ("reason", reason)):
-        if not text.strip():
-            raise IdentityError(f"A change of whose a login is needs a text for '{what}'.")
-    for text in (by, reason, proof):
-        if len(text) > MAX_TEXT or not text.isprintable():
-            raise IdentityError(f"Texts for the history are one line of at most {MAX_TEXT} characters.")
-    db.execute(
-        "INSERT INTO history (time, act, issuer, subject, username, by, reason, proof) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        (_now(), act.value, *identity, username, by, reason, proof),
-    )
-
-
-def _require_plain(identity: Identity) -> None:
-    """The book holds canonical identities only: what does not look like one came some other way."""
-    issuer, subject = identity
-    if not issuer or len(issuer) > _MAX_ISSUER or not _SUBJECT.fullmatch(issuer):
-        raise IdentityError("This issuer is not an address.")
-    if len(subject) > MAX_SUBJECT or not _SUBJECT.fullmatch(subject):
-        raise IdentityError("This subject is not a plain identifier.")
-
-
-def _known(row: Row) -> KnownIdentity:
-    """A row as it may be believed: a name that this hub did not make opens nothing."""
-    identity = Identity(row["issuer"], row["subject"])
-    try:
-        state = State(row["state"])
-        since = datetime.fromisoformat(row["since"])
-    except (ValueError, TypeError) as error:
-        raise PeopleError(
-            f"The book of people holds a line that this hub did not write, for {identity!r:.300}."
-        ) from error
-    nobody = row["username"] == "" and state in (State.REMOVED, State.RELEASED)
-    right = nobody or is_person_name(row["username"])
-    if not right or (row["left_name"] and not is_person_name(row["left_name"])):
-        raise PeopleError(
-            f"The book of people holds a user name that this hub did not make, for {identity!r:.300}. Restore it from a copy."
-        )
-    return KnownIdentity(identity, row["username"], state, since, row["left_name"])
-
-
-def _change(row: Row) -> Change:
-    return Change(
-        number=row["number"],
-        time=datetime.fromisoformat(row["time"]),
-        act=Act(row["act"]),
-        identity=Identity(row["issuer"], row["subject"]),
-        username=row["username"],
-        by=row["by"],
-        reason=row["reason"],
-        proof=row["proof"],
-    )
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="microseconds")

@@ -9,6 +9,9 @@ from enum import StrEnum
 
 from panosc_spawner.identity.person import Identity
 
+HUB = "hub"
+"""Who did it, where nobody did: a first login, a rule."""
+
 _PERSON_NAME = re.compile(r"p-[a-z2-7]{20}", re.ASCII)
 
 

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from panosc_spawner.identity.people import HUB, PeopleStore
-from panosc_spawner.identity.people_model import Act, Change
+from panosc_spawner.identity.people import PeopleStore
+from panosc_spawner.identity.people_model import HUB, Act, Change
 from panosc_spawner.identity.person import Identity, Person
 
 _NO_COMMUNITY = "a login service that this hub does not use any more"

@@ -45,13 +45,13 @@ def test_looking_up_writes_nothing_and_the_first_login_stores_the_name_for_ever(
 
 def test_a_stored_name_stays_when_names_would_be_made_otherwise(book, monkeypatch):
     name = book.admit(ADA)
-    monkeypatch.setattr("panosc_spawner.identity.people.username_for", lambda *_: "p-" + "z" * 20)
+    monkeypatch.setattr("panosc_spawner.identity.people_rows.username_for", lambda *_: "p-" + "z" * 20)
     assert book.name_of(ADA) == book.admit(ADA) == name
     assert book.admit(BEA) == "p-" + "z" * 20
 
 
 def test_a_name_that_was_given_is_not_given_to_the_next_one_who_would_get_it(book, monkeypatch):
-    monkeypatch.setattr("panosc_spawner.identity.people.username_for", lambda *_: "p-" + "z" * 20)
+    monkeypatch.setattr("panosc_spawner.identity.people_rows.username_for", lambda *_: "p-" + "z" * 20)
     book.admit(ADA)
     with pytest.raises(IdentityError, match="does not fit"):
         book.admit(BEA)
