@@ -216,7 +216,7 @@ class LdapSource(GroupSource):
 class GroupsSource(GroupSource):
     """Groups of this machine (NSS: /etc/group, LDAP by sssd), each of them a proposal's team (``type = "groups"``).
 
-    A person is in those of their account (``[account]``), asked with ``getent``: some 10 ms of a core for each question.
+    A person is in those of their account (``[account]``), asked with ``getent``: some 5 ms of a core for each question.
     """
 
     type: Literal["groups"]

@@ -66,6 +66,14 @@ class Queries:
         )
 
     @cached_property
+    def is_staff(self) -> sa.Select[Any]:
+        """Whether any of the persons is staff of an instrument; few are, and what follows may look at every experiment."""
+        staff = self._table("instrument_scientist")
+        start = self._of_keys(staff, "instrument_scientist")
+        key = self._key(staff, "instrument_scientist")
+        return sa.select(key).select_from(start).where(self._mine(staff, "instrument_scientist")).limit(1)
+
+    @cached_property
     def staff(self) -> sa.Select[Any]:
         """A row for each experiment at the persons' instruments."""
         staff, experiment = self._table("instrument_scientist"), self._table("experiment")

@@ -125,7 +125,7 @@ class SqlProposals:
             return list(self._rights.grants(self._own_query(connection, keys), Role.MEMBER, now))
         team = self._of(connection, self._queries.team, keys)
         grants = list(self._rights.grants(team, Role.MEMBER, now))
-        if self._rule.staff_role:
+        if self._rule.staff_role and self._is_staff(connection, keys):
             staff = self._of(connection, self._queries.staff, keys)
             grants += self._rights.grants(staff, Role(self._rule.staff_role), now)
         return grants
@@ -150,6 +150,10 @@ class SqlProposals:
     def _of(self, connection: Connection, statement: sa.Executable, keys: Sequence[str]) -> tuple[Row, ...]:
         values = self._as_ids(keys)
         return self._rows(connection, statement, {"keys": values}, frozenset(map(str, values))) if values else ()
+
+    def _is_staff(self, connection: Connection, keys: Sequence[str]) -> bool:
+        values = self._as_ids(keys)
+        return bool(values) and connection.execute(self._queries.is_staff, {"keys": values}).first() is not None
 
     def _as_ids(self, keys: Sequence[str]) -> list[str | int]:
         """Keys as the database holds them; one that is no number is nobody's where they are numbers."""

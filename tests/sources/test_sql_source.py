@@ -117,6 +117,24 @@ class TestVisaTables:
         assert grant.ends_at == datetime(2027, 5, 2, 22, tzinfo=UTC)
 
 
+class TestInstruments:
+    """What a database knows for groups that name only an instrument."""
+
+    async def test_proposals_with_those_visits_only(self, base: Base) -> None:
+        found = await base.source().at_instruments("ill", {"in5"})
+        assert sorted((proposal.ref.id, proposal.instruments) for proposal in found) == [
+            ("8-04-923", ("IN5",)),
+            ("9-10-1500", ("IN5",)),
+        ]
+        assert await base.source().at_instruments("esrf", {"in5"}) == []
+        assert await base.source().at_instruments("ill", set()) == []
+        assert await base.source().at_instruments("ill", {"in5' OR '1'='1", "%", "IN"}) == []
+
+    async def test_a_query_about_one_person_does_not_know(self, base: Base) -> None:
+        with pytest.raises(SourceError, match="cannot say what an instrument had"):
+            await base.source(query=TestOwnQuery.QUERY).at_instruments("ill", {"in5"})
+
+
 class TestOpenData:
     async def test_what_is_public_is_everybodys(self, base: Base) -> None:
         source = base.source(open_data=True)
@@ -286,10 +304,10 @@ class TestFailures:
         base.execute(f"INSERT INTO experiment_user {numbers} SELECT 'M' || i, 'u' || i FROM n")
         source = base.source()
         assert len(await source.grants(person("u777"))) == 1
-        begun = time.monotonic()
+        begun = time.process_time()  # of a core, so that a busy machine does not matter; SQLite works in this process
         for number in range(100):
             assert len(await source.grants(person(f"u{number + 1}"))) == 1
-        assert (time.monotonic() - begun) / 100 < 0.05
+        assert (time.process_time() - begun) / 100 < 0.012
         base.execute(f"INSERT INTO experiment_user {numbers} SELECT 'M' || i, 'none@x' FROM n")
         base.execute("INSERT INTO experiment_user VALUES ('E1', 'none@x')")
         with pytest.raises(SourceError, match=r"more than 100000 rows|took too long"):
