@@ -95,6 +95,7 @@ class Stack:
         config: further lines of the hub's configuration.
         authorities: certificates by which the login service is known, where it has TLS.
         hub_environment: further variables of the hub.
+        state: the hub's state directory, elsewhere than beneath the folder.
     """
 
     folder: Path
@@ -107,6 +108,7 @@ class Stack:
     config: str = ""
     authorities: Path | None = None
     hub_environment: Mapping[str, str] = field(default_factory=dict)
+    state: Path = Path()
 
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -118,7 +120,7 @@ class Stack:
         self.metrics_token = self.folder / "metrics-token"
         secret_of(self.metrics_token)
         self.site = self.folder / "site"
-        self.state = self.folder / "state"
+        self.state = self.folder / "state" if self.state == Path() else self.state
         self.personas = self.folder / "personas.toml"
         self.secret, self.control = self.folder / "client-secret", self.folder / "control-token"
         self.provider = Service("login service", self.folder / "provider.log")
