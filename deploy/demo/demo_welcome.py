@@ -31,7 +31,7 @@ def welcome(ports: Ports, folders: Folders) -> str:
 
 def access_hints(folders: Folders) -> list[str]:
     """Changes at the user office and at the login services, and where one reads what came of them."""
-    site = shown(folders.site)
+    ada, site = demo_site.personas()["ada"]["id"], shown(folders.site)
     return [
         "",
         "While Ada's server runs, be the user office, her community, or the auditor:",
@@ -40,6 +40,7 @@ def access_hints(folders: Folders) -> list[str]:
         f"  end her logins there: {BIN}/python deploy/demo/provider_control.py logout ada",
         "  link two logins: log in by the University of Example as Ada, then open Account",
         f"  who got what, and why: {BIN}/panosc-hub audit {site}",
+        f"  each link of one right: {BIN}/panosc-hub explain {site} {ada} esrf/ma1234",
         "",
     ]
 

@@ -187,7 +187,7 @@ def test_the_welcome_names_files_and_commands_that_there_are(folders: demo_site.
     for script in re.findall(r"deploy/\S+\.py", text):
         assert (ROOT / script).is_file()
     commands = re.findall(r"panosc-hub (\w+)", text)
-    assert set(commands) == {"audit"}
+    assert set(commands) == {"audit", "explain"}
     for command in commands:
         with pytest.raises(SystemExit) as help_shown:
             cli.main([command, "--help"])
