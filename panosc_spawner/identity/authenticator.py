@@ -24,7 +24,7 @@ from panosc_spawner.identity.community import Community
 from panosc_spawner.identity.context import LoginContext
 from panosc_spawner.identity.entitlements import parse
 from panosc_spawner.identity.fixed import COMMUNITY, require_fixed
-from panosc_spawner.identity.logins import ProvenLogin
+from panosc_spawner.identity.logins import ROTATION, ProvenLogin
 from panosc_spawner.identity.person import Identity, Person
 from panosc_spawner.identity.provider import ProviderCalls
 from panosc_spawner.identity.refusals import LoginRefused, ProviderDown, ProviderRefused, UnverifiedAnswer
@@ -34,7 +34,7 @@ from panosc_spawner.secret_file import read_secret
 
 __all__ = ["PanoscAuthenticator"]
 
-_TOKENS = ("access_token", "refresh_token", "id_token", "token_type", "scope")
+_TOKENS = ("access_token", "refresh_token", "id_token", "token_type", "scope", ROTATION)
 
 
 class PanoscAuthenticator(ProviderCalls):
@@ -78,8 +78,11 @@ class PanoscAuthenticator(ProviderCalls):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        if not isinstance(self.community, Community) or not self.issuer:
-            raise TraitError("PanoscAuthenticator needs a community and an issuer: call configure_authenticator.")
+        if not isinstance(self.community, Community) or not self.issuer or kwargs.get("context") is None:
+            raise TraitError(
+                "PanoscAuthenticator is one community's, and no hub's: set c.JupyterHub.authenticator_class to "
+                "CommunitiesAuthenticator and call configure_authenticator."
+            )
         for name in COMMUNITY:  # a validator does not see a value that equals the parent's default
             require_fixed("PanoscAuthenticator", COMMUNITY, name, getattr(self, name))
         self.community_id = self.community.id
@@ -166,6 +169,7 @@ class PanoscAuthenticator(ProviderCalls):
                 **self.client_params(),
             },
         )
+        tokens[ROTATION] = 0
         proof = await self._verified(tokens, attempt.nonce)
         if self.acr and proof.acr not in self.acr:
             raise LoginRefused("acr", self._words_for_acr(), identity=str(Identity(self.issuer, proof.subject)))
@@ -218,6 +222,7 @@ class PanoscAuthenticator(ProviderCalls):
                 logins.rotate(login.id, begins=False)
             raise
         new = {**tokens, **{name: answer[name] for name in _TOKENS if answer.get(name)}}
+        new[ROTATION] = int(tokens.get(ROTATION) or 0) + 1
         # Stored before it is used: with rotation the old one is spent, and using it again would revoke the login.
         await user.save_auth_state({**state, **new})
         logins.rotate(login.id, begins=False)

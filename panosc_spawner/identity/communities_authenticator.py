@@ -126,6 +126,25 @@ class CommunitiesAuthenticator(Authenticator):
     def _any_allow_config_default(self) -> bool:
         return True  # check_allowed decides; the hub need not warn that nobody can log in
 
+    @default("reconcile_auth_state_hook")
+    def _reconcile_default(self) -> Any:
+        return self._reconciled
+
+    @validate("reconcile_auth_state_hook")
+    def _reconciles(self, proposal: Any) -> Any:
+        if proposal.value != self._reconciled:
+            raise TraitError(
+                "CommunitiesAuthenticator.reconcile_auth_state_hook cannot be another: it keeps tokens that were spent from coming "
+                "back. Remove this setting."
+            )
+        return proposal.value
+
+    def _reconciled(
+        self, authenticator: Any, model: Mapping[str, Any], stored: Mapping[str, Any] | None
+    ) -> dict[str, Any]:
+        """The state to store. Called by JupyterHub at each login and refresh, right before it stores it."""
+        return dict(self.context.logins.newer_state(model["auth_state"], stored))
+
     # -- for the hub's other parts -----------------------------------------------------------------------------------
 
     @property
@@ -180,7 +199,7 @@ class CommunitiesAuthenticator(Authenticator):
             renewal = await self.renew(user)
             if renewal.model is None:
                 break
-            await user.save_auth_state(renewal.model["auth_state"])
+            await user.save_auth_state(self._reconciled(self, renewal.model, await user.get_auth_state()))
         raise TokenError("Your login has ended. Log in again, and ask for the token again.")
 
     def _login_of(self, state: Mapping[str, Any]) -> PanoscAuthenticator | None:
@@ -221,7 +240,10 @@ class CommunitiesAuthenticator(Authenticator):
     async def _start(self, app: Any) -> None:
         await app._start_future  # JupyterHub's: its start is complete
         for starts in self.on_start:
-            starts(app)
+            try:
+                starts(app)
+            except Exception:  # the others must begin all the same: one of them watches over everybody's access
+                self.log.critical("A part of the hub could not begin", exc_info=True)
 
     async def authenticate(self, handler: Any, data: Any = None, **kwargs: Any) -> dict[str, Any] | None:
         """The auth model of a login attempt that came back. Called by :class:`.CallbackHandler`, through JupyterHub.

@@ -24,6 +24,9 @@ from panosc_spawner.identity.renewal import Ending
 KEPT = timedelta(days=30)
 """How long a login is remembered. Sessions are shorter (``access.max_session_age``), and a provider may report late."""
 
+ROTATION = "rotation"
+"""Key of the stored state: how often the login's refresh token was exchanged."""
+
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS login (
     id       TEXT NOT NULL PRIMARY KEY,
@@ -141,6 +144,28 @@ class Logins:
             (issuer, subject, subject, sid, sid),
         )
         return [OpenLogin(id, username, bool(newest)) for id, username, newest in rows] if subject or sid else []
+
+    def newer_state(self, new: Mapping[str, Any], stored: Mapping[str, Any] | None) -> Mapping[str, Any]:
+        """Which state to keep, of one that is to be stored now and one that was stored meanwhile.
+
+        A refresh that took long must not bring back tokens that were spent since, a login that was replaced by a newer one, or one
+        that its person ended.
+        """
+        try:
+            login, other = ProvenLogin.from_state(new["login"]), ProvenLogin.from_state((stored or {})["login"])
+        except (KeyError, TypeError, IdentityError):
+            return new
+        if stored is None or (login.id != other.id and self._began(login.id) >= self._began(other.id)):
+            return new
+        if login.id != other.id or self.ended(login.id):
+            return stored
+        if int(stored.get(ROTATION) or 0) <= int(new.get(ROTATION) or 0):
+            return new
+        return {**stored, "person": new["person"]}
+
+    def _began(self, id: str) -> float:
+        row = self._db.execute("SELECT began FROM login WHERE id = ?", (id,)).fetchone()
+        return float(row[0]) if row else 0.0
 
     def rotating(self, id: str) -> float:
         """For how many seconds a refresh token of this login is being exchanged, without an answer; 0 if none is.

@@ -23,7 +23,7 @@ MAX_URL = 6000
 LEAVING = "panosc-leaving"
 """Cookie of a browser that was sent to the login service for logging out."""
 
-_TOKENS = ("access_token", "refresh_token", "id_token", "token_type", "scope")
+_TOKENS = ("access_token", "refresh_token", "id_token")
 
 
 class LogoutHandler(HubLogoutHandler):

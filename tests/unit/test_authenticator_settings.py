@@ -6,6 +6,7 @@ from token_support import ISSUER
 from traitlets import TraitError
 from traitlets.config import Config
 
+from panosc_spawner.identity.authenticator import PanoscAuthenticator
 from panosc_spawner.identity.communities_authenticator import CommunitiesAuthenticator
 from panosc_spawner.identity.community import Community
 
@@ -95,3 +96,18 @@ async def test_a_posted_form_logs_nobody_in(data):
 def test_an_authenticator_without_logins_does_not_start():
     with pytest.raises(TraitError, match="configure_authenticator"):
         CommunitiesAuthenticator()
+
+
+def test_one_communitys_authenticator_is_no_hubs():
+    with pytest.raises(TraitError, match="CommunitiesAuthenticator"):
+        PanoscAuthenticator(**login_settings(COMMUNITY, "http://127.0.0.1:9"))
+
+
+def test_no_other_hook_decides_what_is_stored():
+    config = Config()
+    config.Authenticator.reconcile_auth_state_hook = lambda authenticator, model, stored: stored
+    config.CommunitiesAuthenticator.logins = [login_settings(COMMUNITY, "http://127.0.0.1:9")]
+    config.CommunitiesAuthenticator.context = make_context()
+    with pytest.raises(TraitError, match="reconcile_auth_state_hook"):
+        CommunitiesAuthenticator(config=config)
+    assert callable(make().reconcile_auth_state_hook)

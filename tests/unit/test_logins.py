@@ -78,6 +78,35 @@ def test_old_logins_are_forgotten(logins, monkeypatch):
     assert logins.ended(old.id) is None
 
 
+def state(login, rotation, person="p"):
+    return {"login": login.to_state(), "rotation": rotation, "access_token": f"at{rotation}", "person": person}
+
+
+def test_a_late_refresh_does_not_bring_spent_tokens_back(logins):
+    login = begin(logins)
+    late, stored = state(login, 1, "new"), state(login, 2, "old")
+    assert logins.newer_state(late, stored) == {**stored, "person": "new"}
+    assert logins.newer_state(stored, late) == stored
+    assert logins.newer_state(late, state(login, 1)) == late
+    for nothing in (None, {}, {"login": {}}, {"person": "x"}):
+        assert logins.newer_state(late, nothing) == late
+
+
+def test_a_late_refresh_does_not_replace_a_newer_login(logins):
+    older = begin(logins)
+    time.sleep(0.01)
+    newer = begin(logins, sid="s2")
+    assert logins.newer_state(state(older, 5), state(newer, 0)) == state(newer, 0)
+    assert logins.newer_state(state(newer, 0), state(older, 5)) == state(newer, 0)
+
+
+def test_a_late_refresh_does_not_bring_a_logout_back(logins):
+    login = begin(logins)
+    left = {"login": login.to_state(), "person": "p"}
+    logins.end(login.id, Ending.NO_LOGIN)
+    assert logins.newer_state(state(login, 1), left) == left
+
+
 def test_the_file_is_the_hubs_alone(tmp_path):
     file = tmp_path / "logins.sqlite"
     Logins(file).close()
