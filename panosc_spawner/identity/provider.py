@@ -31,7 +31,13 @@ _NO_ANSWER = (502, 504, _TIME_OUT)  # the first two are of a proxy before the pr
 _REQUESTS: dict[str, Any] = {"connect_timeout": 5.0, "request_timeout": 10.0, "follow_redirects": False}
 _REFUSALS = (400, 401, 403)
 # Answers of a token endpoint that are about the hub or the provider, not about the person (RFC 6749, 5.2).
-_NOT_THE_PERSON = ("invalid_client", "unauthorized_client", "server_error", "temporarily_unavailable")
+_NOT_THE_PERSON = (
+    "invalid_client",
+    "unauthorized_client",
+    "unsupported_grant_type",
+    "server_error",
+    "temporarily_unavailable",
+)
 
 
 class ProviderCalls(GenericOAuthenticator):
@@ -88,7 +94,7 @@ class ProviderCalls(GenericOAuthenticator):
         except HTTPClientError as error:
             self.log.warning("%s: %s answered %s", label, where, error.code)
             code = _error_code(error)
-            if error.code in _REFUSALS and code not in _NOT_THE_PERSON:
+            if error.code in _REFUSALS and code not in _NOT_THE_PERSON and not _is_of_a_gate(error, code):
                 self._is_up(True)
                 raise ProviderRefused(self.login_service, code) from None
             if error.code == _TIME_OUT:
@@ -173,6 +179,15 @@ def _error_code(error: HTTPClientError) -> str:
     """The OAuth error code of an answer, for deciding; never logged."""
     document = _json_object(error.response.body if error.response else b"")
     return str((document or {}).get("error", ""))[:40]
+
+
+def _is_of_a_gate(error: HTTPClientError, code: str) -> bool:
+    """Whether a refusal is rather of something before the provider (firewall, limit of requests): it refuses everybody.
+
+    OAuth refuses a token with an error code, or with a challenge to bearers (RFC 6749 5.2, RFC 6750 3), and knows no plain 403.
+    """
+    challenge = error.response.headers.get("WWW-Authenticate", "").lower() if error.response else ""
+    return not code and "bearer" not in challenge and (error.code == 403 or challenge.startswith("basic"))
 
 
 def _json_object(body: bytes | None) -> dict[str, Any] | None:

@@ -76,6 +76,17 @@ REFRESH = [
     ("token endpoint down", NO, DOWN, 10, True),
     ("token endpoint down for too long", NO, DOWN, 61, False),
     ("the hub's own secret is wrong", NO, (401, {"error": "invalid_client"}), 10, True),
+    ("a firewall before it refuses all", (403, "<html>"), (403, "<html>"), 10, True),
+    ("a firewall before it refuses all for too long", (403, "<html>"), (403, "<html>"), 61, False),
+    ("a firewall after a new token", [NO, (403, "<html>")], NEW_TOKENS, 10, True),
+    (
+        "forbidden in OAuth's words",
+        (403, {"error": "insufficient_scope"}),
+        (400, {"error": "invalid_grant"}),
+        10,
+        False,
+    ),
+    ("refreshing is not for this hub any more", NO, (400, {"error": "unsupported_grant_type"}), 10, True),
     ("no token in the answer", NO, (200, {}), 10, True),
     ("userinfo down after a new token", [NO, DOWN], NEW_TOKENS, 10, True),
 ]
