@@ -16,7 +16,7 @@ from panosc_spawner.facilities.model import Role
 from panosc_spawner.facilities.person_keys import PersonKey
 from panosc_spawner.facilities.site import Site
 from panosc_spawner.identity.person import Person
-from panosc_spawner.identity.person_keys import NoKey, person_key
+from panosc_spawner.identity.person_keys import NoKey, person_keys
 from panosc_spawner.proposals.credentials import TokenBroker
 from panosc_spawner.proposals.http.client import HttpClient
 from panosc_spawner.proposals.http.fields import day_of
@@ -40,16 +40,18 @@ class HttpProposals:
         """Close its connections."""
         await self.client.aclose()
 
-    async def key_of(self, rule: PersonKey, person: Person) -> str | NoKey:
-        """By what the service knows a person; a :class:`NoKey` if it does not.
+    async def keys_of(self, rule: PersonKey, person: Person) -> tuple[str, ...]:
+        """By what the service knows a person: one for each identity that is proven to be theirs. None if it does not.
 
         Raises:
             SourceError: if that could not be found out.
         """
-        key = await person_key(rule, person, self._site)
-        if isinstance(key, NoKey) and key.failed:
-            raise SourceError(self.name, key.reason)
-        return key
+        keys = await person_keys(rule, person, self._site)
+        if not isinstance(keys, NoKey):
+            return keys
+        if keys.failed:
+            raise SourceError(self.name, keys.reason)
+        return ()
 
     async def token_of(self, broker: TokenBroker, person: Person, audience: str) -> SecretStr:
         """A token of the person's login for this service.

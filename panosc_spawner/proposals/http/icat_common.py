@@ -15,7 +15,6 @@ from panosc_spawner.facilities.http_source_rules import IcatPlusSource, IcatSour
 from panosc_spawner.facilities.model import Role
 from panosc_spawner.facilities.site import Site
 from panosc_spawner.identity.person import Person
-from panosc_spawner.identity.person_keys import NoKey
 from panosc_spawner.proposals.credentials import TokenBroker
 from panosc_spawner.proposals.http.base import HttpProposals
 from panosc_spawner.proposals.http.fields import Exact, Item, Moment, Number, Text, with_zone
@@ -65,16 +64,14 @@ class IcatCommon(HttpProposals, ABC):
         """See :class:`~panosc_spawner.proposals.source.ProposalSource`."""
         seen_at = datetime.now(UTC)
         if self.by_account:
-            key = await self.key_of(self.rule.person, person)
-            if isinstance(key, NoKey):
-                return []
-            user = self.rule.user.replace("{key}", key)
-            entries = await self.as_account(lambda session: self._all(session, user))
+            keys = await self.keys_of(self.rule.person, person)
+            users = [self.rule.user.replace("{key}", key) for key in keys]
+            entries = await self.as_account(lambda session: self._all(session, users)) if users else []
         else:
             token = await self.token_of(self._broker, person, self.rule.audience)
             login = (person.issuer, person.subject, hashlib.sha256(token.get_secret_value().encode()).hexdigest())
             entries = await self._within(
-                login, lambda: self.log_in_person(token), lambda session: self._all(session, session.user)
+                login, lambda: self.log_in_person(token), lambda session: self._all(session, [session.user])
             )
         return self.desk.grants(entries, seen_at)
 
@@ -130,14 +127,17 @@ class IcatCommon(HttpProposals, ABC):
             kind = SourceError if self.by_account else PersonalSourceError
             raise kind(self.name, "it refuses what is asked in a session that it just opened") from None
 
-    async def _all(self, session: Session, user: str) -> list[Entry]:
-        try:
-            quoted_name(user)
-        except ValueError as error:
-            raise PersonalSourceError(self.name, f"your user name there {error}, so it is not asked for") from error
-        entries = await self.as_member(session, user)
-        if self.rule.instrument_scientists:
-            entries += await self.as_scientist(session, user)
+    async def _all(self, session: Session, users: Sequence[str]) -> list[Entry]:
+        entries: list[Entry] = []
+        for user in users:
+            try:
+                quoted_name(user)
+            except ValueError as error:
+                words = f"your user name there {error}, so it is not asked for"
+                raise PersonalSourceError(self.name, words) from error
+            entries += await self.as_member(session, user)
+            if self.rule.instrument_scientists:
+                entries += await self.as_scientist(session, user)
         if self.rule.open_data is not None:
             entries += await self.shared.get("released", lambda: self.released(session))
         return entries

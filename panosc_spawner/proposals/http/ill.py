@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -28,7 +28,6 @@ from panosc_spawner.facilities.http_source_rules import IllSource
 from panosc_spawner.facilities.model import Role
 from panosc_spawner.facilities.site import Site
 from panosc_spawner.identity.person import Person
-from panosc_spawner.identity.person_keys import NoKey
 from panosc_spawner.proposals.credentials import TokenBroker
 from panosc_spawner.proposals.http.base import HttpProposals, all_of, listed_as, role_named
 from panosc_spawner.proposals.http.fields import Exact, Flag, Item, Moment, Text, read_list
@@ -87,14 +86,12 @@ class IllProposals(HttpProposals):
 
     async def grants(self, person: Person) -> Sequence[Grant]:
         """See :class:`~panosc_spawner.proposals.source.ProposalSource`."""
-        key = await self.key_of(self._rule.person, person)
-        number = "" if isinstance(key, NoKey) else key
+        numbers = frozenset(await self.keys_of(self._rule.person, person))
         token = await self.token_of(self._broker, person, self._rule.audience)
         seen_at = datetime.now(UTC)
         found = await self._embargoed(token)
-        if number:
-            found += await self._public(number)
-        entries = await all_of((partial(self._entries, one, number, token) for one in found), AT_A_TIME)
+        found += await self._public(numbers)
+        entries = await all_of((partial(self._entries, one, numbers, token) for one in found), AT_A_TIME)
         return self.desk.grants((entry for of_one in entries for entry in of_one), seen_at)
 
     async def check(self) -> str:
@@ -117,18 +114,20 @@ class IllProposals(HttpProposals):
             )
         return [one for one in documents if one.type == "proposal" and one.pid != self._rule.proof_document]
 
-    async def _public(self, number: str) -> list[_Document]:
-        """The public proposals with the person among their members. Asked by nobody, as whoever asks gets the same."""
-        members = {
-            "relation": "members",
-            "scope": {"include": [{"relation": "person", "scope": {"where": {"id": number}}}]},
-        }
-        documents = await self._documents({"isPublic": True}, None, members)
-        return [
-            one
-            for one in documents
-            if one.type == "proposal" and one.is_public and self._role_words(one, number) is not None
-        ]
+    async def _public(self, numbers: Set[str]) -> list[_Document]:
+        """The public proposals with the person among their members. Asked by nobody, as whoever asks gets the same.
+
+        An answer holds only the member that was asked for, so those of several numbers are put together.
+        """
+        found: dict[str, _Document] = {}
+        for number in sorted(numbers):
+            person = {"relation": "person", "scope": {"where": {"id": number}}}
+            members = {"relation": "members", "scope": {"include": [person]}}
+            for one in await self._documents({"isPublic": True}, None, members):
+                if one.type == "proposal" and one.is_public and self._role_words(one, {number}) is not None:
+                    before = found[one.pid].members if one.pid in found else ()
+                    found[one.pid] = one.model_copy(update={"members": before + one.members})
+        return list(found.values())
 
     async def _documents(
         self, where: dict[str, Any], token: SecretStr | None, members: dict[str, Any] | None = None
@@ -144,11 +143,11 @@ class IllProposals(HttpProposals):
             raise SourceError(self.name, "its answer is not as expected: a document is there twice")
         return documents
 
-    async def _entries(self, document: _Document, number: str, token: SecretStr) -> list[Entry]:
+    async def _entries(self, document: _Document, numbers: Set[str], token: SecretStr) -> list[Entry]:
         match = self._pid.fullmatch(document.pid)
         if match is None:
             return []
-        word = self._role_words(document, number)
+        word = self._role_words(document, numbers)
         if word is None:
             role, evidence = self._rule.unlisted, "you may see it while it is under embargo"
         else:
@@ -157,9 +156,9 @@ class IllProposals(HttpProposals):
         visits: list[Visit | None] = [*await self._visits(document, match["id"], token)] or [None]
         return [Entry(match["id"], role, evidence, document.title, visit) for visit in visits]
 
-    def _role_words(self, document: _Document, number: str) -> str | None:
+    def _role_words(self, document: _Document, numbers: Set[str]) -> str | None:
         """The strongest of the person's roles in ILL's words; None if they are not among the members."""
-        words = [member.role for member in document.members if member.person and number and member.person.id == number]
+        words = [member.role for member in document.members if member.person and member.person.id in numbers]
         order = list(Role)
         return min(words, key=lambda word: order.index(role_named(word, self._rule.roles)), default=None)
 

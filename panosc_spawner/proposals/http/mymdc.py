@@ -27,7 +27,6 @@ from panosc_spawner.facilities.ids import ProposalRef
 from panosc_spawner.facilities.model import Role
 from panosc_spawner.facilities.site import Site
 from panosc_spawner.identity.person import Person
-from panosc_spawner.identity.person_keys import NoKey
 from panosc_spawner.proposals.http.base import HttpProposals, all_of
 from panosc_spawner.proposals.http.client import HttpStatusError
 from panosc_spawner.proposals.http.fields import Exact, Item, Moment, Number, Text, read, read_list
@@ -87,16 +86,16 @@ class MyMdcProposals(HttpProposals):
 
     async def grants(self, person: Person) -> Sequence[Grant]:
         """See :class:`~panosc_spawner.proposals.source.ProposalSource`."""
-        key = await self.key_of(self._rule.person, person)
-        if isinstance(key, NoKey):
-            return []
-        user = _user_id(key)
-        if user is None:
-            raise PersonalSourceError(self.name, "your number there is not a number, so it is not asked for")
         seen_at = datetime.now(UTC)
-        numbers = await self._numbers(user)
-        found = await all_of((partial(self._proposal, number) for number in numbers), AT_A_TIME)
-        return self.desk.grants((self._entry(proposal, visit, user) for proposal, visit in found), seen_at)
+        entries = []
+        for key in await self.keys_of(self._rule.person, person):
+            user = _user_id(key)
+            if user is None:
+                raise PersonalSourceError(self.name, "your number there is not a number, so it is not asked for")
+            numbers = await self._numbers(user)
+            found = await all_of((partial(self._proposal, number) for number in numbers), AT_A_TIME)
+            entries += [self._entry(proposal, visit, user) for proposal, visit in found]
+        return self.desk.grants(entries, seen_at)
 
     async def describe(self, refs: Iterable[ProposalRef]) -> Mapping[ProposalRef, Proposal]:
         """See :class:`~panosc_spawner.proposals.source.ProposalDirectory`."""

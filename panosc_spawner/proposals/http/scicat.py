@@ -25,7 +25,6 @@ from panosc_spawner.facilities.http_source_rules import SciCatSource
 from panosc_spawner.facilities.model import Role
 from panosc_spawner.facilities.site import Site
 from panosc_spawner.identity.person import Person
-from panosc_spawner.identity.person_keys import NoKey
 from panosc_spawner.proposals.credentials import TokenBroker
 from panosc_spawner.proposals.http.base import HttpProposals
 from panosc_spawner.proposals.http.client import HttpStatusError
@@ -76,18 +75,19 @@ class SciCatProposals(HttpProposals):
 
     async def grants(self, person: Person) -> Sequence[Grant]:
         """See :class:`~panosc_spawner.proposals.source.ProposalSource`."""
-        key = await self.key_of(self._rule.person, person)
-        if isinstance(key, NoKey):
+        keys = await self.keys_of(self._rule.person, person)
+        names = frozenset(self._rule.user.replace("{key}", key) for key in keys)
+        if not names:
             return []
         token = await self.token_of(self._broker, person, self._rule.audience)
         seen_at = datetime.now(UTC)
         try:
-            found = await self._listed(person, token, key)
+            found = await self._listed(person, token, names)
         except HttpStatusError as error:
             if error.status != 401 or self._rule.login == "bearer":
                 raise
             self._own_tokens.forget(_one_login(person, token))  # SciCat's own token ran out
-            found = await self._listed(person, token, key)
+            found = await self._listed(person, token, names)
         return self.desk.grants(found, seen_at)
 
     async def check(self) -> str:
@@ -99,11 +99,11 @@ class SciCatProposals(HttpProposals):
         read_list(_Proposal, answer, self.name, self._rule.max_items)
         return "answers; what people may see it tells only to their own login"
 
-    async def _listed(self, person: Person, token: SecretStr, key: str) -> list[Entry]:
+    async def _listed(self, person: Person, token: SecretStr, names: frozenset[str]) -> list[Entry]:
         credentials = {"Authorization": await self._bearer(person, token)}
         answer = await self.client.get("auth", "whoami", headers=credentials, personal=True)
         me = read(_Me, answer, self.name)
-        if me.username != self._rule.user.replace("{key}", key):
+        if me.username not in names:
             raise PersonalSourceError(self.name, "it takes your login for another account than yours")
         groups = frozenset(group.strip() for group in me.current_groups) - self._ignored
         proposals = await self._pages(credentials, groups) if groups else []

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr, ValidationError
-from service import FAILURES, Asked, Reply, Service, broken, busy, cut_off, drip, elsewhere, hang, huge
+from service import FAILURES, Asked, Reply, Service, broken, busy, cut_off, drip, elsewhere, hang, huge, zipped
 
 from panosc_spawner.errors import ConfigurationError, PersonalSourceError, SourceError
 from panosc_spawner.facilities.http_source_rules import IcatSource, SciCatSource, safe_service_url
@@ -99,6 +99,7 @@ async def test_whatever_goes_wrong_is_an_error_in_words_within_the_time(client, 
         (busy, r"it is asked too often \(status 429\)"),
         (huge, r"its answer is bigger than 1 MB \(max_answer\)"),
         (cut_off, "it broke the connection off"),
+        (zipped, "its answer is compressed, though that was declined"),
     ],
 )
 async def test_the_words(client, echo, failure, words) -> None:

@@ -10,9 +10,10 @@ from fake_icat import ADA, PERSON, Icat, IcatPlus, investigation
 from hypothesis import given
 from hypothesis import strategies as st
 from service import Reply, broken
-from world import Broker, by_id, person, raw_paths, roles
+from world import ISSUER, Broker, by_id, person, raw_paths, roles
 
 from panosc_spawner.errors import ConfigurationError, PersonalSourceError, SourceError
+from panosc_spawner.identity.person import Identity
 from panosc_spawner.proposals.http import icat_queries as queries
 from panosc_spawner.proposals.http.icat_queries import quoted_name
 
@@ -240,6 +241,13 @@ async def test_scientists_of_different_instruments_see_their_own(kind, service, 
         }
     assert seen["zoe"] == {("ma1234", "ID31"), ("hc77", "ID31")}
     assert seen["max"] == {("ma1234", "ID11"), ("ihma5", "BM29"), ("ls3000", "BM29"), ("ls3001", "BM29")}
+
+
+@both
+async def test_linked_identities_are_all_asked_for(kind, service, make) -> None:
+    ada_and_zoe = person(linked=(Identity(ISSUER, "zoe"), Identity("https://another.example", f"{ADA}x")))
+    found = await make({**service.rule, "instrument_scientists": False}).grants(ada_and_zoe)
+    assert roles(list(found)) == {"ma1234": "pi", "hc77": "local-contact", "ihma5": "pi"}
 
 
 async def test_icat_that_answers_for_somebody_else(serve, make) -> None:

@@ -7,9 +7,10 @@ import json
 import pytest
 from fake_ill import Ill, document
 from service import Asked, Reply
-from world import ADA, EVE, by_id, person, raw_paths, roles
+from world import ADA, EVE, ISSUER, by_id, person, raw_paths, roles
 
 from panosc_spawner.errors import PersonalSourceError, SourceError
+from panosc_spawner.identity.person import Identity
 
 PROOF = document("PROOF-1", False, ("4711", "4712"), {})
 
@@ -86,6 +87,13 @@ async def test_the_question_for_public_ones_has_no_token(ill, source) -> None:
 
 async def test_a_number_that_is_not_linked_gives_no_roles_and_no_public_ones(source) -> None:
     assert roles(await source.grants(person())) == {"8-04-923": "staff", "TEST-3519": "staff"}
+
+
+async def test_linked_identities_bring_their_roles(ill, make, tmp_path) -> None:
+    (tmp_path / "ill.csv").write_text(f"person,key\n{ADA},4711\nada@institute.example,4713\n")
+    source = make({**ill.rule, "person": {"by": "table", "path": "ill.csv"}})
+    linked = person(linked=(Identity(ISSUER, "ada@institute.example"),))
+    assert roles(await source.grants(linked)) == {"8-04-923": "pi", "TEST-3519": "pi", "9-10-1": "pi", "9-10-2": "pi"}
 
 
 async def test_members_are_compared_exactly(ill, source) -> None:
