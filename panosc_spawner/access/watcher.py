@@ -166,6 +166,9 @@ class Watcher:
             return  # it is only now being decided about, from answers that are younger than these
         now = self._now()
         held = read_held(spawner.summary, self._context.site, now)
+        if held.decided_at >= now:
+            # An older version did not write it down, or the clock was set back: from now on it is known, and the next look acts.
+            spawner.summary = {**spawner.summary, "decided_at": now.isoformat()}
         decision = decide(held, report, self._context.site, self._speakers, now)
         if decision.lost and held.decided_at <= decision.asked_at:
             self._act(Case(user, name, person, report, decision))

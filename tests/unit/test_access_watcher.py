@@ -121,6 +121,26 @@ def summary_and_decision(seconds: float, **changes: Any) -> tuple[dict[str, Any]
     return summary, found
 
 
+@pytest.mark.parametrize(
+    "decided_at", [None, NOW + timedelta(hours=5), NOW], ids=["older version", "clock back", "known"]
+)
+async def test_whenever_a_server_was_decided_about_its_rights_can_be_taken_away(decided_at: datetime | None) -> None:
+    watch, _ = watch_over("p-ada")
+    plan, clock = plan_of(grant(SP)), [NOW + timedelta(minutes=5)]
+    assert isinstance(plan, LaunchPlan)
+    summary = summarise(plan) | holdings(plan, NOW) | {"decided_at": decided_at and decided_at.isoformat()}
+    spawner = SimpleNamespace(active=True, summary=summary)
+    taken: list[Any] = []
+    watch._now, watch._act = lambda: clock[0], taken.append  # type: ignore[method-assign]
+    watch._speakers = {"Office": frozenset(SITE.facilities)}
+    for _ in range(2):
+        report = GrantReport((), (SourceOutcome("Office", clock[0], 0),))
+        clock[0] += timedelta(seconds=1)
+        watch._decide(SimpleNamespace(name="p-ada"), "", spawner, PERSON, report)
+        clock[0] += timedelta(seconds=20)
+    assert taken, "at the second look at the latest"
+
+
 def test_confirmations_are_stored_now_and_then() -> None:
     summary, found = summary_and_decision(20)
     assert not must_store(confirmed_summary(summary, found), summary, found, GRACE)
