@@ -1,6 +1,7 @@
 """What a refresh decides when the login service says yes, no, nothing, or something about somebody else."""
 
 import asyncio
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -214,7 +215,7 @@ async def test_after_its_rest_one_tries_and_the_others_go_on(provider, monkeypat
 
 def fresh_tokens(**claims):
     """The answer of a token endpoint at a refresh, with an ID token."""
-    return (200, NEW_TOKENS[1] | {"id_token": sign(id_claims(**claims))})
+    return (200, NEW_TOKENS[1] | {"id_token": sign(id_claims(**({"exp": int(time.time()) + 86400} | claims)))})
 
 
 ENDINGS = [
