@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
-from panosc_spawner.errors import EntitlementError, IdError, SourceError
+from panosc_spawner.errors import EntitlementError, IdError, PersonalSourceError, SourceError
 from panosc_spawner.facilities.ids import ProposalRef
 from panosc_spawner.facilities.model import Role
 from panosc_spawner.facilities.site import Site
@@ -43,7 +43,9 @@ class EntitlementProposals:
             return []
         if self._now() - person.seen_at > self._rule.lifetime:
             age = format_duration(self._now() - person.seen_at)
-            raise SourceError(self.name, f"what your login says of your groups is {age} old; log out and in again")
+            raise PersonalSourceError(
+                self.name, f"what your login says of your groups is {age} old; log out and in again"
+            )
         found = []
         skipped = 0
         for text in person.entitlements:
