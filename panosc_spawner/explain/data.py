@@ -19,6 +19,7 @@ from panosc_spawner.launch.model import LaunchPlan, Mount, Reason, Refusal, Sele
 from panosc_spawner.launch.plan import granted_mounts, plan
 from panosc_spawner.launch.selection import parse_ref
 from panosc_spawner.proposals.model import Grant
+from panosc_spawner.spawners.file_threads import in_file_thread, place_of
 from panosc_spawner.spawners.real_mounts import real_directories
 from panosc_spawner.spawners.refused import Refused
 
@@ -49,7 +50,11 @@ async def path_links(question: Question, grant: Grant, mounts: Sequence[Mount]) 
                 details=details,
             )
         ], ()
-    return await asyncio.to_thread(_looked_up, question, mounts)
+    try:
+        return await in_file_thread(place_of([grant.ref.facility]), _looked_up, question, mounts)
+    except Refused as refused:  # the file system hangs
+        words = refused.refusal.message
+        return [_bad("the data", words, "file-system-hangs", f"{mounts[0].source} on this system")], ()
 
 
 def _looked_up(question: Question, mounts: Sequence[Mount]) -> tuple[list[Link], Found]:

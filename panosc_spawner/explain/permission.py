@@ -8,9 +8,13 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from panosc_spawner.explain.posix_acl import ENTER, READ, WRITE, allows, in_words, read_acl
+from panosc_spawner.explain.posix_acl import ENTER, READ, WRITE, AclEntry, allows, in_words, read_acl
 from panosc_spawner.identity.person import Account
+from panosc_spawner.spawners.file_threads import in_file_thread
+from panosc_spawner.spawners.refused import Refused
 
+_PLACE = "permissions"
+_FLAGS = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 PATIENCE = 5.0
 """Seconds. A file server that hangs must not hold the page up."""
 
@@ -45,13 +49,13 @@ async def try_directory(real: Path, account: Account, *, write: bool, as_hub: bo
         as_hub: servers run with the hub's own account (local mode), so that one is tried.
     """
     try:
-        descriptor = os.open(real, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        descriptor, status, acl = await in_file_thread(_PLACE, _held, real)
+    except Refused:
+        return Permission(None, reason="its file system does not answer")
     except OSError as error:
         return Permission(None, reason=f"the hub itself cannot reach it ({error.strerror})")
     try:
-        status = os.fstat(descriptor)
         through = Path(f"/proc/self/fd/{descriptor}")
-        acl = read_acl(through)
         facts = in_words(status, acl)
         if as_hub:
             able = os.access(through, os.R_OK | os.X_OK)
@@ -68,6 +72,16 @@ async def try_directory(real: Path, account: Account, *, write: bool, as_hub: bo
         return Permission(None, reason=f"it could not be tried ({error.strerror or error})")
     finally:
         os.close(descriptor)
+
+
+def _held(real: Path) -> tuple[int, os.stat_result, tuple[AclEntry, ...]]:
+    """A descriptor of the directory, its owner and mode, and its ACL."""
+    descriptor = os.open(real, _FLAGS)
+    try:
+        return descriptor, os.fstat(descriptor), read_acl(Path(f"/proc/self/fd/{descriptor}"))
+    except BaseException:
+        os.close(descriptor)
+        raise
 
 
 async def _tried(descriptor: int, account: Account, write: bool, facts: str) -> Permission:

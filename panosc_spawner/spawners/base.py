@@ -22,6 +22,7 @@ from panosc_spawner.launch.selection import parse_selection
 from panosc_spawner.launch.sources import with_sources
 from panosc_spawner.proposals.model import Grant, GrantReport
 from panosc_spawner.spawners.context import HubContext
+from panosc_spawner.spawners.file_threads import in_file_thread, place_of
 from panosc_spawner.spawners.holdings import holdings, token_number, unshare, withdraw_token
 from panosc_spawner.spawners.progress import ProgressLog, Step
 from panosc_spawner.spawners.real_mounts import real_mounts
@@ -91,7 +92,8 @@ class PlannedSpawner(Spawner):
         asked_at = datetime.now(UTC)
         self.plan = await self.decide()
         self.say(15, "Preparing your data")
-        mounts = await asyncio.to_thread(real_mounts, self.plan, self.context.site)
+        place = place_of(ref.facility for ref in self.plan.proposals)
+        mounts = await in_file_thread(place, real_mounts, self.plan, self.context.site)
         self.default_url = start_url(self.plan, mounts)
         self.summary = summarise(self.plan) | holdings(self.plan, asked_at)
         self.summary["warnings"] += self.notes

@@ -22,6 +22,7 @@ from panosc_spawner.launch.model import LaunchPlan, Reason, Refusal
 from panosc_spawner.launch.plan import PROPOSALS_DIRECTORY
 from panosc_spawner.spawners.docker_container import HELPER_LABEL
 from panosc_spawner.spawners.docker_engine import Engine
+from panosc_spawner.spawners.file_threads import HOMES, in_file_thread
 from panosc_spawner.spawners.refused import Refused
 
 _ASK_OPERATOR = "Tell the people who run this hub."
@@ -45,7 +46,7 @@ class Homes:
             if plan.home.kind == "volume":
                 await engine.run_slow(prepare_volume, plan, self._labels)
             else:
-                await asyncio.to_thread(prepare_directory, plan)
+                await in_file_thread(HOMES, prepare_directory, plan)
 
 
 def prepare_directory(plan: LaunchPlan) -> None:

@@ -19,6 +19,7 @@ from panosc_spawner.facilities.site import Site
 from panosc_spawner.launch.model import LaunchPlan, Mount, Reason, Refusal
 from panosc_spawner.spawners import bubblewrap
 from panosc_spawner.spawners.base import PlannedSpawner
+from panosc_spawner.spawners.file_threads import HOMES, in_file_thread
 from panosc_spawner.spawners.local_home import prepare_home, write_account_files
 from panosc_spawner.spawners.local_links import make_links
 from panosc_spawner.spawners.local_process import Process, descendants, end, free_port, open_log, tail
@@ -83,9 +84,9 @@ class PanoscLocalSpawner(PlannedSpawner, LocalProcessSpawner):
         """Start the process and wait until it listens. A start that fails or is cancelled leaves no process."""
         self.say(30, "Preparing your home")
         inside = self._must_isolate()
-        home = await asyncio.to_thread(prepare_home, plan)
+        home = await in_file_thread(HOMES, prepare_home, plan)
         if not inside:
-            await asyncio.to_thread(self._link, home, plan, mounts)
+            await in_file_thread(HOMES, self._link, home, plan, mounts)
         self.port = free_port()
         self.say(50, "Starting JupyterLab")
         try:
