@@ -74,6 +74,8 @@ CONFIG = """
 import os
 from pathlib import Path
 from panosc_spawner.hub import configure
+for name in ("LD_PRELOAD", "FAKETIME_SHARED"):
+    os.environ.pop(name, None)  # a library that sets the hub's clock is the hub's alone
 c = get_config()
 configure(c, Path(os.environ["PANOSC_SITE"]))
 {extra}
