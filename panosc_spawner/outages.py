@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Literal
+from typing import Generic, Literal, TypeVar
 
 Kind = Literal["login", "source"]
 
 FORGET = timedelta(minutes=10)
 """Nobody asks any more (everybody went home): it is not known whether it is still down, so it is not said."""
+
+SEEN = timedelta(minutes=2)
+"""A grace is over only once this process has itself met with silence for so long."""
+K = TypeVar("K", bound=Hashable)
 
 
 @dataclass(frozen=True)
@@ -61,3 +66,49 @@ class Outages:
         now = self._now()
         fresh = (outage for outage in self._down.values() if now - outage.asked_at <= FORGET)
         return tuple(sorted(fresh, key=lambda outage: outage.since))
+
+
+class Silences(Generic[K]):
+    """How long this process has itself heard nothing, by a clock that nobody sets and that stands still in a suspend.
+
+    A grace compares times of the day. After the machine slept, was off, or had its clock set, any grace is over at once,
+    before the network is up and anybody could have answered; so what ends by silence needs that the silence was seen.
+
+    Args:
+        clock: seconds, for tests.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._seen: dict[K, tuple[float, float]] = {}
+
+    def failed(self, key: K) -> timedelta:
+        """A question was not answered. Returns how long that has been so: since the first one after the last answer.
+
+        Two that lie further apart than :data:`FORGET` begin anew: nobody asked in between.
+        """
+        now = self._clock()
+        first, last = self._seen.get(key, (now, now))
+        if now - last > FORGET.total_seconds():
+            first = now
+        self._seen[key] = first, now
+        return timedelta(seconds=now - first)
+
+    def lasted(self, key: K) -> timedelta:
+        """How long it has been silent now; nothing if it answered, or if nobody has asked of late."""
+        now = self._clock()
+        first, last = self._seen.get(key, (now, now))
+        return timedelta(seconds=now - first if now - last <= FORGET.total_seconds() else 0.0)
+
+    def answered(self, key: K) -> None:
+        """It answered."""
+        self._seen.pop(key, None)
+
+    def keep(self, wanted: Callable[[K], bool]) -> None:
+        """Forget all others."""
+        self._seen = {key: seen for key, seen in self._seen.items() if wanted(key)}
+
+
+def seen_enough(silence: timedelta, grace: timedelta) -> bool:
+    """Whether a silence was seen for long enough to act on it; a grace that is shorter still is enough itself."""
+    return silence >= min(SEEN, grace)
