@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
 import shlex
@@ -33,6 +34,7 @@ from panosc_spawner.spawners.docker import PanoscDockerSpawner
 from panosc_spawner.spawners.docker_network import hub_address
 from panosc_spawner.spawners.local import PanoscLocalSpawner, isolation_warning
 
+log = logging.getLogger(__name__)
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -106,6 +108,14 @@ def _addresses(c: Any, site: Site) -> None:
         )
     c.JupyterHub.bind_url = hub.bind_url
     c.JupyterHub.public_url = hub.public_url
+    if hub.user_domains:
+        c.JupyterHub.subdomain_host = hub.public_url
+        # Cookies that no server's host name can set for the hub's.
+        c.JupyterHub.cookie_host_prefix_enabled = hub.public_url.startswith("https")
+    elif urlsplit(hub.public_url).hostname not in LOOPBACK:
+        log.warning(
+            "hub.user_domains is off: whoever follows a link into another person's server gives its programs their own login here"
+        )
     c.JupyterHub.hub_port = hub.port
     c.ConfigurableHTTPProxy.api_url = f"http://127.0.0.1:{hub.proxy_api_port}"
     c.ConfigurableHTTPProxy.command = proxy_command()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import socket
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
@@ -32,3 +33,26 @@ def check_addresses(site: Site) -> Iterator[Finding]:
             f"{hub.bind_url} can be reached from other machines, without TLS",
             "listen on http://127.0.0.1:8000, with a reverse proxy before it, or let a firewall see to it",
         )
+    yield from _check_names(hub.public_url, hub.user_domains)
+
+
+def _check_names(public_url: str, user_domains: bool) -> Iterator[Finding]:
+    """People's servers are another site to browsers than the hub."""
+    from panosc_spawner.hub import LOOPBACK
+
+    host = urlsplit(public_url).hostname or ""
+    name = f"p-0.{host}"
+    if not user_domains:
+        if host not in LOOPBACK:
+            yield warning(
+                "user domains",
+                "the hub and everybody's servers are one site to browsers: a page in one person's server, opened by another, can act as "
+                "the other and read their data",
+                f"hub.user_domains = true, with *.{host} in DNS and in the certificate (docs/operators.md)",
+            )
+        return
+    try:
+        socket.getaddrinfo(name, None)
+        yield ok("user domains", f"each person's servers have a name of their own, such as {name}")
+    except OSError as problem:
+        yield error("user domains", f"{name} is not in DNS ({problem.strerror or problem})", f"a wildcard *.{host}")

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from panosc_spawner.facilities.access_rules import AccessPolicy, TokenRule
 from panosc_spawner.facilities.audit_rules import AuditRules
@@ -31,6 +32,12 @@ class Hub(Model):
     spawner: Literal["docker", "local"] = "docker"
     public_url: str = Field(
         default="http://127.0.0.1:8000", description="Where people reach the hub; https anywhere but on loopback."
+    )
+    user_domains: bool = Field(
+        default=False,
+        description="Each person's servers are at a name of their own beneath public_url's (p-….hub.example.org): to browsers another "
+        "site than the hub. Without it, a page that somebody's server shows to others can act as them here. Needs a wildcard "
+        "in DNS and in the certificate.",
     )
     bind_url: str = Field(
         default="http://127.0.0.1:8000",
@@ -61,6 +68,13 @@ class Hub(Model):
         if not re.match(r"https://[^/\s]+|http://(127\.0\.0\.1|localhost|\[::1\])(:\d+)?(/|$)", value):
             raise ValueError("must be https, or http on loopback (127.0.0.1)")
         return value.rstrip("/")
+
+    @model_validator(mode="after")
+    def _names_can_stand_beneath(self) -> Hub:
+        parts = urlsplit(self.public_url)
+        if self.user_domains and (parts.path or re.fullmatch(r"[\d.]+|.*:.*", parts.hostname or "")):
+            raise ValueError("user_domains: needs a public_url with a host name, and without a path")
+        return self
 
 
 class Home(Model):

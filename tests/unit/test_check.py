@@ -35,6 +35,19 @@ def test_the_proxy_and_where_it_listens(site: Site, monkeypatch: pytest.MonkeyPa
     assert_finding(findings["address"], "warning", "without TLS", "reverse proxy")
 
 
+def test_names_of_their_own_for_peoples_servers(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "user domains" not in site.check(), "on loopback nobody else is there"
+    hub = site.tables["hub"].replace("demo = true", "").replace('public_url = "', 'public_url_before = "')
+    hub = "\n".join(line for line in hub.splitlines() if not line.startswith("public_url"))
+    site.set("hub", hub + '\npublic_url = "https://hub.invalid"')
+    assert_finding(site.check()["user domains"], "warning", "one site to browsers", "*.hub.invalid")
+    site.set("hub", hub + '\npublic_url = "https://hub.invalid"\nuser_domains = true')
+    assert_finding(site.check()["user domains"], "error", "p-0.hub.invalid is not in DNS", "wildcard")
+    site.set("hub", hub + '\npublic_url = "http://localhost:8000"\nuser_domains = true')
+    monkeypatch.setattr("panosc_spawner.check.addresses.socket.getaddrinfo", lambda *_: [])
+    assert_finding(site.check()["user domains"], "ok", "p-0.localhost")
+
+
 def test_what_the_hub_would_refuse_to_start_with(site: Site) -> None:
     login = site.tables["login"].replace('\nclient_secret_file = "secret"', "")
     site.set("login", login + '\nadmins = ["olga"]\nrequired_entitlement = "urn:geant:other.org:group:x"')

@@ -62,6 +62,24 @@ def test_servers_outlive_the_hub_but_not_the_demo(tmp_path: Path, demo: bool, mo
     assert config.JupyterHub.cleanup_servers is demo
 
 
+@pytest.mark.parametrize(
+    ("scheme", "host_cookies"), [("https://hub.example.org", True), ("http://localhost:8000", False)]
+)
+def test_peoples_servers_are_other_sites_to_browsers_than_the_hub(
+    tmp_path: Path, scheme: str, host_cookies: bool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("PANOSC_PROXY_COMMAND", "true")
+    config = Config()
+    _addresses(config, with_hub(tmp_path, public_url=scheme, user_domains=True))
+    assert config.JupyterHub.subdomain_host == scheme
+    assert config.JupyterHub.cookie_host_prefix_enabled is host_cookies
+    assert not caplog.text
+    one_site = Config()
+    _addresses(one_site, with_hub(tmp_path, public_url="https://hub.example.org"))
+    assert "subdomain_host" not in one_site.JupyterHub
+    assert "hub.user_domains is off" in caplog.text
+
+
 def test_prometheus_may_read_metrics_and_nothing_else(tmp_path: Path) -> None:
     token = tmp_path / "metrics-token"
     token.write_text("t" * 40 + "\n")

@@ -192,6 +192,7 @@ def assert_error(error: ConfigurationError, file: str, key: str, words: str, hin
         ("[login]", "[resources.overrides.a]\ngroups = ['facility:ill']\n[login]", "resources.overrides.a.groups", "served", "esrf"),
         ('id = "test"', 'id = "test"\ndemo = true\npublic_url = "https://hub.org"', "hub.demo", "loopback only", ""),
         ('id = "test"', 'id = "test"\npublic_url = "http://hub.org"', "hub.public_url", "must be https", ""),
+        ('id = "test"', 'id = "test"\npublic_url = "http://127.0.0.1:8000"\nuser_domains = true', "hub.user_domains", "host name", ""),
         ("/home/{user}", "/home/{account}", "home.source", "everybody would share one home", "{user}"),
         ('kind = "shared"', 'kind = "nss"', "account.claim", "can be anybody", "guarantees"),
         ("/home/{user}", "/home/{uid}", "home.source", "everybody would share one home", "{user}"),
