@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from panosc_spawner.facilities.base import Model
 from panosc_spawner.facilities.directory_rules import Attribute, Filter, LdapServer
-from panosc_spawner.facilities.person_keys import PersonKey, SubjectKey
+from panosc_spawner.facilities.person_keys import PersonKey, SubjectKey, require_not_chosen
 
 
 class ClaimAccount(Model):
@@ -44,6 +44,11 @@ class NssAccount(Model):
     issuer: str = Field(
         default="", description="Of which login the claim, or the table's identities, are; empty: the site's first."
     )
+
+    @field_validator("claim")
+    @classmethod
+    def _nobody_chooses_it(cls, value: str) -> str:
+        return require_not_chosen(value)
 
     @model_validator(mode="after")
     def _one_way(self) -> NssAccount:

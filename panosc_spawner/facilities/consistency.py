@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from panosc_spawner.errors import ConfigurationError
+from panosc_spawner.facilities.access_checks import access_mistakes, token_mistakes
 from panosc_spawner.facilities.model import NssAccount, Role, SharedAccount
 from panosc_spawner.facilities.site import Site
 from panosc_spawner.facilities.source_checks import source_mistakes
@@ -25,6 +26,8 @@ def disagreements(site: Site, file: Path) -> Iterator[ConfigurationError]:
         yield from source_mistakes(site, file, f"sources[{index + 1}]", source)
     yield from _source_names(site, file)
     yield from _sources_that_count(site)
+    yield from access_mistakes(site, file)
+    yield from token_mistakes(site, file)
     yield from _resources(site, file)
 
 

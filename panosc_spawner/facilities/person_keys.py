@@ -13,10 +13,21 @@ from panosc_spawner.facilities.base import Model
 from panosc_spawner.facilities.database_rules import Database
 from panosc_spawner.facilities.directory_rules import Attribute, Filter, LdapServer
 
-CHOSEN_BY_PEOPLE = frozenset(
+_CHOSEN_BY_PEOPLE = frozenset(
     {"email", "name", "nickname", "given_name", "family_name", "orcid", "profile", "website", "mail", "displayname"}
 )
 """Claims that people set themselves, or that others may hold too: whoever writes them there would be somebody else here."""
+
+
+def require_not_chosen(claim: str) -> str:
+    """Return the name of a claim by which people may be known.
+
+    Raises:
+        ValueError: if people set its value themselves, or several may have the same.
+    """
+    if claim.lower() in _CHOSEN_BY_PEOPLE or "mail" in claim.lower():
+        raise ValueError("people choose it, or share it: name a claim whose value the provider guarantees")
+    return claim
 
 
 class SubjectKey(Model):
@@ -44,9 +55,7 @@ class ClaimKey(Model):
     @field_validator("claim")
     @classmethod
     def _nobody_chooses_it(cls, value: str) -> str:
-        if value.lower() in CHOSEN_BY_PEOPLE or re.search(r"e?-?mail", value.lower()):
-            raise ValueError("people choose it, or share it: name a claim whose value the provider guarantees")
-        return value
+        return require_not_chosen(value)
 
 
 class TableKey(Model):

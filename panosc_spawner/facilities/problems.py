@@ -24,14 +24,23 @@ def in_words(
 ) -> list[ConfigurationError]:
     """One ConfigurationError for each of pydantic's; unknown keys first, as a misspelt one explains a missing one."""
     ordered = sorted(error.errors(), key=lambda details: details["type"] != "extra_forbidden")
-    return [_one_in_words(details, model, data, layers) for details in ordered]
+    told = [details for details in ordered if not _follows(details, ordered)]
+    return [_one_in_words(details, model, data, layers) for details in told]
+
+
+def _follows(details: ErrorDetails, others: Sequence[ErrorDetails]) -> bool:
+    """Whether a list is too short only because what stands in it is wrong, which is told by itself."""
+    loc = details["loc"]
+    return details["type"] == "too_short" and any(
+        len(other["loc"]) > len(loc) and other["loc"][: len(loc)] == loc for other in others
+    )
 
 
 def _one_in_words(
     details: ErrorDetails, model: type[BaseModel], data: Table, layers: Sequence[Layer]
 ) -> ConfigurationError:
     key = _key_in_file(details["loc"], data, missing=details["type"] == "missing")
-    reason, suggestion = details["msg"], ""
+    reason, suggestion = details["msg"].replace("Input should be", "must be"), ""
     if details["type"] == "extra_forbidden":
         reason, suggestion = "unknown key", _nearest(str(key[-1]), _fields_at(model, details["loc"][:-1]))
     elif details["type"] == "missing":

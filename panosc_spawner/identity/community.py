@@ -29,6 +29,8 @@ def require_safe_url(value: str) -> str:
     Raises:
         ValueError: if it is anything else.
     """
+    if not value.isascii() or not value.isprintable():
+        raise ValueError("holds characters that no address has: write it as the provider does")
     if re.match(r"https://[^/\s?#@\\]+(?:[/?#]|\Z)", value) or _LOOPBACK.match(value):
         return value
     raise ValueError("must be https, or http on loopback (127.0.0.1)")

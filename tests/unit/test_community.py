@@ -54,6 +54,7 @@ def test_a_site_adds_and_overrides(write):
     [
         (GOOD + 'identity_scope = ["x"]', "identity_scope", "did you mean 'identity_scopes'"),
         (GOOD.replace("https", "http"), "issuer", "must be https"),
+        (GOOD.replace("https://idp.example/", "https://…"), "issuer", "characters that no address has"),
         (GOOD.replace("https://idp.example/", "http://127.0.0.1.evil.example"), "issuer", "must be https"),
         (GOOD.replace("https://idp.example/", "https://idp.example@evil.example/"), "issuer", "must be https"),
         (GOOD.replace("https://idp.example/", ""), "", "issuer: missing"),

@@ -195,12 +195,58 @@ def assert_error(error: ConfigurationError, file: str, key: str, words: str, hin
         ('id = "test"', 'id = "test"\npublic_url = "http://127.0.0.1:8000"\nuser_domains = true', "hub.user_domains", "host name", ""),
         ("/home/{user}", "/home/{account}", "home.source", "everybody would share one home", "{user}"),
         ('kind = "shared"', 'kind = "nss"', "account.claim", "can be anybody", "guarantees"),
+        ('kind = "shared"', 'kind = "nss"\nclaim = "email"', "account.claim", "people choose it", ""),
+        ('path = "proposals.toml"', 'path = "proposals.toml"\nperson = { by = "claim", claim = "e_mail" }', "sources[1].person.claim", "people choose it", ""),
         ("/home/{user}", "/home/{uid}", "home.source", "everybody would share one home", "{user}"),
         ('[home]\nsource = "/home/{user}"', "", "home.source", "everybody would share one home", "{user}"),
     ],
 )  # fmt: skip
 def test_mistakes_in_site_toml(folder: Folder, old: str, new: str, key: str, words: str, hint: str) -> None:
     assert_error(folder.change(old, new).error(), "site.toml", key, words, hint)
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "words", "hint"),
+    [
+        ('recheck = "0s"', "recheck", "must be noticed", "1s to 1h"),
+        ('recheck = "1d"', "recheck", "1d cannot be", "1s to 1h"),
+        ('max_session_age = "10s"', "max_session_age", "get to work", "1m or more"),
+        ('recheck = "1h"\nmax_session_age = "1h"', "max_session_age", "asked again (1h)", "more than access.recheck"),
+        ('clock_skew = "1h"', "clock_skew", "counts after its end", "0s to 10m"),
+        ('source_timeout = "0s"', "source_timeout", "no time", "1s to 1m"),
+        ('source_timeout = "10m"', "source_timeout", "waits", "1s to 1m"),
+        ('max_grant_age = "3s"', "max_grant_age", "nothing could ever be opened", "access.source_timeout"),
+        ('max_grant_age = "-15m"', "max_grant_age", "not a duration", ""),
+        ("recheck = 0", "recheck", "not a duration", ""),
+    ],
+)
+def test_times_between_which_nothing_works(folder: Folder, text: str, key: str, words: str, hint: str) -> None:
+    errors = folder.site(f"{SITE}\n[access]\n{text}\n").errors()
+    assert len(errors) == 1
+    assert_error(errors[0], "site.toml", f"access.{key}", words, hint)
+
+
+def test_the_least_and_the_most_are_allowed(folder: Folder) -> None:
+    least = 'recheck = "1s"\nmax_session_age = "1m"\nclock_skew = "0s"\nsource_timeout = "1s"\noutage_grace = "0s"\nmax_grant_age = "1s"'
+    most = 'recheck = "1h"\nclock_skew = "10m"\nsource_timeout = "1m"'
+    assert not folder.site(f"{SITE}\n[access]\n{least}\n").errors()
+    assert not folder.site(f"{SITE}\n[access]\n{most}\n").errors()
+
+
+def test_tokens_for_facilities_that_are_not_served(folder: Folder) -> None:
+    tokens = '[tokens.archive]\naudience = "x"\nfacilities = ["esrf", "ess"]\n'
+    assert_error(
+        folder.site(SITE + tokens).error(),
+        "site.toml",
+        "tokens.archive.facilities",
+        "'ess' is not served",
+        "esrf, demo",
+    )
+    assert not folder.site(SITE + tokens.replace(', "ess"', "")).errors()
+
+
+def test_a_list_is_not_called_too_short_for_what_is_wrong_in_it(folder: Folder) -> None:
+    assert [error.key for error in folder.change('type = "file"', 'type = "fiel"').errors()] == ["sources[1].type"]
 
 
 ENTITLEMENTS = """
