@@ -28,7 +28,7 @@ from panosc_spawner.notices import Notices
 from panosc_spawner.pages import TEMPLATES, page_handlers, template_vars
 from panosc_spawner.pages.requests import audited
 from panosc_spawner.proposals.book import GrantBook
-from panosc_spawner.secret_file import read_secret
+from panosc_spawner.secret_file import METRICS_TOKEN, METRICS_TOKEN_LENGTH, read_secret
 from panosc_spawner.spawners.context import HubContext, audit_log
 from panosc_spawner.spawners.docker import PanoscDockerSpawner
 from panosc_spawner.spawners.docker_network import hub_address
@@ -226,6 +226,6 @@ def _services(c: Any, site: Site) -> None:
         }
     ]
     if file := site.config.hub.metrics_token_file:
-        token = read_secret(site.folder / file, "token for metrics").get_secret_value()
+        token = read_secret(site.folder / file, METRICS_TOKEN, least=METRICS_TOKEN_LENGTH).get_secret_value()
         c.JupyterHub.services.append({"name": "prometheus", "api_token": token})
         c.JupyterHub.load_roles.append({"name": "metrics", "services": ["prometheus"], "scopes": ["read:metrics"]})

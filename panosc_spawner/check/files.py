@@ -5,12 +5,17 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from panosc_spawner.check.finding import Finding, error, ok, warning
+from panosc_spawner.errors import ConfigurationError
 from panosc_spawner.facilities.model import Facility
 from panosc_spawner.facilities.paths import PathMap
+from panosc_spawner.facilities.person_keys import TableKey
 from panosc_spawner.facilities.site import Site
+from panosc_spawner.facilities.source_rules import FileSource
+from panosc_spawner.secret_file import METRICS_TOKEN, METRICS_TOKEN_LENGTH, read_secret
 
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
@@ -37,26 +42,49 @@ def check_state_dir(site: Site) -> Iterator[Finding]:
 
 
 def check_client_secret(site: Site) -> Iterator[Finding]:
-    """The OpenID client's secret, readable by the hub alone."""
-    file, subject = site.config.login.client_secret_file, "client secret"
-    if file is None:
-        yield ok(subject, "none: a public client, protected by PKCE")
-        return
+    """The OpenID client's secret of each login, readable by the hub alone."""
+    for place, login in enumerate(site.logins):
+        subject = f"client secret of {login.community}" if place else "client secret"
+        if login.client_secret_file is None:
+            yield ok(subject, "none: a public client, protected by PKCE")
+        else:
+            yield _secret(subject, site.folder / login.client_secret_file)
+
+
+def check_metrics_token(site: Site) -> Iterator[Finding]:
+    """The token by which Prometheus reads metrics: the hub does not start with a short one, or one that others can read."""
+    file = site.config.hub.metrics_token_file
+    if file is not None:
+        yield _secret(METRICS_TOKEN, site.folder / file, least=METRICS_TOKEN_LENGTH)
+
+
+def check_who_may_write(site: Site) -> Iterator[Finding]:
+    """What decides who may see which data is not everybody's to write."""
+    own = (*(site.folder / "facilities").glob("*.toml"), *(site.folder / "communities").glob("*.toml"))
+    files = [site.folder, site.folder / "site.toml", *own]
+    for source in site.config.sources:
+        files += [source.path] if isinstance(source, FileSource) else []
+        person = getattr(source, "person", None)
+        files += [site.folder / person.path] if isinstance(person, TableKey) else []
+    for rule in filter(None, (site.account_rule(facility) for facility in site.facilities)):
+        person = getattr(rule, "person", None)
+        files += [site.folder / person.path] if isinstance(person, TableKey) else []
+    for file in dict.fromkeys(files):
+        with suppress(OSError):  # what cannot be read is told where it is read
+            if (mode := file.stat().st_mode) & stat.S_IWOTH:
+                yield error(
+                    "who may write",
+                    f"everybody may write {file} (mode {mode & 0o777:04o}): whoever does decides who sees which data",
+                    f"chmod o-w {file}",
+                )
+
+
+def _secret(subject: str, file: Path, least: int = 1) -> Finding:
     try:
-        mode = file.stat().st_mode
-        empty = not file.read_text("utf-8").strip()
-    except FileNotFoundError:
-        yield error(subject, f"{file} does not exist", "put the secret of the client's registration there, mode 0600")
-        return
-    except (OSError, UnicodeDecodeError) as problem:
-        yield error(subject, f"{file} cannot be read: {problem}", "it must be a text file of the hub's account")
-        return
-    if mode & _OTHERS:
-        yield error(subject, f"{file} is open to others (mode {mode & 0o777:04o})", f"chmod 600 {file}")
-    elif empty:
-        yield error(subject, f"{file} is empty", "put the secret of the client's registration there")
-    else:
-        yield ok(subject, f"{file} is the hub's alone")
+        read_secret(file, subject, least=least)
+    except ConfigurationError as problem:
+        return error(subject, f"{file}: {problem.reason}", problem.suggestion)
+    return ok(subject, f"{file} is the hub's alone")
 
 
 def check_facility_paths(site: Site) -> Iterator[Finding]:

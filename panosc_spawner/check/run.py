@@ -9,7 +9,14 @@ from panosc_spawner.check.accounts import check_accounts, check_person_keys
 from panosc_spawner.check.addresses import check_addresses
 from panosc_spawner.check.audit import check_audit
 from panosc_spawner.check.engines import check_docker, check_local
-from panosc_spawner.check.files import check_client_secret, check_facility_paths, check_home, check_state_dir
+from panosc_spawner.check.files import (
+    check_client_secret,
+    check_facility_paths,
+    check_home,
+    check_metrics_token,
+    check_state_dir,
+    check_who_may_write,
+)
 from panosc_spawner.check.finding import Finding, error, ok, warning
 from panosc_spawner.check.login import check_login
 from panosc_spawner.check.people import check_source_rules, check_sources
@@ -21,6 +28,8 @@ _CHECKS: tuple[Callable[[Site], Iterable[Finding]], ...] = (
     check_state_dir,
     check_audit,
     check_client_secret,
+    check_metrics_token,
+    check_who_may_write,
     check_facility_paths,
     check_home,
     check_accounts,

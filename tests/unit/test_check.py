@@ -90,11 +90,43 @@ class TestFiles:
         secret = site.folder / "secret"
         assert_finding(site.check()["client secret"], "ok", "alone")
         secret.write_text("\n")
-        assert_finding(site.check()["client secret"], "error", "is empty")
+        assert_finding(site.check()["client secret"], "error", "holds no client secret")
         secret.chmod(0o640)
-        assert_finding(site.check()["client secret"], "error", "mode 0640", "chmod 600")
+        assert_finding(site.check()["client secret"], "error", "mode 640", "chmod 600")
         secret.unlink()
-        assert_finding(site.check()["client secret"], "error", "does not exist")
+        assert_finding(site.check()["client secret"], "error", "no such file", "mode 0600")
+
+    def test_the_secret_of_another_login(self, site: Site) -> None:
+        site.add("login", 'also = [{ community = "eduteams", client_id = "hub", client_secret_file = "other" }]')
+        assert_finding(site.check()["client secret of eduteams"], "error", "no such file", "mode 0600")
+        (site.folder / "other").write_text("s3cret")
+        (site.folder / "other").chmod(0o600)
+        assert_finding(site.check()["client secret of eduteams"], "ok", "alone")
+
+    def test_the_token_for_metrics(self, site: Site) -> None:
+        assert "token for metrics" not in site.check()
+        site.add("hub", 'metrics_token_file = "metrics-token"')
+        assert_finding(site.check()["token for metrics"], "error", "no such file")
+        token = site.folder / "metrics-token"
+        token.write_text("t" * 31)
+        token.chmod(0o600)
+        assert_finding(site.check()["token for metrics"], "error", "less than 32", "openssl rand")
+        token.write_text("t" * 32)
+        assert_finding(site.check()["token for metrics"], "ok", "alone")
+        token.chmod(0o644)
+        assert_finding(site.check()["token for metrics"], "error", "mode 644", "chmod 600")
+
+    @pytest.mark.parametrize(
+        "name", ["proposals.toml", "site.toml", "facilities/demo.toml", "links.csv", "accounts.csv"]
+    )
+    def test_what_everybody_may_write_decides_nothing(self, site: Site, name: str) -> None:
+        site.add("[sources]", 'person = { by = "table", path = "links.csv" }')
+        site.set("account", 'kind = "nss"\nperson = { by = "table", path = "accounts.csv" }')
+        for table in ("links.csv", "accounts.csv"):
+            (site.folder / table).write_text("person,key\n")
+        assert "who may write" not in site.check()
+        (site.folder / name).chmod(0o666)
+        assert_finding(site.check()["who may write"], "error", f"{name} (mode 0666)", "chmod o-w")
 
     def test_no_secret(self, site: Site, provider: Provider) -> None:
         site.set("login", f'community = "egi-checkin"\nissuer = "{provider.issuer}"\nclient_id = "hub"')

@@ -101,6 +101,14 @@ def test_a_token_for_metrics_that_others_can_read_is_refused(tmp_path: Path) -> 
         _services(Config(), with_hub(tmp_path, metrics_token_file=token))
 
 
+def test_a_short_token_for_metrics_is_refused(tmp_path: Path) -> None:
+    token = tmp_path / "metrics-token"
+    token.write_text("t" * 31)
+    token.chmod(0o600)
+    with pytest.raises(ConfigurationError, match="less than 32 characters"):
+        _services(Config(), with_hub(tmp_path, metrics_token_file=token))
+
+
 def test_statements_that_fail_are_logged_without_their_values(tmp_path: Path) -> None:
     c = Config()
     _state(c, with_hub(tmp_path))
