@@ -76,37 +76,35 @@ class Silences(Generic[K]):
 
     Args:
         clock: seconds, for tests.
+        gap: two questions that lie further apart are no silence in which anybody asked.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic, gap: timedelta = FORGET) -> None:
         self._clock = clock
+        self._gap = gap.total_seconds()
         self._seen: dict[K, tuple[float, float]] = {}
 
     def failed(self, key: K) -> timedelta:
-        """A question was not answered. Returns how long that has been so: since the first one after the last answer.
-
-        Two that lie further apart than :data:`FORGET` begin anew: nobody asked in between.
-        """
+        """A question was not answered. Returns how long that has been so: since the first one after the last answer."""
+        silent = self.lasted(key)
         now = self._clock()
-        first, last = self._seen.get(key, (now, now))
-        if now - last > FORGET.total_seconds():
-            first = now
-        self._seen[key] = first, now
-        return timedelta(seconds=now - first)
+        self._seen[key] = now - silent.total_seconds(), now
+        return silent
 
     def lasted(self, key: K) -> timedelta:
         """How long it has been silent now; nothing if it answered, or if nobody has asked of late."""
         now = self._clock()
         first, last = self._seen.get(key, (now, now))
-        return timedelta(seconds=now - first if now - last <= FORGET.total_seconds() else 0.0)
+        return timedelta(seconds=now - first if now - last <= self._gap else 0.0)
 
     def answered(self, key: K) -> None:
         """It answered."""
         self._seen.pop(key, None)
 
-    def keep(self, wanted: Callable[[K], bool]) -> None:
-        """Forget all others."""
-        self._seen = {key: seen for key, seen in self._seen.items() if wanted(key)}
+    def tidy(self) -> None:
+        """Forget those about which nobody has asked of late."""
+        now = self._clock()
+        self._seen = {key: (first, last) for key, (first, last) in self._seen.items() if now - last <= self._gap}
 
 
 def seen_enough(silence: timedelta, grace: timedelta) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import PurePosixPath
 
@@ -20,6 +20,7 @@ from panosc_spawner.facilities.units import format_duration
 from panosc_spawner.identity.person import Account, NoAccount, Person
 from panosc_spawner.launch.model import LaunchPlan, Reason, Refusal, Selection
 from panosc_spawner.launch.plan import granted_mounts, live_grants, plan
+from panosc_spawner.outages import seen_enough
 from panosc_spawner.proposals.model import Grant, GrantReport, SourceOutcome
 
 MAX_NAMED = 20_000
@@ -35,7 +36,7 @@ class Standing(StrEnum):
     EMBARGOED = "embargoed"  # the right begins later, now
     REDUCED = "reduced"  # it is the person's, but not all of the directories, or not to write
     UNKNOWN = "unknown"  # somebody who could say so does not answer; the grace runs
-    UNCONFIRMED = "unconfirmed"  # … and the grace is over
+    UNCONFIRMED = "unconfirmed"  # … and the grace is over, and this process has met with the silence itself
 
     @property
     def lost(self) -> bool:
@@ -80,8 +81,17 @@ class Decision:
         return tuple(verdict.ref for verdict in self.verdicts if verdict.standing in live)
 
 
+Silence = Mapping[ProposalRef, timedelta]
+"""How long this process itself has not been able to learn how it stands with a proposal; nothing where it is not named."""
+
+
 def decide(
-    held: Held, report: GrantReport, site: Site, speakers: Mapping[str, frozenset[str]], now: datetime
+    held: Held,
+    report: GrantReport,
+    site: Site,
+    speakers: Mapping[str, frozenset[str]],
+    now: datetime,
+    silence: Silence,
 ) -> Decision:
     """Decide about one server. Total: every input gives a decision.
 
@@ -91,11 +101,23 @@ def decide(
         site: the site.
         speakers: for each source's name, the facilities for which its word counts.
         now: the time, with zone.
+        silence: of those who could say how it stands, up to now (``outages.Silences``).
     """
     asked_at = min((outcome.asked_at for outcome in report.outcomes), default=now)
-    verdicts = [_verdict(held, ref, report, site, speakers, now) for ref in held.proposals]
+    verdicts = [
+        _in_time(_verdict(held, ref, report, site, speakers, now), site, now, silence) for ref in held.proposals
+    ]
     verdicts += [_not_of_this_site(text, asked_at) for text in held.unreadable]
     return Decision(tuple(verdicts), asked_at)
+
+
+def _in_time(verdict: Verdict, site: Site, now: datetime, silence: Silence) -> Verdict:
+    """What is unknown is lost when it was last confirmed too long ago, if the silence since then is no mere sleep of the hub."""
+    if verdict.standing is not Standing.UNKNOWN or verdict.confirmed_at is None:
+        return verdict
+    grace = site.config.access.outage_grace
+    over = now - verdict.confirmed_at > grace and seen_enough(silence.get(verdict.ref, timedelta()), grace)
+    return replace(verdict, standing=Standing.UNCONFIRMED) if over else verdict
 
 
 def _verdict(
@@ -182,7 +204,6 @@ def _given(grant: Grant, site: Site) -> Mapping[str, bool] | None:
 def _of_unknown(
     ref: ProposalRef, confirmed_at: datetime, relevant: Sequence[SourceOutcome], site: Site, now: datetime
 ) -> Verdict:
-    grace = site.config.access.outage_grace
     down = "; ".join(f"{o.source}: {o.error}, asked {o.asked_at:%H:%M %Z}" for o in relevant if o.error)
     why = Refusal(
         Reason.SOURCE_DOWN if down else Reason.STALE,
@@ -190,8 +211,7 @@ def _of_unknown(
         f"{format_duration(now - confirmed_at)} ago{f', because this did not answer: {down}' if down else ''}.",
         "Open it again when it answers." if down else "Log out, log in, and open it again.",
     )
-    standing = Standing.UNKNOWN if now - confirmed_at <= grace else Standing.UNCONFIRMED
-    return Verdict(ref, standing, why, _names(relevant), confirmed_at=confirmed_at)
+    return Verdict(ref, Standing.UNKNOWN, why, _names(relevant), confirmed_at=confirmed_at)
 
 
 def _not_of_this_site(text: str, asked_at: datetime) -> Verdict:

@@ -10,15 +10,16 @@ import logging
 import math
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from jupyterhub import orm
 
 from panosc_spawner.access.confirming import confirmed_summary, must_store
-from panosc_spawner.access.decisions import Decision, decide
+from panosc_spawner.access.decisions import Decision
 from panosc_spawner.access.endings import Endings
 from panosc_spawner.access.held import read_held
+from panosc_spawner.access.judge import Judge
 from panosc_spawner.access.logins import LoginWatch
 from panosc_spawner.access.revocation import Case, Revoker
 from panosc_spawner.identity.person import Person
@@ -69,6 +70,8 @@ class Watcher:
         self._busy: set[tuple[str, str]] = set()
         self._looked: dict[int, float] = {}
         self._speakers = speakers(context)
+        between = timedelta(seconds=2 * (self._interval + PERSON_SECONDS))
+        self._judge = Judge(context.site, self._speakers, between)
 
     async def run(self) -> None:
         """Watch until cancelled. Whatever goes wrong in a round is logged, and the next one begins anew."""
@@ -86,6 +89,7 @@ class Watcher:
     async def round(self) -> None:
         """Ask once about everybody whose turn it is, spread over the interval. Who is slow delays nobody else."""
         people = self._people()
+        self._judge.tidy()
         pause = SPREAD * self._interval / max(1, len(people))
         begun = time.monotonic()
         for place, number in enumerate(people):
@@ -169,7 +173,7 @@ class Watcher:
         if held.decided_at >= now:
             # An older version did not write it down, or the clock was set back: from now on it is known, and the next look acts.
             spawner.summary = {**spawner.summary, "decided_at": now.isoformat()}
-        decision = decide(held, report, self._context.site, self._speakers, now)
+        decision = self._judge.decide(user.name, name, held, report, now)
         if decision.lost and held.decided_at <= decision.asked_at:
             self._act(Case(user, name, person, report, decision))
         elif not decision.lost:

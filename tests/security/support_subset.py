@@ -19,8 +19,9 @@ from enum import Enum
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from panosc_spawner.access.decisions import Standing, decide, start_again_with
+from panosc_spawner.access.decisions import Standing, start_again_with
 from panosc_spawner.access.held import HeldMount, read_held
+from panosc_spawner.access.judge import Judge
 from panosc_spawner.errors import IdentityError, SourceError
 from panosc_spawner.facilities.ids import ProposalRef
 from panosc_spawner.facilities.load import load_site
@@ -168,10 +169,13 @@ class Story:
         claims_source = EntitlementProposals(rule, self.site, now=lambda: self.clock)
         sources = [*(Script(place, self) for place in range(SCRIPTED)), claims_source]
         self.book = GrantBook(self.site, sources=sources, now=lambda: self.clock)
-        self._speakers = {source.name: source.facilities for source in sources}
+        speakers = {source.name: source.facilities for source in sources}
+        self._judge = Judge(self.site, speakers, clock=lambda: self.clock.timestamp())
         self._selection: Selection | None = None  # of the server that runs
         self._summary: dict[str, Any] = {}
         self.confirmed: dict[ProposalRef, datetime] = {}  # when a right was last live, by the script
+        self.silent: dict[ProposalRef, datetime] = {}  # since when nobody could say, as found by looking, by the script
+        self.looked = self.clock
 
     async def live(self, moment: Moment, options: object) -> Told | None:
         """Let it become this moment, and ask for a server; None if the login was refused."""
@@ -210,7 +214,7 @@ class Story:
         """As the watcher does: what the server may not hold any more makes it end, or start again without."""
         assert self._selection is not None
         held = read_held(self._summary, self.site, self.clock)
-        verdict = decide(held, told.report, self.site, self._speakers, self.clock)
+        verdict = self._judge.decide("ada", "", held, told.report, self.clock)
         if not verdict.lost:
             for one in verdict.verdicts:
                 if one.standing is Standing.LIVE and one.confirmed_at:
@@ -295,10 +299,11 @@ def in_grace(story: Story, good_claims: Mapping[object, Right]) -> frozenset[Pro
     """The proposals with which a server may go on although nobody confirms them now.
 
     Somebody who could say so does not answer, or answers with what he knew long ago; and the last time that the right was
-    live is within ``access.outage_grace``. To be called at each moment, in order.
+    live is within ``access.outage_grace``, or the hub has not looked on for two minutes yet while it is so: it may have slept
+    until now. Moments that lie ten minutes apart are no looking on. To be called at each moment, in order.
     """
-    for right in live_rights(story, good_claims):
-        story.confirmed[right.ref] = story.clock
+    live = {right.ref for right in live_rights(story, good_claims)}
+    story.confirmed.update(dict.fromkeys(live, story.clock))
     silent = any(isinstance(answer, Failure) for answer in story.moment.answers)
     old = {
         right.ref
@@ -310,11 +315,16 @@ def in_grace(story: Story, good_claims: Mapping[object, Right]) -> frozenset[Pro
     claims_old = (
         story.person is not None and story.clock - story.person.seen_at > story.site.config.access.max_grant_age
     )
+    unknown = {ref for ref in story.confirmed if silent or ref in old or (claims_old and ref.facility == "ill")}
+    before = story.silent if story.clock - story.looked <= timedelta(minutes=10) else {}
+    story.silent = {ref: before.get(ref, story.clock) for ref in unknown - live}
+    story.looked = story.clock
+    grace = story.site.config.access.outage_grace
     return frozenset(
         ref
-        for ref, at in story.confirmed.items()
-        if story.clock - at <= story.site.config.access.outage_grace
-        and (silent or ref in old or (claims_old and ref.facility == "ill"))
+        for ref in unknown
+        if story.clock - story.confirmed[ref] <= grace
+        or story.clock - story.silent.get(ref, story.clock) < timedelta(minutes=2)
     )
 
 

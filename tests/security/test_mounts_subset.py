@@ -136,7 +136,7 @@ CHANGED = [
 _claims = st.lists(st.sampled_from([*[*GOOD] * 30, *BAD * 8, *CHANGED, None, 7]), max_size=4)
 _answers = st.lists(_rights, max_size=4) | st.lists(_rights, min_size=2, max_size=4) | st.sampled_from(Failure)
 _laters = st.sampled_from(
-    [*[timedelta(seconds=30)] * 3, timedelta(minutes=4), timedelta(minutes=20), timedelta(hours=5)]
+    [*[timedelta(seconds=30)] * 2, *[timedelta(minutes=4)] * 2, timedelta(minutes=20), *[timedelta(hours=5)] * 2]
 )
 moments = st.builds(Moment, st.tuples(*[_answers] * SCRIPTED), _claims, _laters, st.sampled_from([True, True, False]))
 WRITTEN = [f"{ref.facility}/{ref.id}" for ref in REFS]

@@ -17,6 +17,7 @@ from panosc_spawner.access import watcher as module
 from panosc_spawner.access.confirming import confirmed_summary, must_store
 from panosc_spawner.access.decisions import decide
 from panosc_spawner.access.held import read_held
+from panosc_spawner.access.judge import Judge
 from panosc_spawner.access.logins import Known
 from panosc_spawner.access.watcher import Watcher
 from panosc_spawner.launch.model import LaunchPlan
@@ -117,7 +118,9 @@ def summary_and_decision(seconds: float, **changes: Any) -> tuple[dict[str, Any]
     summary = summarise(made) | holdings(made, NOW)
     seen = NOW + timedelta(seconds=seconds)
     report = GrantReport((grant(SP, seen_at=seen, **changes),), (SourceOutcome("user office list", seen, 1),))
-    found = decide(read_held(summary, SITE, seen), report, SITE, {"user office list": frozenset({SP.facility})}, seen)
+    found = decide(
+        read_held(summary, SITE, seen), report, SITE, {"user office list": frozenset({SP.facility})}, seen, {}
+    )
     return summary, found
 
 
@@ -132,7 +135,7 @@ async def test_whenever_a_server_was_decided_about_its_rights_can_be_taken_away(
     spawner = SimpleNamespace(active=True, summary=summary)
     taken: list[Any] = []
     watch._now, watch._act = lambda: clock[0], taken.append  # type: ignore[method-assign]
-    watch._speakers = {"Office": frozenset(SITE.facilities)}
+    watch._judge = Judge(SITE, {"Office": frozenset(SITE.facilities)})
     for _ in range(2):
         report = GrantReport((), (SourceOutcome("Office", clock[0], 0),))
         clock[0] += timedelta(seconds=1)
@@ -157,7 +160,7 @@ def test_the_last_word_of_a_source_that_fell_silent_is_stored_once() -> None:
     late = NOW + timedelta(seconds=40)
     silent = GrantReport((), (SourceOutcome("user office list", late, 0, "no answer"),))
     held = read_held(known, SITE, late)
-    unknown = decide(held, silent, SITE, {"user office list": frozenset({SP.facility})}, late)
+    unknown = decide(held, silent, SITE, {"user office list": frozenset({SP.facility})}, late, {})
     after = confirmed_summary(known, unknown)
     assert must_store(after, summary, unknown, GRACE)
     assert not must_store(after, after, unknown, GRACE)

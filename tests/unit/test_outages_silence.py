@@ -40,14 +40,14 @@ def test_where_nobody_asked_in_between_nothing_was_seen() -> None:
     assert silences.lasted("one") == silences.failed("one") == timedelta()
 
 
-def test_others_are_forgotten() -> None:
+def test_who_is_not_asked_about_any_more_is_forgotten() -> None:
     clock = Clock()
-    silences: Silences[str] = Silences(clock)
-    for name in ("one", "two"):
-        silences.failed(name)
-    silences.keep(lambda name: name == "one")
-    clock.now += 60
-    assert (silences.lasted("one"), silences.lasted("two")) == (MINUTE, timedelta())
+    silences: Silences[str] = Silences(clock, gap=MINUTE)
+    silences.failed("one")
+    clock.now += 61
+    silences.failed("two")
+    silences.tidy()
+    assert list(silences._seen) == ["two"]
 
 
 @pytest.mark.parametrize(
