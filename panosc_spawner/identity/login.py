@@ -18,13 +18,16 @@ from panosc_spawner.identity.attempts import LIFETIME, MAX_OPEN, Attempt, attemp
 from panosc_spawner.identity.authenticator import PanoscAuthenticator
 from panosc_spawner.identity.person import Person
 from panosc_spawner.identity.refusals import LoginRefused
-from panosc_spawner.identity.seen import Seen
+from panosc_spawner.identity.seen import Rate, Seen
 from panosc_spawner.metrics import LOGINS
 
 LAST_COMMUNITY = "panosc-community"
 """Cookie with the id of the community that somebody last logged in with, and nothing else."""
 
 MAX_CODE = 4096  # characters
+UNPROVEN_LINES = 120
+"""Lines a minute in the audit log about refusals of nobody in particular. Anybody can be refused, as often as they like: without a bound
+they could push the log's older lines out."""
 _LAST_DAYS = 400  # as long as browsers keep a cookie
 _UNKNOWN = "none"  # a label of the metrics, for a login that names no community of ours
 
@@ -154,6 +157,7 @@ class CallbackHandler(OwnAddressHandler):
     """``/oauth_callback[/<community>]``: where the login service sends people back to."""
 
     spent = Seen(LIFETIME)
+    unproven = Rate(UNPROVEN_LINES)
 
     def initialize(self, community: str) -> None:
         """Called by tornado with the community whose callback this is: an answer of another one is refused (mix-up)."""
@@ -269,6 +273,8 @@ class CallbackHandler(OwnAddressHandler):
 
     def _refused(self, code: str, identity: str = "") -> None:
         LOGINS.labels(self.community, code).inc()
+        if not identity and not self.unproven.allows():
+            return  # the metric has counted it
         self.authenticator.audit.record(Event.LOGIN_REFUSED, identity=identity, community=self.community, reason=code)
 
     def log_exception(self, typ: Any, value: Any, tb: Any) -> None:

@@ -1,4 +1,4 @@
-"""What was used once and may not be used again: states of login attempts, ids of logout tokens."""
+"""What was used once and may not be used again (states of login attempts, ids of logout tokens); and what may be so often only."""
 
 from __future__ import annotations
 
@@ -33,3 +33,25 @@ class Seen:
 
     def __len__(self) -> int:
         return len(self._keys)
+
+
+class Rate:
+    """So many times a minute, and no more.
+
+    Args:
+        per_minute: how many; so many may also come at once.
+        clock: seconds that never go back.
+    """
+
+    def __init__(self, per_minute: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._most, self._clock = float(per_minute), clock
+        self._left, self._at = self._most, clock()
+
+    def allows(self) -> bool:
+        """Whether this time is within the rate; it counts then."""
+        now = self._clock()
+        self._left, self._at = min(self._most, self._left + (now - self._at) * self._most / 60), now
+        if self._left < 1:
+            return False
+        self._left -= 1
+        return True
