@@ -60,6 +60,7 @@ def parse_options(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--redirect-uri", action="append", required=True, help="may be given more than once")
     parser.add_argument("--issuer", default="", help="http://<address>:<port> if not given")
     parser.add_argument("--access-token-seconds", type=float, default=600.0)
+    parser.add_argument("--no-refresh-tokens", action="store_true", help="as where offline_access was not given")
     parser.add_argument("--algorithm", choices=ALGORITHMS, default="RS256", help="that tokens are signed with")
     parser.add_argument("--clock-offset", type=float, default=0.0, help="seconds by which its clock is fast, for tests")
     parser.add_argument(

@@ -118,6 +118,7 @@ class Provider:
         self.remembers: bool = options.single_sign_on
         self.clock_offset: float = options.clock_offset
         self.keys = Keyring(options.algorithm)
+        self.refreshes = not options.no_refresh_tokens
         self.choices: Expiring[dict[str, str]] = Expiring(CHOICE_SECONDS)
         self.sessions: Expiring[Session] = Expiring(REFRESH_SECONDS)
         self.logins: Expiring[Login] = Expiring(REFRESH_SECONDS)
@@ -202,7 +203,7 @@ class Provider:
             "access_token": access,
             "token_type": "Bearer",
             "expires_in": int(self.access.seconds),
-            "refresh_token": self.refresh.put(OneUse(login)),
+            **({"refresh_token": self.refresh.put(OneUse(login))} if self.refreshes else {}),
             "id_token": self.keys.sign({name: value for name, value in claims.items() if value != ""}),
             "scope": " ".join(login.scopes),
         }

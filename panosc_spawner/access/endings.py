@@ -17,7 +17,7 @@ from panosc_spawner.metrics import LOGINS_ENDED, REVOCATIONS
 from panosc_spawner.spawners.context import HubContext
 
 _WHY = {
-    Ending.REFUSED: "your login service does not confirm your login any more",
+    Ending.REFUSED: "your login service does not confirm it any more, because it ran out or was ended there",
     Ending.NOT_ALLOWED: "you may not use this hub any more",
     Ending.OTHER_IDENTITY: "your login turned out to be somebody else's",
     Ending.TOO_OLD: "it was made too long ago",
@@ -34,7 +34,8 @@ def ending_refusal(ending: Ending) -> Refusal:
     return Refusal(
         Reason.LOGIN_ENDED,
         f"This server was stopped because your login has ended: {_WHY[ending]}.",
-        "Your home and the processed data are kept. Log in and open the proposal again.",
+        "Your home and the processed data are kept. Log in and open the proposal again."
+        + (" If you cannot, ask your login service." if ending is Ending.REFUSED else ""),
     )
 
 

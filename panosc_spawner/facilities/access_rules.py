@@ -29,7 +29,8 @@ class AccessPolicy(Model):
     minimum_gid: int = Field(default=100, ge=1, description="Nor with a group id below this.")
     outage_grace: Duration = Field(
         default=timedelta(hours=1),
-        description="People at work stay logged in this long while the identity provider is down.",
+        description="People at work stay logged in this long while the identity provider is down, and in any case until the hub "
+        "itself has heard nothing for two minutes (or this, if it is shorter).",
     )
     recheck: Duration = Field(
         default=timedelta(seconds=20),
@@ -38,7 +39,8 @@ class AccessPolicy(Model):
     )
     max_session_age: Duration = Field(
         default=timedelta(hours=12),
-        description="After this people log in anew: a login service may go on telling what it knew at the login.",
+        description="After this people log in anew: a login service may go on telling what it knew at the login. Shorter than its "
+        "refresh tokens and sessions live: one that runs out there looks like a suspension, and ends servers.",
     )
     clock_skew: Duration = Field(
         default=timedelta(seconds=60),

@@ -7,6 +7,7 @@ of authentication and assurance are checked; nothing can let everybody in. Which
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from traitlets import Any as AnyTrait
-from traitlets import Float, Instance, List, TraitError, Unicode, default, validate
+from traitlets import Instance, List, TraitError, Unicode, default, validate
 
 from panosc_spawner.errors import EntitlementError, IdentityError, PeopleError
 from panosc_spawner.identity.assurance import missing_assurance
@@ -24,6 +25,7 @@ from panosc_spawner.identity.community import Community
 from panosc_spawner.identity.context import LoginContext
 from panosc_spawner.identity.entitlements import parse
 from panosc_spawner.identity.fixed import COMMUNITY, require_fixed
+from panosc_spawner.identity.lifetimes import RUNS_OUT, has_run_out
 from panosc_spawner.identity.logins import ROTATION, ProvenLogin
 from panosc_spawner.identity.person import Identity, Person
 from panosc_spawner.identity.provider import ProviderCalls
@@ -34,7 +36,7 @@ from panosc_spawner.secret_file import read_secret
 
 __all__ = ["PanoscAuthenticator"]
 
-_TOKENS = ("access_token", "refresh_token", "id_token", "token_type", "scope", ROTATION)
+_TOKENS = ("access_token", "refresh_token", "id_token", "token_type", "scope", ROTATION, RUNS_OUT)
 
 
 class PanoscAuthenticator(ProviderCalls):
@@ -66,13 +68,6 @@ class PanoscAuthenticator(ProviderCalls):
     )
     assurance = List(
         Unicode(), config=True, help="What eduperson_assurance must hold or imply, all of it (REFEDS RAF)."
-    )
-    clock_skew = Float(
-        60.0,
-        min=0.0,
-        max=600.0,
-        config=True,
-        help="Seconds by which the provider's clock and this machine's may differ. More lets older tokens count.",
     )
     kept_claims = List(Unicode(), config=True, help="Claims that account mappings need. No others are stored.")
 
@@ -198,7 +193,10 @@ class PanoscAuthenticator(ProviderCalls):
         try:
             claims = await self._claims(tokens, login)
         except LoginRefused as refused:
-            if refused.code != "provider-refused" or not tokens["refresh_token"]:
+            if not isinstance(refused, ProviderRefused):
+                raise
+            if not tokens["refresh_token"]:
+                refused.ran_out = has_run_out(tokens, time.time())
                 raise
             tokens = await self._rotated(user, state, tokens, login)
             claims = await self._claims(tokens, login)
@@ -222,7 +220,7 @@ class PanoscAuthenticator(ProviderCalls):
                 logins.rotate(login.id, begins=False)
             raise
         new = {**tokens, **{name: answer[name] for name in _TOKENS if answer.get(name)}}
-        new[ROTATION] = int(tokens.get(ROTATION) or 0) + 1
+        new |= {ROTATION: int(tokens.get(ROTATION) or 0) + 1, RUNS_OUT: answer[RUNS_OUT]}
         # Stored before it is used: with rotation the old one is spent, and using it again would revoke the login.
         await user.save_auth_state({**state, **new})
         logins.rotate(login.id, begins=False)

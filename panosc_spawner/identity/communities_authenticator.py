@@ -57,7 +57,8 @@ class CommunitiesAuthenticator(Authenticator):
         min=0.0,
         config=True,
         help="Seconds since somebody's claims were last seen that they stay logged in while the login service is down. "
-        "Longer: whoever was locked out there works here longer.",
+        "Longer: whoever was locked out there works here longer. It does not end before the hub itself heard nothing for "
+        "two minutes (or the grace, if that is shorter): after a sleep, or when the clock is set, there is time to ask.",
     )
     max_session_age = Float(
         43200.0,

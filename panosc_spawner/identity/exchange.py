@@ -10,7 +10,8 @@ from pydantic import SecretStr
 
 from panosc_spawner.errors import TokenError
 from panosc_spawner.identity.authenticator import PanoscAuthenticator
-from panosc_spawner.identity.refusals import LoginRefused, ProviderRefused
+from panosc_spawner.identity.lifetimes import lifetime
+from panosc_spawner.identity.refusals import LoginRefused, ProviderDown, ProviderRefused
 
 GRANT = "urn:ietf:params:oauth:grant-type:token-exchange"
 ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"  # noqa: S105 - a type's name
@@ -60,24 +61,20 @@ async def exchanged(login: PanoscAuthenticator, access_token: str, audience: str
     }
     try:
         answer = await login.get_token_info(None, params)
-    except ProviderRefused as refused:
-        if refused.error in _OF_THE_REQUEST:
-            raise TokenError(f"{title} gives this hub no token for '{audience}' ({refused.error}).") from None
-        raise SubjectTokenRefused(f"{title} does not take your login any more. Log out, and log in again.") from None
     except LoginRefused as refused:
+        if isinstance(refused, ProviderRefused | ProviderDown) and refused.error in _OF_THE_REQUEST:
+            raise TokenError(f"{title} gives this hub no token for '{audience}' ({refused.error}).") from None
+        if isinstance(refused, ProviderRefused):
+            raise SubjectTokenRefused(
+                f"{title} does not take your login any more. Log out, and log in again."
+            ) from None
         raise TokenError(refused.words) from None
     return _given(answer, access_token, asked_at, title)
 
 
 def _given(answer: dict[str, Any], access_token: str, asked_at: datetime, title: str) -> GivenToken:
-    lifetime = answer.get("expires_in")
-    if isinstance(lifetime, str) and lifetime.isascii() and lifetime.isdigit():
-        lifetime = int(lifetime[:12])
-    if (
-        isinstance(lifetime, bool)
-        or not isinstance(lifetime, int | float)
-        or not 0 < lifetime <= _LONGEST.total_seconds()
-    ):
+    seconds = lifetime(answer)
+    if seconds is None or seconds > _LONGEST.total_seconds():
         raise TokenError(f"{title} gave a token without saying how long it is good for, so it is not passed on.")
     if answer.get("issued_token_type") not in _TYPES:
         raise TokenError(f"{title} gave a token of another type than an access token, so it is not passed on.")
@@ -85,4 +82,4 @@ def _given(answer: dict[str, Any], access_token: str, asked_at: datetime, title:
         raise TokenError(
             f"{title} gave your own token back, which is good for more than was asked; it is not passed on."
         )
-    return GivenToken(SecretStr(answer["access_token"]), asked_at + timedelta(seconds=lifetime))
+    return GivenToken(SecretStr(answer["access_token"]), asked_at + timedelta(seconds=seconds))

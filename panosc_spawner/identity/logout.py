@@ -73,6 +73,10 @@ class LogoutHandler(HubLogoutHandler):
         """To the login service, which sends people back here; or the page that says what is over and what is not."""
         self.set_header("Cache-Control", "no-store")
         self.set_header("Referrer-Policy", "no-referrer")
+        # By GET, with the ID token in the address, although a POST would keep it out of the provider's access log: a form of ours is
+        # a request from another site, without the provider's own cookies where they are SameSite=Lax, which is what browsers take
+        # for granted. It would know nobody to log out, and the next person at this computer would be logged in as the last one.
+        # What is in the address opens nothing: an ID token is no credential, and the hub takes it only with its attempt's nonce.
         if self.provider_url:
             self.redirect(self.provider_url, status=303)
             return

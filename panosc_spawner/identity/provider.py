@@ -12,10 +12,11 @@ from urllib.parse import urlencode, urlsplit
 
 from oauthenticator.generic import GenericOAuthenticator
 from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPRequest
-from traitlets import Instance, TraitError, default, validate
+from traitlets import Float, Instance, TraitError, default, validate
 
 from panosc_spawner.identity.community import Endpoints
 from panosc_spawner.identity.keys import KeyStore
+from panosc_spawner.identity.lifetimes import RUNS_OUT, runs_out_at
 from panosc_spawner.identity.refusals import ProviderDown, ProviderRefused
 from panosc_spawner.identity.tokens import Keys
 from panosc_spawner.metrics import LOGIN_SERVICE_UP
@@ -45,6 +46,13 @@ class ProviderCalls(GenericOAuthenticator):
 
     endpoints = Instance(
         Endpoints, config=True, help="What the provider offers and where. From its discovery document."
+    )
+    clock_skew = Float(
+        60.0,
+        min=0.0,
+        max=600.0,
+        config=True,
+        help="Seconds by which the provider's clock and this machine's may differ. More lets older tokens count.",
     )
     community_id = "login"
 
@@ -99,7 +107,7 @@ class ProviderCalls(GenericOAuthenticator):
                 raise ProviderRefused(self.login_service, code) from None
             if error.code == _TIME_OUT:
                 self._rests_until = time.monotonic() + REST
-            raise self._down(lost=error.code in _NO_ANSWER) from None
+            raise self._down(lost=error.code in _NO_ANSWER, error=code) from None
         except (OSError, TimeoutError) as error:
             self.log.warning("%s: %s did not answer: %s", label, where, type(error).__name__)
             unheard = isinstance(error, ConnectionRefusedError | socket.gaierror | ssl.SSLError)
@@ -119,6 +127,7 @@ class ProviderCalls(GenericOAuthenticator):
         Raises:
             ProviderDown, ProviderRefused: as :meth:`fetch`.
         """
+        asked_at = time.time()
         token_info: dict[str, Any] = await self.httpfetch(
             self.token_url,
             "Fetching tokens",
@@ -133,7 +142,7 @@ class ProviderCalls(GenericOAuthenticator):
         if str(token_info.get("token_type", "Bearer")).lower() not in ("bearer", "n_a"):
             self.log.warning("The token endpoint answered with a token that is no Bearer token")
             raise self._down()
-        return {"token_type": "Bearer", **token_info}
+        return {"token_type": "Bearer", **token_info, RUNS_OUT: runs_out_at(token_info, asked_at, self.clock_skew)}
 
     def client_params(self) -> dict[str, str]:
         """How the client names and proves itself in a form, where it does not by HTTP Basic."""
@@ -166,9 +175,9 @@ class ProviderCalls(GenericOAuthenticator):
         self._is_up(True)
         return keys
 
-    def _down(self, *, lost: bool = False) -> ProviderDown:
+    def _down(self, *, lost: bool = False, error: str = "") -> ProviderDown:
         self._is_up(False)
-        return ProviderDown(self.login_service, lost=lost)
+        return ProviderDown(self.login_service, lost=lost, error=error)
 
     def _is_up(self, up: bool) -> None:
         self._rests_until = 0.0 if up else self._rests_until

@@ -21,6 +21,7 @@ from panosc_spawner.identity.person import Person
 from panosc_spawner.identity.refusals import LoginRefused, ProviderDown, ProviderRefused
 from panosc_spawner.identity.renewal import Ending, Renewal
 from panosc_spawner.metrics import LOGIN_RENEWALS
+from panosc_spawner.outages import Silences, seen_enough
 
 log = logging.getLogger(__name__)
 
@@ -43,10 +44,16 @@ class Hub(Protocol):
 
 
 class Renewals:
-    """Renews logins, one at a time for each person."""
+    """Renews logins, one at a time for each person.
 
-    def __init__(self, hub: Hub) -> None:
+    Args:
+        hub: whose logins.
+        silences: of communities, and about persons: one whose answers cannot be verified may be the only one.
+    """
+
+    def __init__(self, hub: Hub, silences: Silences[tuple[str, str]] | None = None) -> None:
         self._hub = hub
+        self._silences = silences or Silences()
         self._running: dict[str, asyncio.Task[Renewal]] = {}
 
     async def renew(self, user: Any) -> Renewal:
@@ -57,7 +64,8 @@ class Renewals:
 
         Returns:
             The new auth model, for JupyterHub to store; or that all stays as it is because the provider is down, for
-            ``outage_grace`` since it last answered; or why the login is over. Only a good answer makes ``Person.seen_at`` younger.
+            ``outage_grace`` since it last answered, and for two minutes in which this process itself heard nothing; or why the
+            login is over. Only a good answer makes ``Person.seen_at`` younger.
         """
         running = self._running.get(user.name)
         if running is None:
@@ -99,21 +107,35 @@ class Renewals:
             return self._refused(refused, known, login)
         except IdentityError:
             return Renewal(ending=Ending.NO_LOGIN)
+        self._heard(known)
         return Renewal(model=model) if allowed else Renewal(ending=Ending.NOT_ALLOWED)
 
     def _refused(self, refused: LoginRefused, known: Person, login: ProvenLogin) -> Renewal:
         if refused.status_code >= 500:  # says nothing about the person
             grace = timedelta(seconds=self._hub.outage_grace)
-            return Renewal() if _age(known.seen_at) <= grace else Renewal(ending=Ending.OUTAGE)
+            silence = max([self._silences.failed(key) for key in _silent(known)])
+            over = _age(known.seen_at) > grace and seen_enough(silence, grace)
+            return Renewal(ending=Ending.OUTAGE) if over else Renewal()
+        self._heard(known)
         if refused.code == "other-identity":
             return Renewal(ending=Ending.OTHER_IDENTITY)
         if refused.code != "provider-refused":
             return Renewal(ending=Ending.NOT_ALLOWED)
-        if isinstance(refused, ProviderRefused) and 0 < refused.after_loss <= self._hub.outage_grace:
-            # The answer to our last try was lost, with the new token in it. The spent one is refused: not the person.
+        if isinstance(refused, ProviderRefused) and self._is_of_the_token(refused):
             self._hub.context.logins.end(login.id, Ending.NO_LOGIN)
             return Renewal(ending=Ending.NO_LOGIN)
         return Renewal(ending=Ending.REFUSED)
+
+    def _is_of_the_token(self, refused: ProviderRefused) -> bool:
+        """Whether a token is refused for what became of it, and not the person.
+
+        It ran out, and there is no other; or the answer to our last try was lost with the new one in it, and this is the spent one.
+        """
+        return refused.ran_out or 0 < refused.after_loss <= self._hub.outage_grace
+
+    def _heard(self, known: Person) -> None:
+        for key in _silent(known):
+            self._silences.answered(key)
 
     def _told(self, user: Any, community: str, renewal: Renewal) -> Renewal:
         outcome = renewal.ending.value if renewal.ending else "kept" if renewal.kept else "renewed"
@@ -123,6 +145,11 @@ class Renewals:
         else:
             user._auth_refreshed = time.monotonic()  # JupyterHub's: requests need not ask again for auth_refresh_age
         return renewal
+
+
+def _silent(known: Person) -> tuple[tuple[str, str], ...]:
+    """What is silent when nothing is heard about a person."""
+    return ("community", known.community), ("person", known.username)
 
 
 def _age(moment: datetime) -> timedelta:

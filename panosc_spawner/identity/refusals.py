@@ -22,11 +22,13 @@ class LoginRefused(web.HTTPError):
 class ProviderDown(LoginRefused):
     """The login service did not answer, or not as one: says nothing about the person.
 
-    ``lost``: it may have got the request and acted on it, and only the answer did not arrive.
+    ``lost``: it may have got the request and acted on it, and only the answer did not arrive. ``error`` is the code of RFC 6749 with
+    which it refused this hub, for deciding and never shown.
     """
 
-    def __init__(self, title: str, *, lost: bool = False) -> None:
+    def __init__(self, title: str, *, lost: bool = False, error: str = "") -> None:
         self.lost = lost
+        self.error = error
         words = f"{title} does not answer right now, so nobody can be logged in. Try again in a few minutes."
         super().__init__("provider-down", words, 503)
 
@@ -35,12 +37,14 @@ class ProviderRefused(LoginRefused):
     """The login service refused a token or a code: the person has to log in again.
 
     ``error`` is the code of RFC 6749, for deciding and never shown. ``after_loss``: so many seconds ago the answer to another
-    exchange of the same token was lost, so the provider may refuse it for being spent; 0: none was.
+    exchange of the same token was lost, so the provider may refuse it for being spent; 0: none was. ``ran_out``: it is an access
+    token that was to end by now, and there is no refresh token.
     """
 
     def __init__(self, title: str, error: str = "") -> None:
         self.error = error
         self.after_loss = 0.0
+        self.ran_out = False
         words = f"{title} did not confirm your login; it may have taken too long. Please log in again."
         super().__init__("provider-refused", words)
 

@@ -11,12 +11,14 @@ from typing import Any
 class Ending(StrEnum):
     """Why a login is over."""
 
-    REFUSED = "refused"  # the provider refuses the person's tokens: suspended, logged out there, or run out
+    REFUSED = (
+        "refused"  # the provider refuses the person's tokens: suspended, logged out there, or a refresh token ran out
+    )
     NOT_ALLOWED = "not-allowed"  # blocked, not in the required group any more, or below a floor of assurance
     OTHER_IDENTITY = "other-identity"  # the tokens speak for somebody else now
     TOO_OLD = "session-too-old"  # access.max_session_age: the person has to log in again
     OUTAGE = "outage-too-long"  # the provider does not answer, for longer than access.outage_grace
-    NO_LOGIN = "no-login"  # no usable login is stored
+    NO_LOGIN = "no-login"  # no usable login is stored, or its only token ran out
     UNLINKED = "unlinked"  # one of the account's logins was unlinked, or linked to another account
     LOGGED_OUT = "logged-out"  # the provider said so on the back channel
 

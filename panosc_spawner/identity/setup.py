@@ -21,6 +21,7 @@ from panosc_spawner.identity.discovery import WAIT, ProviderUnreachable, discove
 from panosc_spawner.identity.entitlements import Entitlement, parse, parse_namespace
 from panosc_spawner.identity.person_keys import claims_needed
 from panosc_spawner.identity.username import canonical_subject
+from panosc_spawner.metrics import LOGIN_SERVICE_UP
 from panosc_spawner.secret_file import read_secret
 
 log = logging.getLogger(__name__)
@@ -203,7 +204,9 @@ def endpoints_of(login: SiteLogin, *, wait: timedelta = WAIT) -> Endpoints:
         if last is None:
             raise
         log.warning("%s. The endpoints of the last start are used.", error)
+        LOGIN_SERVICE_UP.labels(login.community.id).set(0)
         return last
+    LOGIN_SERVICE_UP.labels(login.community.id).set(1)
     with suppress(OSError):  # kept for a start while the provider is down; this one has what it needs
         kept.write_text(json.dumps({"issuer": login.issuer, "endpoints": endpoints.model_dump()}), encoding="utf-8")
     return endpoints

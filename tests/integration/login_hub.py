@@ -134,11 +134,12 @@ def free_port():
 class Running:
     """The processes, their folder and addresses."""
 
-    def __init__(self, folder, login="", max_session_age="12h"):
+    def __init__(self, folder, login="", max_session_age="12h", provider_options=()):
         self.folder = folder
         self.hub = f"http://127.0.0.1:{free_port()}"
         self.issuers = {"demo": f"http://127.0.0.1:{free_port()}", "other": f"http://127.0.0.1:{free_port()}"}
         self.login, self.max_session_age = login, max_session_age
+        self.provider_options = list(provider_options)
         self.personas = folder / "personas.toml"
         self.personas.write_text((DEMO / "personas.toml").read_text(encoding="utf-8"), encoding="utf-8")
         self.control = folder / "control"
@@ -188,7 +189,7 @@ class Running:
         command = [sys.executable, str(DEMO / "provider.py")]
         for key, value in arguments.items():
             command += [f"--{key}", str(value)]
-        self._run(command, name)
+        self._run([*command, *self.provider_options], name)
         self._wait(f"{self.issuers[name]}/.well-known/openid-configuration", name)
 
     def start_hub(self, more=""):

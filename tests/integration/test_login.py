@@ -156,6 +156,21 @@ def test_where_the_provider_is_down_people_stay_and_nobody_new_comes(running, br
     assert running.choose(browser, "noor").status_code == 200  # the new key is fetched
 
 
+def test_a_login_without_a_refresh_token_ends_with_its_only_token_and_ends_no_servers(tmp_path):
+    running = Running(tmp_path, provider_options=["--no-refresh-tokens"])
+    try:
+        running.start()
+        assert running.metric('panosc_login_service_up{community="demo"}') == 1  # known before anybody logs in
+        with running.browser() as browser:
+            name = running.choose(browser, "ada").json()["name"]
+            time.sleep(2.2)
+            assert "/hub/login" in str(browser.get(f"{running.hub}/hub/who").url)
+            assert set(running.wait_for_ended(name)) == {"no-login"}  # which ends no servers: nobody refused her
+            assert running.choose(browser, "ada").status_code == 200
+    finally:
+        running.stop()
+
+
 @pytest.mark.parametrize("what", ["roll-over", "withdraw"])
 def test_new_keys_are_taken_up(running, browser, what):
     running.choose(browser, "ada")

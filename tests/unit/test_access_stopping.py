@@ -15,7 +15,7 @@ from jupyterhub import orm
 from launch_support import PERSON, SITE
 
 from panosc_spawner.access import stopping
-from panosc_spawner.access.endings import Endings, end_sessions, tokens_of_servers, withdraw_admin
+from panosc_spawner.access.endings import Endings, end_sessions, ending_refusal, tokens_of_servers, withdraw_admin
 from panosc_spawner.access.logins import LoginWatch
 from panosc_spawner.access.stopping import Stopper
 from panosc_spawner.audit import AuditLog
@@ -169,6 +169,18 @@ async def test_each_ending_drops_sessions_and_tokens_and_some_end_servers(hub: H
     (line,) = [line for line in hub.audit() if line["event"] == "login-ended"]
     assert (line["person"], line["reason"], line["evidence"]) == ("p-ada", ending.value, "for a test")
     assert bool(hub.context.notices.unread("p-ada")) is ending.ends_servers
+
+
+def test_who_was_refused_by_the_login_service_reads_what_to_do() -> None:
+    words = str(ending_refusal(Ending.REFUSED))
+    for part in (
+        "ran out or was ended there",
+        "are kept",
+        "Log in and open the proposal again",
+        "ask your login service",
+    ):
+        assert part in words
+    assert "ask your login service" not in str(ending_refusal(Ending.NOT_ALLOWED))
 
 
 async def test_an_ending_that_is_told_again_is_written_down_once(hub: Hub) -> None:

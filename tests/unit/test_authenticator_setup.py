@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 from login_support import make_context
+from prometheus_client import REGISTRY
 from provider_support import serving
 from tornado import web
 from traitlets.config import Config
@@ -143,8 +144,10 @@ async def test_a_provider_that_starts_a_moment_later_is_waited_for(site, provide
 
 async def test_a_hub_that_restarts_while_the_provider_is_down_starts(site, provider, caplog, configured):
     before = await configured(site(issuer=provider["issuer"]))
+    assert REGISTRY.get_sample_value("panosc_login_service_up", {"community": "demo"}) == 1
     provider["fail"] = 1000
     after = await configured(site(issuer=provider["issuer"]))
+    assert REGISTRY.get_sample_value("panosc_login_service_up", {"community": "demo"}) == 0
     assert after.CommunitiesAuthenticator.logins == before.CommunitiesAuthenticator.logins
     assert "endpoints of the last start are used" in caplog.text
     with pytest.raises(ConfigurationError):  # those of another issuer are of no use

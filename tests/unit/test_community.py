@@ -31,6 +31,7 @@ def test_the_presets_load(name):
     assert community.identity_scopes or community.issuer_required or community.identity_claim == "sub"
     assert not community.allow_sub
     assert "voperson_id" in community.scopes or community.identity_claim == "sub"
+    assert "offline_access" in community.scopes  # without it a login is over with its first access token
     comment = (PRESETS / f"{name}.toml").read_text(encoding="utf-8").partition("\nid = ")[0]
     assert "public" in comment  # says where the facts are from, and which are not public
 

@@ -5,16 +5,18 @@ import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from login_support import User, logged_in_state, make_hub
+from login_support import User, log_in, logged_in_state, make_hub
 from provider_support import Scripted, serving
 from token_support import ISSUER, id_claims, sign
 
 from panosc_spawner.identity import provider as provider_module
 from panosc_spawner.identity.community import Community
+from panosc_spawner.identity.lifetimes import RUNS_OUT
 from panosc_spawner.identity.logins import ProvenLogin
 from panosc_spawner.identity.person import Person
 from panosc_spawner.identity.renewal import Ending
 from panosc_spawner.identity.username import username_for
+from panosc_spawner.outages import Silences
 
 NAMESPACE = "urn:geant:eduteams.org:service:umbrellaid.org"
 COMMUNITY = Community(
@@ -53,6 +55,31 @@ def logged_in(age=timedelta(minutes=10), **changes):
 
 def user(state=None, **changes):
     return User(state or logged_in(**changes), username_for(ISSUER, ADA))
+
+
+class Clock:
+    """Seconds that the test moves."""
+
+    def __init__(self):
+        self.now = 0.0
+
+    def __call__(self):
+        return self.now
+
+
+def with_clock(hub):
+    """The clock by which the hub sees how long nothing is heard."""
+    clock = Clock()
+    hub._renewals._silences = Silences(clock)
+    return clock
+
+
+async def after_minutes(hub, minutes, someone):
+    """What a refresh says after so many minutes of silence."""
+    clock = with_clock(hub)
+    assert await hub.refresh_user(someone) is True
+    clock.now += minutes * 60
+    return await hub.refresh_user(someone)
 
 
 REFRESH = [
@@ -101,7 +128,11 @@ async def test_refresh(provider, case, userinfo, token, minutes, expected):
     provider.token = token or provider.token
     ada = user(age=timedelta(minutes=minutes))
     before = ada.state["person"]
-    outcome = await make(provider.url, required_entitlement=GROUP).refresh_user(ada)
+    hub = make(provider.url, required_entitlement=GROUP)
+    outcome = await hub.refresh_user(ada)
+    if minutes == 61:  # the grace is over by the time of the day: not before it was seen
+        assert outcome is True
+        outcome = await after_minutes(hub, 2, ada)
     if expected == "model":
         assert outcome["name"] == ada.name
         assert outcome["admin"] is False
@@ -116,7 +147,7 @@ async def test_refresh(provider, case, userinfo, token, minutes, expected):
 async def test_refusing_connections_is_down_and_not_a_denial():
     ada = user()
     assert await make().refresh_user(ada) is True
-    assert await make(outage_grace=60.0).refresh_user(ada) is False
+    assert await after_minutes(make(outage_grace=60.0), 2, ada) is False
 
 
 async def test_a_rotated_token_is_stored_before_it_is_used(provider):
@@ -250,7 +281,7 @@ ENDINGS = [
     ("no identifier", (200, {"sub": "x"}), None, {}, {}, Ending.NOT_ALLOWED),
     ("the community is gone", (200, CLAIMS), None, {}, {"from_community": "old"}, Ending.NOT_ALLOWED),
     ("down", DOWN, None, {}, {}, None),
-    ("down for too long", DOWN, None, {"outage_grace": 60.0}, {}, Ending.OUTAGE),
+    ("down for too long, where there is no grace", DOWN, None, {"outage_grace": 0.0}, {}, Ending.OUTAGE),
     ("logged in for too long", (200, CLAIMS), None, {}, {"since": timedelta(hours=13)}, Ending.TOO_OLD),
     ("too long, and the provider is down", DOWN, None, {}, {"since": timedelta(hours=13)}, Ending.TOO_OLD),
     ("no login is stored", (200, CLAIMS), None, {}, {"login": {"id": ""}}, Ending.NO_LOGIN),
@@ -378,3 +409,142 @@ async def test_a_renewed_login_needs_not_be_asked_about_at_the_next_request(prov
     other = user()
     await make(provider.url).renew(other)
     assert not hasattr(other, "_auth_refreshed")
+
+
+# -- how long nothing was heard ----------------------------------------------------------------------------------------------
+
+
+async def test_after_a_sleep_there_are_two_minutes_for_the_network_to_come_up(provider):
+    hub = make(provider.url)
+    clock = with_clock(hub)
+    ada = user(age=timedelta(hours=8))
+    provider.userinfo = DOWN
+    for _ in range(12):
+        assert (await hub.renew(ada)).kept
+        clock.now += 10
+    assert (await hub.renew(ada)).ending is Ending.OUTAGE
+
+
+async def test_an_answer_begins_the_two_minutes_anew(provider):
+    hub = make(provider.url)
+    clock = with_clock(hub)
+    ada = user(age=timedelta(hours=2), since=timedelta(hours=3))
+    for answer in (DOWN, (200, CLAIMS), DOWN):
+        provider.userinfo = answer
+        assert (await hub.renew(ada)).ending is None
+        clock.now += 90
+    assert (await hub.renew(ada)).kept
+    clock.now += 30
+    assert (await hub.renew(ada)).ending is Ending.OUTAGE
+
+
+async def test_a_refusal_of_one_is_an_answer_for_the_others(provider):
+    hub = make(provider.url)
+    clock = with_clock(hub)
+    ada = user(age=timedelta(hours=2))
+    other = User(logged_in(login={"id": "login-2"}), "p-other")
+    provider.userinfo = DOWN
+    assert (await hub.renew(other)).kept
+    clock.now += 100
+    provider.userinfo, provider.token = NO, (400, {"error": "invalid_grant"})
+    assert (await hub.renew(other)).ending is Ending.REFUSED
+    provider.userinfo = DOWN
+    clock.now += 100
+    assert (await hub.renew(ada)).kept
+
+
+async def test_who_was_not_asked_about_ends_with_a_provider_that_was_seen_silent(provider):
+    hub = make(provider.url)
+    clock = with_clock(hub)
+    provider.userinfo = DOWN
+    other = User(logged_in(login={"id": "login-2"}, username="p-other"), "p-other")
+    assert (await hub.renew(other)).kept
+    clock.now += 130
+    assert (await hub.renew(other)).kept  # heard of 10 minutes ago
+    assert (await hub.renew(user(age=timedelta(hours=2)))).ending is Ending.OUTAGE
+
+
+async def test_answers_about_others_do_not_keep_one_whose_own_cannot_be_verified(provider):
+    hub = make(provider.url)
+    clock = with_clock(hub)
+    ada = user(age=timedelta(hours=2))
+    other = User(logged_in(login={"id": "login-2"}, username="p-other"), "p-other")
+    for minute in range(3):
+        clock.now = minute * 60
+        provider.userinfo, provider.token = NO, fresh_tokens(iss="https://evil.example")
+        ending = (await hub.renew(ada)).ending
+        provider.userinfo = (200, CLAIMS)
+        assert (await hub.renew(other)).ending is Ending.OTHER_IDENTITY  # an answer
+    assert ending is Ending.OUTAGE
+
+
+# -- a login whose only token runs out ---------------------------------------------------------------------------------------
+
+
+def only_an_access_token(seconds_left, **changes):
+    """A stored login without a refresh token, whose access token runs out in so many seconds."""
+    state = logged_in(**changes)
+    state["refresh_token"] = None
+    if seconds_left is not None:
+        state[RUNS_OUT] = time.time() + seconds_left
+    return user(state)
+
+
+@pytest.mark.parametrize(
+    ("seconds_left", "ending"),
+    [
+        (-1, Ending.NO_LOGIN),
+        (-86400, Ending.NO_LOGIN),
+        (30, Ending.REFUSED),  # it was still good: the person is refused
+        (None, Ending.REFUSED),  # nobody said for how long it is good
+    ],
+)
+async def test_the_end_of_the_only_token_is_no_refusal_of_the_person(provider, seconds_left, ending):
+    hub = make(provider.url)
+    hub.context.logins.begin(ProvenLogin("login-1", "x"), ISSUER, username_for(ISSUER, ADA))
+    provider.userinfo = NO
+    ada = only_an_access_token(seconds_left)
+    for _ in range(2):  # and that stays so
+        assert (await hub.renew(ada)).ending is ending
+    assert [path for path, _ in provider.asked] == ["/userinfo"]
+    assert ending.ends_servers is (ending is Ending.REFUSED)
+
+
+async def test_a_token_that_should_have_run_out_and_is_taken_is_good(provider):
+    provider.userinfo = (200, CLAIMS)
+    assert (await make(provider.url).renew(only_an_access_token(-60))).model
+
+
+async def test_somebody_else_is_somebody_else_with_an_old_token_too(provider):
+    provider.userinfo = (200, CLAIMS | {"sub": "y"})
+    assert (await make(provider.url).renew(only_an_access_token(-60))).ending is Ending.OTHER_IDENTITY
+
+
+async def test_a_refresh_token_that_is_refused_is_a_refusal_whenever_the_access_token_ran_out(provider):
+    provider.userinfo, provider.token = NO, (400, {"error": "invalid_grant"})
+    ada = only_an_access_token(-60)
+    ada.state["refresh_token"] = "rt"
+    assert (await make(provider.url).renew(ada)).ending is Ending.REFUSED
+
+
+async def test_when_the_token_runs_out_is_remembered_from_the_login_on(provider):
+    hub = make(provider.url)
+    provider.userinfo, before = (200, CLAIMS), time.time()
+    model = await log_in(provider, hub, tokens={"expires_in": 3600, "refresh_token": None, RUNS_OUT: 1})
+    assert before + 3540 <= model["auth_state"][RUNS_OUT] <= time.time() + 3540  # less access.clock_skew
+    ada = User(model["auth_state"], model["name"])
+    renewed = await hub.renew(ada)
+    assert renewed.model["auth_state"][RUNS_OUT] == model["auth_state"][RUNS_OUT]
+    provider.userinfo = NO
+    assert (await hub.renew(ada)).ending is Ending.REFUSED
+
+
+@pytest.mark.parametrize(("said", "known"), [({"expires_in": 100}, True), ({}, False)])
+async def test_a_new_token_runs_out_when_its_own_answer_says(provider, said, known):
+    provider.userinfo, provider.token = [NO, (200, CLAIMS)], (200, NEW_TOKENS[1] | said)
+    ada = user()
+    ada.state[RUNS_OUT] = 1.0
+    state = (await make(provider.url).renew(ada)).model["auth_state"]
+    assert (state[RUNS_OUT] is not None) is known
+    if known:
+        assert 80 < state[RUNS_OUT] - time.time() <= 90
