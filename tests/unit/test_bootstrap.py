@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 from demo_support import ROOT, bootstrap
 
+import lock as lock_files  # isort: skip
+
 
 @pytest.fixture
 def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -109,20 +111,46 @@ def test_it_needs_nothing_but_the_standard_library():
     assert "usage" in done.stderr
 
 
-@pytest.mark.parametrize("lock", ["requirements.lock", "requirements-dev.lock"])
-def test_locks_hold_hashes_and_no_addresses(lock: str):
-    text = (ROOT / "deploy" / "demo" / lock).read_text()
+@pytest.mark.parametrize(
+    ("lock", "packages"),
+    [
+        ("deploy/demo/requirements.lock", 100),
+        ("deploy/demo/requirements-dev.lock", 100),
+        ("tests/providers/satosa/requirements.lock", 20),
+    ],
+)
+def test_locks_hold_hashes_and_no_addresses(lock: str, packages: int):
+    text = (ROOT / lock).read_text()
     assert "://" not in text
     pins = re.findall(r"^\S+==\S+", text, re.MULTILINE)
-    assert len(pins) > 100
+    assert len(pins) > packages
     assert all("--hash=sha256:" in entry for entry in re.split(r"\n(?=\S)", text) if "==" in entry.split("\n")[0])
 
 
-@pytest.mark.parametrize("directory", ["deploy/demo", "extensions/hdf5"])
+@pytest.mark.parametrize("directory", ["deploy/demo", "extensions/hdf5", "tests/providers/panva"])
 def test_npms_locks_hold_no_addresses(directory: str):
     lock = json.loads((ROOT / directory / "package-lock.json").read_text())
     assert all("resolved" not in package for package in lock["packages"].values())
     assert all("integrity" in package for name, package in lock["packages"].items() if name)
+
+
+def test_what_is_locked_is_looked_at_for_addresses(tmp_path: Path):
+    names = {str(file.relative_to(ROOT)) for file in lock_files.all_locks()}
+    assert names == {
+        "deploy/demo/requirements.lock",
+        "deploy/demo/requirements-dev.lock",
+        "deploy/demo/package-lock.json",
+        "tests/providers/satosa/requirements.lock",
+        "tests/providers/panva/package-lock.json",
+    }
+    lock_files.refuse_addresses(lock_files.all_locks())
+    python, node = tmp_path / "requirements.lock", tmp_path / "package-lock.json"
+    python.write_text("--index-url https://mirror.example/simple\nattrs==26.1.0\n")
+    node.write_text('{\n"resolved": "https://mirror.example/a.tgz"}\n')
+    with pytest.raises(bootstrap.BootstrapError, match=r"requirements\.lock, line 1 holds an address"):
+        lock_files.refuse_addresses([python])
+    with pytest.raises(bootstrap.BootstrapError, match=r"package-lock\.json, line 2 holds an address"):
+        lock_files.refuse_addresses([node])
 
 
 def test_the_viewer_is_built_again_when_a_source_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
