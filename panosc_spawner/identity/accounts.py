@@ -28,6 +28,8 @@ from panosc_spawner.identity.person import Account, NoAccount, Person
 from panosc_spawner.identity.person_keys import NoKey, comes_from, person_keys
 
 TIMEOUT = timedelta(seconds=5)
+NOT_HERE = "this system has no account"
+"""The machine says so also while the service is down that it has its accounts from (sssd): the C library makes no difference."""
 MAX_GIDS = 65536  # Linux: NGROUPS_MAX
 _HIGHEST_ID = 2**32 - 2  # (uid_t)-1 means "nobody asked"
 _NAME = re.compile(r"[a-z_][a-z0-9_.-]{0,31}", re.ASCII)  # never starts with '-', never a number
@@ -114,7 +116,7 @@ async def _from_machine(name: str, timeout: timedelta) -> Account | NoAccount:
         async with asyncio.timeout(timeout.total_seconds()):
             code, line = await run_command("getent", "passwd", "--", name)
             if code == _GETENT_NOT_FOUND:
-                return NoAccount(f"this system has no account '{name}'")
+                return NoAccount(f"{NOT_HERE} '{name}'")
             groups_code, groups = await run_command("id", "-G", "--", name)
     except (OSError, TimeoutError) as error:
         log.warning("Looking up an account failed: %s", type(error).__name__)

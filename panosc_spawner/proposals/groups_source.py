@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 import logging
 import shutil
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 
-from panosc_spawner.errors import SourceError
+from panosc_spawner.errors import PersonalSourceError, SourceError
 from panosc_spawner.facilities.site import Site
 from panosc_spawner.facilities.table_source_rules import GroupsSource as GroupsRule
-from panosc_spawner.identity.accounts import TIMEOUT, resolve_account, run_command
-from panosc_spawner.identity.person import NoAccount, Person
+from panosc_spawner.identity.accounts import NOT_HERE, TIMEOUT, resolve_account, run_command
+from panosc_spawner.identity.person import Identity, NoAccount, Person
 from panosc_spawner.proposals.group_names import GroupRights
 from panosc_spawner.proposals.model import Grant
 from panosc_spawner.proposals.source import InstrumentDirectory
 
+MAX_PEOPLE = 10_000
 AT_A_TIME = 4
 """Questions to the machine: each is a few short programs."""
 _NOT_FOUND = 2
@@ -34,6 +36,7 @@ class GroupProposals:
         self._account = site.account_rule(rule.facility)
         self._rights = GroupRights(rule, rule.name, site.facilities[rule.facility], instruments)
         self._turns = asyncio.Semaphore(AT_A_TIME)
+        self._had_accounts: OrderedDict[tuple[Identity, ...], None] = OrderedDict()
 
     async def grants(self, person: Person) -> Sequence[Grant]:
         """See :class:`~.source.ProposalSource`."""
@@ -44,9 +47,18 @@ class GroupProposals:
             if isinstance(account, NoAccount):
                 if account.failed:
                     raise SourceError(self.name, account.reason)
+                if account.reason.startswith(NOT_HERE) and person.identities in self._had_accounts:
+                    raise PersonalSourceError(self.name, f"{account.reason}, though it had; its directory may be down")
                 return []
+            self._remember(person)
             names = await self._names((account.gid, *account.gids))
         return await self._rights.grants(names)
+
+    def _remember(self, person: Person) -> None:
+        self._had_accounts[person.identities] = None
+        self._had_accounts.move_to_end(person.identities)
+        while len(self._had_accounts) > MAX_PEOPLE:
+            self._had_accounts.popitem(last=False)
 
     async def check(self) -> str:
         """See :class:`~.source.ProposalSource`."""
