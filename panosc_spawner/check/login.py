@@ -29,19 +29,19 @@ def check_login(site: Site) -> Iterator[Finding]:
     try:
         logins = logins_of(site)
     except ConfigurationError as problem:
-        yield error(f"{problem.file}: {problem.key}", problem.reason, problem.suggestion or "correct the file")
+        yield _in_file(problem)
         return
     for place, login in enumerate(logins):
         yield from _login(login)
         yield ok("to register", _addresses(login, first=place == 0))
     for mistake in source_mistakes(site, logins):
-        yield error(mistake.key, mistake.reason, mistake.suggestion or "correct it in site.toml")
+        yield _in_file(mistake)
 
 
 def _login(login: SiteLogin) -> Iterator[Finding]:
     mistakes = list(login_mistakes(login))
     for mistake in mistakes:
-        yield error(mistake.key, mistake.reason, mistake.suggestion or "correct it in site.toml")
+        yield _in_file(mistake)
     if any(mistake.key.endswith(".issuer") for mistake in mistakes):
         return
     community = login.community
@@ -59,6 +59,10 @@ def _login(login: SiteLogin) -> Iterator[Finding]:
     yield from found
     if not any(finding.level is Level.ERROR for finding in found):
         yield _offers(login)
+
+
+def _in_file(mistake: ConfigurationError) -> Finding:
+    return error(f"{mistake.file}: {mistake.key}", mistake.reason, mistake.suggestion or "correct the file")
 
 
 def _addresses(login: SiteLogin, *, first: bool) -> str:

@@ -19,6 +19,7 @@ from panosc_spawner.identity.community import Community, Endpoints, load_communi
 from panosc_spawner.identity.context import LoginContext
 from panosc_spawner.identity.discovery import WAIT, ProviderUnreachable, discover
 from panosc_spawner.identity.entitlements import Entitlement, parse, parse_namespace
+from panosc_spawner.identity.issuer_checks import issuer_mistakes
 from panosc_spawner.identity.person_keys import claims_needed
 from panosc_spawner.identity.username import canonical_subject
 from panosc_spawner.metrics import LOGIN_SERVICE_UP
@@ -110,8 +111,8 @@ def logins_of(site: Site) -> list[SiteLogin]:
     """
     found: list[SiteLogin] = []
     for place, rules in enumerate(site.logins):
-        key = "login" if place == 0 else f"login.also.{place - 1}"
-        one = SiteLogin(site, rules, load_community(rules.community, site.folder), key)
+        key = "login" if place == 0 else f"login.also[{place}]"
+        one = SiteLogin(site, rules, _community(site, rules, key), key)
         if rules.also and place:
             raise one.mistake("also", "stands within another login", "write all others beside each other in login.also")
         if any(other.community.id == one.community.id for other in found):
@@ -120,6 +121,15 @@ def logins_of(site: Site) -> list[SiteLogin]:
             raise one.mistake("issuer", f"{one.written_issuer} is another login's, too", "each issuer has one login")
         found.append(one)
     return found
+
+
+def _community(site: Site, rules: Login, key: str) -> Community:
+    try:
+        return load_community(rules.community, site.folder)
+    except ConfigurationError as error:
+        if error.key != "login.community":  # the community's own file is wrong
+            raise
+        raise ConfigurationError(error.file, f"{key}.community", error.reason, error.suggestion) from error
 
 
 def login_mistakes(login: SiteLogin) -> Iterator[ConfigurationError]:
@@ -139,11 +149,12 @@ def login_mistakes(login: SiteLogin) -> Iterator[ConfigurationError]:
 
 
 def source_mistakes(site: Site, logins: Sequence[SiteLogin]) -> Iterator[ConfigurationError]:
-    """Entitlement sources that can never count: that would look like people without proposals."""
-    for place, rule in enumerate(site.config.sources):
+    """Sources and rules of accounts that can never count: that would look like people without proposals."""
+    yield from issuer_mistakes(site, [one.written_issuer for one in logins])
+    for place, rule in enumerate(site.config.sources, start=1):
         if not isinstance(rule, EntitlementSource):
             continue
-        key, issuers = f"sources.{place}", [one.written_issuer for one in logins]
+        key, issuers = f"sources[{place}]", [one.written_issuer for one in logins]
         if rule.issuer not in issuers:
             reason = f"{rule.issuer!r} is not the issuer people log in with: its proposals never count"
             yield ConfigurationError(_file(site), f"{key}.issuer", reason, f"write {' or '.join(map(repr, issuers))}")
@@ -239,14 +250,25 @@ def _secret_file(login: SiteLogin) -> str:
 
 def _admins(login: SiteLogin) -> Iterator[str]:
     community = login.community
-    for place, admin in enumerate(login.rules.admins):
+    for place, admin in enumerate(login.rules.admins, start=1):
         claim = "voperson_id" if "@" in admin and community.identity_claim == "voperson_id" else "sub"
         try:
             if claim == "sub" and community.identity_claim != "sub" and not community.allow_sub:
-                raise IdentityError("must be a voperson_id (identifier@scope)")
+                raise IdentityError("no voperson_id")
             yield canonical_subject(admin, community, claim=claim)
         except IdentityError as error:
-            raise login.mistake(f"admins.{place}", str(error)) from error
+            raise login.mistake(
+                f"admins[{place}]",
+                f"{admin!r} is nobody's identity at {community.title}",
+                f"write {_identity_in_words(community)}; `panosc-hub people list` shows who has logged in",
+            ) from error
+
+
+def _identity_in_words(community: Community) -> str:
+    if community.identity_claim != "voperson_id":
+        return "a person's sub"
+    scopes = " or ".join(community.identity_scopes) or "…"
+    return f"a person's voperson_id (…@{scopes})" + (", or sub" if community.allow_sub else "")
 
 
 def _required_entitlement(login: SiteLogin) -> str:
@@ -262,9 +284,9 @@ def _required_entitlement(login: SiteLogin) -> str:
 def _floors(login: SiteLogin) -> None:
     """A value with a blank would be sent as two, and match neither."""
     for key, values in (("acr", login.rules.acr), ("assurance", login.rules.assurance)):
-        for place, value in enumerate(values):
+        for place, value in enumerate(values, start=1):
             if not value or not value.isascii() or not value.isprintable() or " " in value:
-                raise login.mistake(f"{key}.{place}", f"{value!r} is not one value", "write each as a text of its own")
+                raise login.mistake(f"{key}[{place}]", f"{value!r} is not one value", "write each as a text of its own")
 
 
 def _check_namespace(entitlement: Entitlement, community: Community) -> None:

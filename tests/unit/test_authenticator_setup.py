@@ -230,15 +230,20 @@ def rule(**changes):
     [
         ({"issuer": "http://idp.example"}, (), "login.issuer"),
         ({"client_secret_file": None}, (), "login.client_secret_file"),
-        ({"admins": ("ada",)}, (), "login.admins.0"),
-        ({"admins": ("ab@x.example", "ab@evil.example")}, (), "login.admins.1"),
+        ({"admins": ("ada",)}, (), "login.admins[1]"),
+        ({"admins": ("ab@x.example", "ab@evil.example")}, (), "login.admins[2]"),
         ({"required_entitlement": "umbrellaid"}, (), "login.required_entitlement"),
         ({"required_entitlement": "urn:geant:other.example:group:x"}, (), "login.required_entitlement"),
-        ({"acr": ("https://refeds.org/profile/mfa https://x",)}, (), "login.acr.0"),
-        ({"assurance": ("",)}, (), "login.assurance.0"),
-        ({}, (rule(issuer="https://i.example/"),), "sources.0.issuer"),
-        ({}, (rule(namespace="urn:geant:panosc"),), "sources.0.namespace"),
-        ({}, (rule(namespace="panosc.example"),), "sources.0.namespace"),
+        ({"acr": ("https://refeds.org/profile/mfa https://x",)}, (), "login.acr[1]"),
+        ({"assurance": ("",)}, (), "login.assurance[1]"),
+        ({}, (rule(issuer="https://i.example/"),), "sources[1].issuer"),
+        ({}, (rule(namespace="urn:geant:panosc"),), "sources[1].namespace"),
+        ({}, (rule(namespace="panosc.example"),), "sources[1].namespace"),
+        (
+            {},
+            (rule(), FileSource(type="file", path="p.csv", person={"by": "subject", "issuer": "https://x"})),
+            "sources[2].person.issuer",
+        ),
     ],
 )
 async def test_mistakes_of_a_site_are_named(site, login, sources, key, configured):
@@ -250,13 +255,13 @@ async def test_mistakes_of_a_site_are_named(site, login, sources, key, configure
 @pytest.mark.parametrize(
     ("also", "key"),
     [
-        ({"community": "demo"}, "login.also.0.community"),
-        ({"community": "eduteams", "issuer": "https://i.example"}, "login.also.0.issuer"),
-        ({"community": "umbrellaid"}, "login.also.0.issuer"),
-        ({"community": "egi-checkin", "client_secret_file": None}, "login.also.0.client_secret_file"),
-        ({"community": "egi-checkin", "admins": ("ada",)}, "login.also.0.admins.0"),
-        ({"community": "egi-checkin", "also": (Login(community="eduteams", client_id="x"),)}, "login.also.0.also"),
-        ({"community": "nobody"}, "login.community"),
+        ({"community": "demo"}, "login.also[1].community"),
+        ({"community": "eduteams", "issuer": "https://i.example"}, "login.also[1].issuer"),
+        ({"community": "umbrellaid"}, "login.also[1].issuer"),
+        ({"community": "egi-checkin", "client_secret_file": None}, "login.also[1].client_secret_file"),
+        ({"community": "egi-checkin", "admins": ("ada",)}, "login.also[1].admins[1]"),
+        ({"community": "egi-checkin", "also": (Login(community="eduteams", client_id="x"),)}, "login.also[1].also"),
+        ({"community": "nobody"}, "login.also[1].community"),
     ],
 )
 async def test_mistakes_of_another_login_are_named(site, configured, monkeypatch, also, key):

@@ -52,9 +52,16 @@ def test_what_the_hub_would_refuse_to_start_with(site: Site) -> None:
     login = site.tables["login"].replace('\nclient_secret_file = "secret"', "")
     site.set("login", login + '\nadmins = ["olga"]\nrequired_entitlement = "urn:geant:other.org:group:x"')
     findings = site.check()
-    assert_finding(findings["login.client_secret_file"], "error", "expects a client secret", "public client")
-    assert_finding(findings["login.admins.0"], "error", "voperson_id")
-    assert_finding(findings["login.required_entitlement"], "error", "may not speak for this namespace")
+    assert_finding(
+        findings[f"{site.folder}/site.toml: login.client_secret_file"],
+        "error",
+        "expects a client secret",
+        "public client",
+    )
+    assert_finding(findings[f"{site.folder}/site.toml: login.admins[1]"], "error", "'olga'", "voperson_id (…@egi.eu)")
+    assert_finding(
+        findings[f"{site.folder}/site.toml: login.required_entitlement"], "error", "may not speak for this namespace"
+    )
 
 
 def test_mistakes_are_all_listed_and_nothing_else_is_tried(site: Site) -> None:
@@ -178,7 +185,40 @@ class TestPeople:
     def test_an_entitlement_source_of_another_issuer(self, site: Site) -> None:
         entitlements = 'type = "entitlements"\nfacility = "demo"\nnamespace = "urn:mace:egi.eu"\ngroup = ["demo"]'
         site.add("[sources]", f'[[sources]]\n{entitlements}\nissuer = "https://other.org"')
-        assert_finding(site.check()["sources.1.issuer"], "error", "its proposals never count")
+        assert_finding(
+            site.check()[f"{site.folder}/site.toml: sources[2].issuer"], "error", "its proposals never count"
+        )
+
+    @pytest.mark.parametrize(
+        ("table", "text", "file", "key"),
+        [
+            ("[sources]", 'person = {{ by = "claim", claim = "uo", issuer = "{}" }}', "site.toml", "sources[1].person"),
+            ("account", 'kind = "claim"\nissuer = "{}"', "site.toml", "account"),
+            (
+                "account",
+                'kind = "table"\npeople = {{}}\nperson = {{ by = "claim", claim = "uo", issuer = "{}" }}',
+                "site.toml",
+                "account.person",
+            ),
+            ("facility", '[account]\nkind = "claim"\nissuer = "{}"', "facilities/demo.toml", "account"),
+        ],
+    )
+    def test_an_issuer_nobody_logs_in_with(
+        self, site: Site, provider: Provider, table: str, text: str, file: str, key: str
+    ) -> None:
+        demo = site.folder / "facilities/demo.toml"
+        known = site.tables["[sources]"], demo.read_text()
+        for issuer in (provider.issuer + "/", provider.issuer):
+            if table == "facility":
+                demo.write_text(f"{known[1]}\n{text.format(issuer)}")
+            else:
+                site.set(table, (known[0] + "\n" if table == "[sources]" else "") + text.format(issuer))
+            found = site.check().get(f"{site.folder}/{file}: {key}.issuer")
+            if issuer == provider.issuer:
+                assert found is None
+            else:
+                assert found is not None
+                assert_finding(found, "error", "nobody would be known", repr(provider.issuer))
 
 
 class TestLogin:
@@ -233,15 +273,17 @@ class TestLogin:
         entitlements = 'type = "entitlements"\nfacility = "demo"\nnamespace = "urn:mace:egi.eu"\ngroup = ["demo"]'
         site.add("[sources]", f'[[sources]]\n{entitlements}\nissuer = "https://other.org"')
         found = site.check()
-        assert_finding(found["login.issuer"], "error", "is not public")
-        assert_finding(found["sources.1.issuer"], "error", "its proposals never count")
+        assert_finding(found[f"{site.folder}/site.toml: login.issuer"], "error", "is not public")
+        assert_finding(found[f"{site.folder}/site.toml: sources[2].issuer"], "error", "its proposals never count")
 
     def test_what_is_to_be_registered(self, site: Site) -> None:
         assert_finding(site.check()["to register"], "ok", "/hub/oauth_callback, post-logout redirect URI")
 
     def test_a_mistake_in_another_login(self, site: Site) -> None:
         site.set("login", site.tables["login"] + '\nalso = [{ community = "umbrellaid", client_id = "x" }]')
-        assert_finding(site.check()["login.also.0.issuer"], "error", "is not public", "registration")
+        assert_finding(
+            site.check()[f"{site.folder}/site.toml: login.also[1].issuer"], "error", "is not public", "registration"
+        )
 
     def test_a_slash_is_another_issuer(self, site: Site, provider: Provider) -> None:
         provider.document["issuer"] += "/"
@@ -272,7 +314,12 @@ class TestLogin:
 
     def test_an_issuer_that_is_not_public(self, site: Site) -> None:
         site.set("login", 'community = "umbrellaid"\nclient_id = "hub"')
-        assert_finding(site.check()["login.issuer"], "error", "is not public", "take it from your registration")
+        assert_finding(
+            site.check()[f"{site.folder}/site.toml: login.issuer"],
+            "error",
+            "is not public",
+            "take it from your registration",
+        )
 
 
 class FakeDocker:
