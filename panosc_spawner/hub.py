@@ -8,6 +8,7 @@ import secrets
 import shlex
 import sqlite3
 import sys
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -85,6 +86,8 @@ def _state(c: Any, site: Site) -> None:
         "hide_parameters": True
     }  # a failing statement is logged, and its values are codes and tokens
     c.JupyterHub.cookie_secret_file = str(directory / "cookie-secret")
+    # Each browser's own: who logs in anew elsewhere must not keep alive, for two weeks, where they forgot to log out.
+    c.JupyterHub.cookie_max_age_days = site.config.access.max_session_age / timedelta(days=1)
     c.JupyterHub.pid_file = str(directory / "hub.pid")
     c.ConfigurableHTTPProxy.pid_file = str(directory / "proxy.pid")
 

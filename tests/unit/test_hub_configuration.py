@@ -34,6 +34,12 @@ def test_secrets_are_the_hubs_alone_and_stay(tmp_path: Path) -> None:
     assert first.ConfigurableHTTPProxy.auth_token == second.ConfigurableHTTPProxy.auth_token
 
 
+def test_a_browsers_cookie_is_good_no_longer_than_a_session(tmp_path: Path) -> None:
+    config = Config()
+    _state(config, with_hub(tmp_path / "state"))
+    assert config.JupyterHub.cookie_max_age_days * 24 == 12  # access.max_session_age; JupyterHub's own are 14 days
+
+
 def test_a_directory_with_other_files_is_not_made_the_hubs_own(tmp_path: Path) -> None:
     shared = tmp_path / "lib"
     shared.mkdir(mode=0o755)
