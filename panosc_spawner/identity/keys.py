@@ -31,6 +31,8 @@ class KeyStore:
         self._fetch, self._clock = fetch, clock
         self._keys = Keys()
         self._fetched = self._tried = float("-inf")
+        self._failure: Exception | None = None
+        self._failed = float("-inf")
         self._lock = asyncio.Lock()
 
     async def validated(self, validate: Callable[[Keys], T]) -> T:
@@ -48,8 +50,13 @@ class KeyStore:
         return validate(self._keys)
 
     async def _fresh(self) -> Keys:
+        asked = self._clock()
         async with self._lock:
             if self._clock() - self._fetched > FRESH.total_seconds():
+                if (
+                    self._failure and self._failed > asked
+                ):  # whoever waited shares the answer, or each would wait for one of its own
+                    raise self._failure
                 await self._get()
             return self._keys
 
@@ -66,5 +73,9 @@ class KeyStore:
             return True
 
     async def _get(self) -> None:
-        self._keys = await self._fetch()
-        self._fetched = self._clock()
+        try:
+            self._keys = await self._fetch()
+        except Exception as error:
+            self._failure, self._failed = error.with_traceback(None), self._clock()
+            raise
+        self._fetched, self._failure = self._clock(), None

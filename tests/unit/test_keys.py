@@ -107,3 +107,21 @@ async def test_where_the_provider_is_down_nothing_is_validated_and_it_is_asked_a
         await provider.validate(KEY)
     provider.down = False
     await provider.validate(KEY)
+
+
+async def test_where_keys_cannot_be_had_those_who_wait_share_the_answer():
+    tries = []
+
+    async def hangs():
+        tries.append(1)
+        await asyncio.sleep(0.1)
+        raise ConnectionError("no answer")
+
+    store = KeyStore(hangs)
+    asked = [asyncio.create_task(store.validated(lambda keys: keys)) for _ in range(50)]
+    async with asyncio.timeout(1):
+        outcomes = await asyncio.gather(*asked, return_exceptions=True)
+    assert all(isinstance(outcome, ConnectionError) for outcome in outcomes) and len(tries) == 1
+    with pytest.raises(ConnectionError):
+        await store.validated(lambda keys: keys)
+    assert len(tries) == 2, "whoever asks later tries anew"
