@@ -53,9 +53,8 @@ class KeyStore:
         asked = self._clock()
         async with self._lock:
             if self._clock() - self._fetched > FRESH.total_seconds():
-                if (
-                    self._failure and self._failed > asked
-                ):  # whoever waited shares the answer, or each would wait for one of its own
+                # Whoever waited shares the answer, or each would wait for one of its own.
+                if self._failure and self._failed > asked:
                     raise self._failure
                 await self._get()
             return self._keys

@@ -136,12 +136,15 @@ class Logins:
             )
 
     def find(self, issuer: str, subject: str, sid: str) -> list[OpenLogin]:
-        """The logins that are not over, by session, by subject, or by both; the oldest first."""
+        """The logins that are not over, by session, by subject, or by both; the oldest first.
+
+        By both, also the subject's logins whose session is not known: not every provider names it in the ID token.
+        """
         rows = self._db.execute(
             "SELECT id, username, NOT EXISTS (SELECT 1 FROM login AS later WHERE later.username = login.username"
             " AND later.began > login.began) FROM login WHERE issuer = ? AND ended = ''"
-            " AND (? = '' OR subject = ?) AND (? = '' OR sid = ?) ORDER BY began LIMIT 1000",
-            (issuer, subject, subject, sid, sid),
+            " AND (? = '' OR subject = ?) AND (? = '' OR sid = ? OR (sid = '' AND ? <> '')) ORDER BY began LIMIT 1000",
+            (issuer, subject, subject, sid, sid, subject),
         )
         return [OpenLogin(id, username, bool(newest)) for id, username, newest in rows] if subject or sid else []
 

@@ -122,3 +122,12 @@ def test_what_is_stored_with_the_tokens_is_read_back():
     for state in ({}, {"id": ""}, login.to_state() | {"sid": 1}, login.to_state() | {"more": "x"}, {"id": "x"}):
         with pytest.raises(IdentityError, match="older version"):
             ProvenLogin.from_state(state)
+
+
+def test_a_reported_session_that_the_id_token_did_not_name_is_found_by_its_subject(tmp_path):
+    logins = Logins(tmp_path / "logins.sqlite")
+    login = ProvenLogin.begin("x", "", "n", "")
+    logins.begin(login, ISSUER, "p-ada")
+    assert [one.id for one in logins.find(ISSUER, "x", "s1")] == [login.id]
+    assert logins.find(ISSUER, "", "s1") == logins.find(ISSUER, "y", "s1") == []
+    logins.close()
