@@ -18,7 +18,8 @@ from panosc_spawner.access.revocation import Revoker
 from panosc_spawner.access.sharing import sharing_handlers, withdraw_all_shares
 from panosc_spawner.access.stopping import Stopper
 from panosc_spawner.access.tokens import TokenDesk, token_handlers
-from panosc_spawner.access.watcher import Watcher
+from panosc_spawner.access.watcher import Watcher, speakers
+from panosc_spawner.access.wishes import Wishes
 from panosc_spawner.errors import ConfigurationError
 from panosc_spawner.identity.context import LoginContext
 from panosc_spawner.identity.exchange import GivenToken
@@ -55,6 +56,7 @@ class Access:
         self._context, self._tokens = context, tokens
         self._authenticator = LateAuthenticator()
         self._watch: asyncio.Task[None] | None = None
+        self._wishes: asyncio.Task[None] | None = None
         state = context.site.config.hub.state_dir
         changes = _opened(
             context, lambda: GrantChanges(context.site, context.audit, context.notices, state / "grants.sqlite")
@@ -83,11 +85,15 @@ class Access:
         endings = Endings(self._context, stopper, self._tokens.forget)
         self._ended_hooks.append(endings.ended_hook)
         logins = LoginWatch(self._context, app.authenticator, stopper.hands)
-        watcher = Watcher(self._context, app, logins, Revoker(self._context, stopper), endings)
+        revoker = Revoker(self._context, stopper)
+        watcher = Watcher(self._context, app, logins, revoker, endings)
         # A million objects of modules that stay as they are: a full collection that looks at them stops the hub for 0.2 s.
         gc.collect()
         gc.freeze()
         self._watch = asyncio.ensure_future(self._supervised(watcher))
+        self._wishes = asyncio.ensure_future(
+            self._fulfil(lambda: Wishes(self._context, app, logins, revoker, endings, speakers(self._context)))
+        )
         log.info("Watching over logins and proposals, every %s", self._context.site.config.access.recheck)
 
     async def _supervised(self, watcher: Watcher) -> None:
@@ -98,6 +104,13 @@ class Access:
             except Exception:
                 log.critical("The watch over access ended; it begins again", exc_info=True)
             await asyncio.sleep(1)
+
+    async def _fulfil(self, wishes: Callable[[], Wishes]) -> None:
+        """Do what the hub had still to do when it ended. Whatever goes wrong with it, people can open their servers again."""
+        try:
+            await wishes().run()
+        except Exception:
+            log.exception("Servers that were stopped before the hub ended could not be started again")
 
 
 def _opened(context: HubContext, make: Callable[[], GrantChanges]) -> GrantChanges:

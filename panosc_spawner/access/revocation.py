@@ -19,6 +19,7 @@ from panosc_spawner.metrics import REVOCATIONS
 from panosc_spawner.proposals.model import GrantReport
 from panosc_spawner.spawners.base import facility_accounts
 from panosc_spawner.spawners.context import HubContext
+from panosc_spawner.spawners.wish import KEY, without_wish
 
 _KEPT = "Your home and the processed data are kept."
 log = logging.getLogger(__name__)
@@ -64,19 +65,41 @@ class Revoker:
         if not lost or spawner is None or not spawner.active:
             return None
         was_wanted, why = spawner.pending != "stop", revoked(lost, case.decision.asked_at)
+        restart = was_wanted and self._context.site.config.access.when_revoked == "restart"
         self._write_down(case, lost)
+        if restart:
+            self._wish(spawner, datetime.now(UTC).isoformat(timespec="seconds"))
         began = time.monotonic()
         gone = await self._stopper.stop(user, name, why)
         names = ", ".join(str(verdict.ref) for verdict in lost)
         log.warning("%s of %s lost %s; stopped in %.1f s", name, user.name, names, time.monotonic() - began)
-        restart = self._context.site.config.access.when_revoked == "restart"
-        return why if gone and was_wanted and restart else None
+        if restart and not gone:
+            self._wish(spawner, "")
+        return why if restart and gone else None
+
+    def _wish(self, spawner: Any, when: str) -> None:
+        """Keep, in case the hub ends in between, that a server is to be started again (``access/wishes.py``)."""
+        if spawner.start_again == when:
+            return
+        spawner.start_again = when
+        row, db = spawner.orm_spawner, self._stopper.hands.app.db
+        try:
+            row.state = without_wish(row.state) | ({KEY: when} if when else {})
+            db.commit()
+        except Exception:  # no room on the disk: it must be stopped all the same
+            db.rollback()
+            log.exception("It could not be written down that %s is to be started again", spawner.name)
 
     async def go_on(self, case: Case, why: Refusal) -> None:
         """Start a server again with what is left to it, if anything is."""
         lost, user = case.decision.lost, case.user
         options = dict(user.orm_spawners[case.name].user_options or {})
-        if await self._start_again(case, options, why):
+        try:
+            started = await self._start_again(case, options, why)
+        finally:
+            if case.name in user.spawners:
+                self._wish(user.spawners[case.name], "")
+        if started and lost:
             reasons = " ".join(verdict.why.message for verdict in lost if verdict.why)
             words = f"{_without(lost)} {reasons} The server was started again."
             self._context.notices.add(user.name, "revoked", words, str(lost[0].ref))

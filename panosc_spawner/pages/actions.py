@@ -13,6 +13,7 @@ from panosc_spawner.pages.home import HomeHandler
 from panosc_spawner.pages.servers import moment
 from panosc_spawner.pages.words import clock, left
 from panosc_spawner.spawners.interrupt import interrupt
+from panosc_spawner.spawners.wish import without_wish
 
 _PATIENCE = 1.0
 """Seconds a request waits for the hub before it shows what is going on."""
@@ -91,8 +92,9 @@ class DismissHandler(ActionHandler):
         self.require("servers")
         spawner = self.own_spawner(name)
         if not spawner.active:
-            spawner.problem = None
-            state = {key: value for key, value in (spawner.orm_spawner.state or {}).items() if key != "problem"}
+            spawner.problem, spawner.start_again = None, ""
+            state = without_wish(spawner.orm_spawner.state)
+            state.pop("problem", None)
             spawner.orm_spawner.state = state
             self.db.commit()
         self.go(self.hub_url("home", done="dismissed"))

@@ -21,6 +21,7 @@ from panosc_spawner.launch.plan import live_grants, plan
 from panosc_spawner.launch.selection import parse_selection
 from panosc_spawner.launch.sources import with_sources
 from panosc_spawner.proposals.model import Grant, GrantReport
+from panosc_spawner.spawners import wish
 from panosc_spawner.spawners.context import HubContext
 from panosc_spawner.spawners.file_threads import in_file_thread, place_of
 from panosc_spawner.spawners.holdings import holdings, token_number, unshare, withdraw_token
@@ -46,6 +47,8 @@ class PlannedSpawner(Spawner):
     plan: LaunchPlan | None = None
     problem: Refusal | None = None
     """Why the last server of this name ended badly or was refused; shown on the home page until the next start."""
+    start_again = ""
+    """When it was stopped to be started again at once (ISO 8601); empty: it is not to be."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -67,7 +70,7 @@ class PlannedSpawner(Spawner):
 
     async def start(self) -> tuple[str, int]:
         """Decide and start. Subclasses do not override this; they implement :meth:`launch`."""
-        self.steps, self.problem = ProgressLog(), None
+        self.steps, self.problem, self.start_again = ProgressLog(), None, ""
         self._given = {}
         unshare(self.orm_spawner)
         try:
@@ -206,6 +209,8 @@ class PlannedSpawner(Spawner):
             state["panosc"] = self.summary
         if self.problem:
             state["problem"] = asdict(self.problem)
+        if self.start_again:
+            state[wish.KEY] = self.start_again
         return state
 
     def load_state(self, state: dict[str, Any]) -> None:
@@ -214,9 +219,10 @@ class PlannedSpawner(Spawner):
         self.summary = dict(state.get("panosc") or {})
         self._holds = tuple(str(ref) for ref in self.summary.get("proposals") or ())
         self.token = int(self.summary.get("token") or 0)
+        self.start_again = str(state.get(wish.KEY) or "")
 
     def clear_state(self) -> None:
-        """Forget the server; why it ended (:attr:`problem`) is kept."""
+        """Forget the server; why it ended (:attr:`problem`), and whether it is to be started again, are kept."""
         super().clear_state()
         self.summary = {}
 

@@ -115,9 +115,19 @@ ROWS: dict[str, dict[str, Outcome]] = {
     "test_a_hub_killed_in_the_middle_of_a_revocation": {
         "": Outcome(
             "Hub killed (`kill -9`) when it had noticed that a right was gone, and was about to act",
-            "After its restart the server goes on without that proposal; if it was stopped already, they open it again. On the page:",
-            ("ma1001 (ESRF) was removed from your proposals",),
+            "After its restart the server goes on without that proposal. On the page:",
+            ("ma1001 was taken out of your server.",),
             audit=("revocation",),
+        )
+    },
+    "test_a_hub_killed_between_the_stop_and_the_start_with_what_is_left": {
+        "": Outcome(
+            "Hub killed (`kill -9`) when it had stopped a server for a right that was gone, before it ran again without it",
+            "After the hub's restart their server is started without that proposal. On the page:",
+            ("ma1001 was taken out of your server.", "The server was started again."),
+            audit=("revocation", "server-stopped"),
+            log=("again, as was meant before the hub ended",),
+            lost="what was only in memory",
         )
     },
     "test_a_full_disk_under_the_hubs_state": {

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -25,13 +26,41 @@ def test_a_hub_killed_in_the_middle_of_a_revocation(make_world: MakeWorld) -> No
     world.stack.start_hub()
     until(lambda: world.read(ada, "ma1001", "p-both") != 200, 60, "the end of the right")
     until(lambda: not _is_changing(world, ada), 60, "the end of what is under way")
-    if world.read(ada, "ma1002", "p-both") != 200:  # it was stopped already: what should follow died with the hub
-        world.start(ada, "ma1002", server="p-both")
-    assert world.read(ada, "ma1002", "p-both") == 200
+    until(lambda: world.read(ada, "ma1002", "p-both") == 200, 60, "the server's going on with what is left")
     assert world.read(ada, "ma1001", "p-both") != 200
     assert world.read_in_home(ada, "p-both", "mine.txt") == "work"
-    assert all(words in world.home(ada).text for words in outcome.words)
+    until(lambda: all(words in world.home(ada).text for words in outcome.words), 10, "the words on the page")
     expected(world, outcome)
+
+
+def test_a_hub_killed_between_the_stop_and_the_start_with_what_is_left(make_world: MakeWorld) -> None:
+    outcome = outcome_of("test_a_hub_killed_between_the_stop_and_the_start_with_what_is_left")
+    world = make_world()
+    ada = world.stack.session("ada")
+    world.start(ada, "ma1001", "ma1002", server="p-both")
+    world.write_in_home(ada, "p-both", "mine.txt", "work")
+    world.stack.grant({"ma1001": ["bea"], "ma1002": ["ada"]})
+    _kill_when(world, lambda: world.audited("server-stopped"), 60)
+    started = sum(line["event"] == "server-started" for line in world.stack.audit())
+    assert started == 1, "it was killed before the server ran again"
+    world.stack.start_hub()
+    until(lambda: world.read(ada, "ma1002", "p-both") == 200, 60, "the server's start with what is left")
+    assert world.read(ada, "ma1001", "p-both") != 200
+    assert world.read_in_home(ada, "p-both", "mine.txt") == "work"
+    until(lambda: all(words in world.home(ada).text for words in outcome.words), 10, "the words on the page")
+    expected(world, outcome)
+    world.stack.kill_hub()
+    world.stack.start_hub()
+    assert world.log().count("again, as was meant before the hub ended") == 1, "once"
+
+
+def _kill_when(world: World, condition: Callable[[], bool], seconds: float) -> None:
+    """Kill the hub within milliseconds of something."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    world.stack.kill_hub()
 
 
 def _is_changing(world: World, session: Session) -> bool:
