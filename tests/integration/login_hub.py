@@ -21,6 +21,7 @@ SITE = """
 id = "login-test"
 facilities = ["demo"]
 public_url = "{hub}"
+state_dir = "{folder}"
 [login]
 community = "demo"
 issuer = "{demo}"
@@ -41,6 +42,7 @@ kind = "shared"
 [access]
 recheck = "1s"
 max_session_age = "{max_session_age}"
+outage_grace = "{outage_grace}"
 [[sources]]
 type = "file"
 path = "proposals.toml"
@@ -134,11 +136,11 @@ def free_port():
 class Running:
     """The processes, their folder and addresses."""
 
-    def __init__(self, folder, login="", max_session_age="12h", provider_options=()):
+    def __init__(self, folder, login="", max_session_age="12h", outage_grace="1h", provider_options=()):
         self.folder = folder
         self.hub = f"http://127.0.0.1:{free_port()}"
         self.issuers = {"demo": f"http://127.0.0.1:{free_port()}", "other": f"http://127.0.0.1:{free_port()}"}
-        self.login, self.max_session_age = login, max_session_age
+        self.login, self.max_session_age, self.outage_grace = login, max_session_age, outage_grace
         self.provider_options = list(provider_options)
         self.personas = folder / "personas.toml"
         self.personas.write_text((DEMO / "personas.toml").read_text(encoding="utf-8"), encoding="utf-8")
@@ -167,6 +169,7 @@ class Running:
             olga=olga,
             login=self.login,
             max_session_age=self.max_session_age,
+            outage_grace=self.outage_grace,
             **self.issuers,
         )
         (site / "site.toml").write_text(text, encoding="utf-8")

@@ -156,6 +156,24 @@ def test_where_the_provider_is_down_people_stay_and_nobody_new_comes(running, br
     assert running.choose(browser, "noor").status_code == 200  # the new key is fetched
 
 
+def test_a_hub_that_was_off_for_longer_than_the_grace_waits_for_the_provider_before_it_ends_logins(tmp_path):
+    running = Running(tmp_path, outage_grace="2s")
+    try:
+        running.start()
+        with running.browser() as browser:
+            name = running.choose(browser, "ada").json()["name"]
+            running.stop("hub", "demo")
+            time.sleep(3)
+            running.start_hub()  # the machine is on again, and the network is not
+            assert urlsplit(str(browser.get(f"{running.hub}/hub/who").url)).path == "/hub/who"
+            end = time.monotonic() + 30
+            while "/hub/login" not in str(browser.get(f"{running.hub}/hub/who").url) and time.monotonic() < end:
+                time.sleep(0.5)
+            assert set(running.wait_for_ended(name)) == {"outage-too-long"}
+    finally:
+        running.stop()
+
+
 def test_a_login_without_a_refresh_token_ends_with_its_only_token_and_ends_no_servers(tmp_path):
     running = Running(tmp_path, provider_options=["--no-refresh-tokens"])
     try:
