@@ -9,17 +9,21 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
 WORK = ROOT / ".test"
+COVERAGE = WORK / "coverage"
 sys.path.insert(0, str(ROOT / "deploy"))
 
 DEBIAN_PACKAGES = (
@@ -54,33 +58,42 @@ class Stage(NamedTuple):
 
 
 OWN_NETWORK = ["unshare", "--net"] if os.geteuid() == 0 else ["unshare", "--map-root-user", "--net"]
-BROWSER = ["python", "-m", "pytest", "tests/browser", "-m"]
-PYTEST = ["python", "-m", "pytest", "--cov", "--cov-append", "--cov-report="]
+PLAIN = ["python", "-m", "pytest"]
+BROWSER = [*PLAIN, "tests/browser", "-m"]
+PYTEST = [*PLAIN, "--cov", "--cov-report="]
 HDF5 = ROOT / "extensions" / "hdf5"
 HDF5_TESTS = "extensions/hdf5/tests"
 # One process each: HDF5 wants every handle of a file in a process to be opened with the same kind of locks.
 HDF5_PARTS = ("meaning", "data", "server", "widget", "fuzz")
-STAGES = [
+FIRST = [
     Stage("style", ["ruff", "check", "."]),
     Stage("format", ["ruff", "format", "--check", "."]),
     Stage("types", ["mypy"]),
     Stage("layers", ["lint-imports"]),
     Stage("unit tests", [*PYTEST, "tests/unit"]),
+]
+# These two go on beside each other: the first computes, the second mostly waits for hubs and login services.
+COMPUTING = [
     Stage("HDF5 viewer's style and types", ["npm", "run", "lint"], directory=HDF5),
     Stage("HDF5 viewer's unit tests", ["npm", "test"], directory=HDF5),
     *(Stage(f"HDF5 {part} tests", [*PYTEST, f"{HDF5_TESTS}/{part}"]) for part in HDF5_PARTS),
     Stage("sources' tests", [*PYTEST, "tests/sources"], ("bubblewrap", "services")),
+    # A hundred thousand stories: measuring coverage would make them several times slower.
+    Stage("proof of mounts", [*PLAIN, "tests/security/test_mounts_subset.py"]),
+]
+WAITING = [
     Stage("integration tests", [*PYTEST, "-m", "not docker", "tests/integration"], ("bubblewrap",)),
     Stage("login services' tests", [*PYTEST, "tests/providers"], ("services",)),
-    # A hundred thousand stories, and clocks that matter: not measured for coverage.
-    Stage("security tests", ["python", "-m", "pytest", "tests/security"], ("bubblewrap",)),
-    Stage("chaos tests", ["python", "-m", "pytest", "-m", "not docker", "tests/chaos"], ("bubblewrap",)),
+    Stage("security checklist", [*PLAIN, "tests/security/test_checklist.py"], ("bubblewrap",)),
+    Stage("chaos tests", [*PLAIN, "-m", "not docker", "tests/chaos"], ("bubblewrap",)),
+]
+LAST = [
     Stage("Docker tests", [*PYTEST, "-m", "docker", "tests/integration"], ("docker", "image")),
-    Stage("chaos tests with Docker", ["python", "-m", "pytest", "-m", "docker", "tests/chaos"], ("docker", "image")),
+    Stage("chaos tests with Docker", [*PLAIN, "-m", "docker", "tests/chaos"], ("docker", "image")),
     Stage("browser tests", [*BROWSER, "not docker"], ("chromium", "bubblewrap"), own_network=True),
-    Stage("HDF5 browser tests", ["python", "-m", "pytest", f"{HDF5_TESTS}/browser"], ("chromium",), own_network=True),
+    Stage("HDF5 browser tests", [*PLAIN, f"{HDF5_TESTS}/browser"], ("chromium",), own_network=True),
     Stage("browser tests with Docker", [*BROWSER, "docker"], ("chromium", "docker", "image")),
-    Stage("coverage", ["python", "-m", "coverage", "report", "--skip-covered"]),
+    Stage("coverage", ["sh", "-c", f"coverage combine -q {COVERAGE} && coverage report --skip-covered"]),
 ]
 
 
@@ -88,17 +101,18 @@ def main() -> int:
     """Run every stage that can be run; 0 if all passed."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     WORK.mkdir(exist_ok=True)
-    (ROOT / ".coverage").unlink(missing_ok=True)
+    shutil.rmtree(COVERAGE, ignore_errors=True)
+    COVERAGE.mkdir()
     install_debian_packages()
     environment = python_environment()
     with docker_daemon():
         lacking = missing()
-        failed, left_out = [], []
-        for stage in STAGES:
-            if reasons := [lacking[need] for need in stage.needs if need in lacking]:
-                left_out.append(f"{stage.name}: {'; '.join(reasons)}")
-            elif not run_stage(stage, environment):
-                failed.append(stage.name)
+        left_out = [
+            f"{stage.name}: {'; '.join(lacking[need] for need in stage.needs if need in lacking)}"
+            for stage in (*FIRST, *COMPUTING, *WAITING, *LAST)
+            if set(stage.needs) & set(lacking)
+        ]
+        failed = run_lanes((FIRST,), (COMPUTING, WAITING), (LAST,), environment=environment, lacking=lacking)
     for line in left_out:
         print(f"LEFT OUT  {line}")
     for name in failed:
@@ -221,20 +235,58 @@ def base_image() -> bool:
     return built.returncode == 0
 
 
-def run_stage(stage: Stage, environment: dict[str, str]) -> bool:
-    """Run one stage with its output shown; whether it passed."""
-    print(f"\n=== {stage.name}", flush=True)
+def run_lanes(*steps: tuple[list[Stage], ...], environment: dict[str, str], lacking: Mapping[str, str]) -> list[str]:
+    """Run steps one after the other, the lanes of a step beside each other; the names of the stages that failed.
+
+    Whatever happens, nothing that was started is left running.
+    """
+    running: set[subprocess.Popen[bytes]] = set()
+
+    def run_lane(lane: list[Stage], shown: bool) -> list[str]:
+        able = [stage for stage in lane if not set(stage.needs) & set(lacking)]
+        return [stage.name for stage in able if not run_stage(stage, environment, running, shown=shown)]
+
+    failed = []
+    with ThreadPoolExecutor() as pool:
+        try:
+            for lanes in steps:
+                runs = [pool.submit(run_lane, lane, len(lanes) == 1) for lane in lanes]
+                failed += [name for run in runs for name in run.result()]
+        finally:
+            for process in list(running):
+                process.terminate()
+    return failed
+
+
+def run_stage(
+    stage: Stage, environment: Mapping[str, str], running: set[subprocess.Popen[bytes]], *, shown: bool
+) -> bool:
+    """Run one stage, with its output shown at once, or, beside others, when it has ended; whether it passed."""
     started = time.monotonic()
     alone = (
         [*OWN_NETWORK, "python", "tests/own_network.py"]
         if stage.own_network and succeeds([*OWN_NETWORK, "true"])
         else []
     )
-    code = subprocess.run([*alone, *stage.command], cwd=stage.directory, env=environment, check=False).returncode
-    print(
-        f"=== {stage.name}: {'ok' if code == 0 else f'exit code {code}'} in {time.monotonic() - started:.0f} s",
-        flush=True,
-    )
+    measured = {
+        **environment,
+        "COVERAGE_FILE": str(COVERAGE / f".coverage.{re.sub('[^a-z0-9]+', '-', stage.name.lower())}"),
+    }
+    if stage.name == "coverage":
+        measured["COVERAGE_FILE"] = str(WORK / ".coverage")
+    print(f"\n=== {stage.name}{'' if shown else ' begins'}", flush=True)
+    with tempfile.TemporaryFile() as output:
+        where = None if shown else output
+        process = subprocess.Popen(
+            [*alone, *stage.command], cwd=stage.directory, env=measured, stdout=where, stderr=where
+        )
+        running.add(process)
+        code = process.wait()
+        running.discard(process)
+        output.seek(0)
+        text = output.read().decode(errors="replace")
+    verdict = f"{'ok' if code == 0 else f'exit code {code}'} in {time.monotonic() - started:.0f} s"
+    print(f"{text}=== {stage.name}: {verdict}", flush=True)
     return code == 0
 
 
