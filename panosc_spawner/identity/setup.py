@@ -219,8 +219,15 @@ def endpoints_of(login: SiteLogin, *, wait: timedelta = WAIT) -> Endpoints:
         return last
     LOGIN_SERVICE_UP.labels(login.community.id).set(1)
     with suppress(OSError):  # kept for a start while the provider is down; this one has what it needs
-        kept.write_text(json.dumps({"issuer": login.issuer, "endpoints": endpoints.model_dump()}), encoding="utf-8")
+        _replace(kept, json.dumps({"issuer": login.issuer, "endpoints": endpoints.model_dump()}))
     return endpoints
+
+
+def _replace(file: Path, text: str) -> None:
+    """Write a file whole or not at all: half of one, and a hub could not start while the provider is down."""
+    beside = file.with_name(f"{file.name}.new")
+    beside.write_text(text, encoding="utf-8")
+    beside.replace(file)
 
 
 def _read_kept(file: Path, issuer: str) -> Endpoints | None:
