@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal, get_args
 
+from panosc_spawner.state_db import open_state
+
 Kind = Literal["added", "removed", "changed", "revoked", "ended"]
 """added, removed, changed: a proposal of theirs. revoked: a running server lost data. ended: a login, and what went with it."""
 
@@ -49,11 +51,7 @@ class Notices:
 
     def __init__(self, file: Path | None = None, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._now = now
-        self._db = sqlite3.connect(file or ":memory:", timeout=5, isolation_level=None, check_same_thread=False)
-        if file:
-            file.chmod(0o600)
-            self._db.execute("pragma journal_mode = wal")
-            self._db.execute("pragma synchronous = normal")
+        self._db = open_state(file)
         self._db.execute(_TABLE)
         self._db.execute("create index if not exists notices_of on notices (username)")
 

@@ -15,6 +15,7 @@ from panosc_spawner.identity.person import Person
 from panosc_spawner.metrics import GRANT_CHANGES
 from panosc_spawner.notices import Notices
 from panosc_spawner.proposals.model import Grant
+from panosc_spawner.state_db import open_state
 
 _TABLE = """
 create table if not exists snapshots (
@@ -38,11 +39,7 @@ class GrantChanges:
 
     def __init__(self, site: Site, audit: AuditLog, notices: Notices, file: Path | None = None) -> None:
         self._site, self._audit, self._notices = site, audit, notices
-        self._db = sqlite3.connect(file or ":memory:", timeout=5, isolation_level=None, check_same_thread=False)
-        if file:
-            file.chmod(0o600)
-            self._db.execute("pragma journal_mode = wal")
-            self._db.execute("pragma synchronous = normal")
+        self._db = open_state(file)
         self._db.execute(_TABLE)
         self._last: dict[tuple[str, str], int] = {}
 

@@ -37,10 +37,6 @@ class Stopper:
         """Servers of which something is left that does not end."""
         return len(self._pursuits)
 
-    def is_stopping(self, user: Any, name: str) -> bool:
-        """Whether this one is already being stopped here."""
-        return (user.name, name) in self._stopping
-
     async def stop(self, user: Any, name: str, why: Refusal) -> bool:
         """Stop a server, say why, and return whether nothing is left of it. Two at a time are one.
 

@@ -29,7 +29,6 @@ UNPROVEN_LINES = 120
 """Lines a minute in the audit log about refusals of nobody in particular. Anybody can be refused, as often as they like: without a bound
 they could push the log's older lines out."""
 _LAST_DAYS = 400  # as long as browsers keep a cookie
-_UNKNOWN = "none"  # a label of the metrics, for a login that names no community of ours
 
 # Fixed texts for the errors of RFC 6749 (4.1.2.1) and OpenID Connect Core (3.1.2.6). What the provider writes beside them may be
 # anybody's words, so it is not shown.

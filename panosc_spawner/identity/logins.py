@@ -6,7 +6,6 @@ provider reports (it names a session there, not a user name here), and the mark 
 
 from __future__ import annotations
 
-import os
 import secrets
 import sqlite3
 import threading
@@ -20,6 +19,7 @@ from typing import Any
 
 from panosc_spawner.errors import IdentityError
 from panosc_spawner.identity.renewal import Ending
+from panosc_spawner.state_db import open_state
 
 KEPT = timedelta(days=30)
 """How long a login is remembered. Sessions are shorter (``access.max_session_age``), and a provider may report late."""
@@ -99,12 +99,8 @@ class Logins:
     """
 
     def __init__(self, file: Path | None = None) -> None:
-        if file is not None:
-            os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
         self._lock = threading.Lock()
-        self._db = sqlite3.connect(file or ":memory:", timeout=3, isolation_level=None, check_same_thread=False)
-        self._db.execute("PRAGMA journal_mode = WAL")
-        self._db.execute("PRAGMA synchronous = NORMAL")
+        self._db = open_state(file, timeout=3.0)
         self._db.executescript(_SCHEMA)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Logins:
