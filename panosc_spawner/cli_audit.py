@@ -56,6 +56,9 @@ def run(arguments: argparse.Namespace) -> int:
             print(json.dumps(entry.to_json()) if arguments.json else in_words(entry), flush=arguments.follow)
     except KeyboardInterrupt:
         return 0
+    except FileNotFoundError:  # before the hub's first start there is not even the directory
+        print(f"there is no {file} yet; the hub makes it", file=sys.stderr)
+        return 1
     except OSError as error:
         print(f"{file} cannot be read: {error.strerror or error}", file=sys.stderr)
         return 1

@@ -95,6 +95,8 @@ def _question(arguments: argparse.Namespace, site: Site) -> Question:
     bare = Question(site, GrantBook(site), arguments.proposal, together=tuple(arguments.together))
     if arguments.claims:
         return _of_claims(arguments, site, bare)
+    if arguments.person == "-":
+        raise _UsageError("'-' is whoever the claims are about: give --claims FILE.json, or write who it is")
     try:
         return _of_the_hub(arguments.person, site, bare)
     except HubDatabaseError as error:

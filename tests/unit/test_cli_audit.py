@@ -76,6 +76,12 @@ def test_nothing_found_says_so(site: Path, capsys: pytest.CaptureFixture[str]) -
     assert "there is no" in capsys.readouterr().err
 
 
+def test_before_the_hub_first_started(site: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (site / "state").rename(site / "elsewhere")
+    assert main(["audit", str(site)]) == 1
+    assert "there is no" in capsys.readouterr().err
+
+
 def test_a_link_in_its_place_is_not_followed(site: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (site / "state" / "audit.jsonl").rename(site / "other")
     (site / "state" / "audit.jsonl").symlink_to(site / "other")

@@ -176,6 +176,11 @@ def test_a_database_that_cannot_be_read_is_said(words: Words, capsys: pytest.Cap
     assert "cannot be read" in explained(capsys, site, SUBJECT, "demo/demo-001")[2]
 
 
+def test_nobody_without_claims(words: Words, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain", str(words.write()), "-", "demo/demo-001"]) == 2
+    assert "give --claims" in capsys.readouterr().err
+
+
 def test_it_writes_nothing(words: Words, capsys: pytest.CaptureFixture[str]) -> None:
     site = words.write()
     stored(site, person())
