@@ -107,13 +107,17 @@ class AccountHandler(AccountPage):
         await self.show_account()
 
 
-class LinkHandler(AccountPage):
-    """``POST /account/link``: begin to link a login of a community."""
+class _Begins(AccountPage):
+    """An address that only a form is sent to."""
 
     @web.authenticated
     async def get(self) -> None:
         """A reload changes nothing."""
         self.go(self.hub_url("account"))
+
+
+class LinkHandler(_Begins):
+    """``POST /account/link``: begin to link a login of a community."""
 
     @web.authenticated
     async def post(self) -> None:
@@ -127,13 +131,8 @@ class LinkHandler(AccountPage):
         self.go(linking.sign_in_url(self, person.community))
 
 
-class UnlinkHandler(AccountPage):
+class UnlinkHandler(_Begins):
     """``POST /account/unlink``: begin to unlink a login."""
-
-    @web.authenticated
-    async def get(self) -> None:
-        """A reload changes nothing."""
-        self.go(self.hub_url("account"))
 
     @web.authenticated
     async def post(self) -> None:
