@@ -87,7 +87,9 @@ class GroupProposals:
             if name and gid.isascii() and gid.isdigit():
                 names[int(gid)] = name
         if lacking := [gid for gid in asked if gid not in names]:
-            raise SourceError(self.name, f"this system has no name for the group {lacking[0]} of your account")
+            # Where none has a name, it is the directory that is down.
+            kind = PersonalSourceError if names else SourceError
+            raise kind(self.name, f"this system has no name for the group {lacking[0]} of your account")
         return [names[gid] for gid in asked]
 
     async def _ask(self, *command: str) -> tuple[int, str]:

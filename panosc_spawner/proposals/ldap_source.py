@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 
-from panosc_spawner.errors import SourceError
+from panosc_spawner.errors import PersonalSourceError, SourceError
 from panosc_spawner.facilities.site import Site
 from panosc_spawner.facilities.table_source_rules import LdapSource as LdapRule
 from panosc_spawner.identity.ldap_directory import DirectoryError, directory_of
@@ -75,10 +75,10 @@ class LdapProposals:
             if not entries:
                 return []
             if len(entries) > 1:
-                raise DirectoryError("the directory has several entries of yours", rule.people.filter)
+                raise PersonalSourceError(self.name, "the directory has several entries of yours")
             dn, uid = entries[0].dn, entries[0].one(rule.people.uid)
             if "{uid}" in rule.groups_filter and not uid:
-                raise DirectoryError(f"your entry in the directory has no one '{rule.people.uid}'")
+                raise PersonalSourceError(self.name, f"your entry in the directory has no one '{rule.people.uid}'")
         return await self._groups_found(key, dn, uid)
 
     async def _groups_found(self, key: str, dn: str, uid: str) -> list[str]:

@@ -39,6 +39,10 @@ class RowError(ValueError):
     """A row that cannot be understood, in words."""
 
 
+class ColumnsError(RowError):
+    """An answer whose columns are not as they must be, about whomever it was asked."""
+
+
 @dataclass(frozen=True)
 class Queries:
     """The statements of one rule. Values are bound to ``:keys`` and ``:now``; names are quoted by SQLAlchemy."""

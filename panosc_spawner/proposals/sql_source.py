@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from panosc_spawner.errors import SourceError
+from panosc_spawner.errors import PersonalSourceError, SourceError
 from panosc_spawner.facilities.model import Role
 from panosc_spawner.facilities.site import Site
 from panosc_spawner.facilities.table_source_rules import SqlSource as SqlRule
@@ -22,7 +22,7 @@ from panosc_spawner.identity.person import Person
 from panosc_spawner.identity.person_keys import NoKey, person_keys
 from panosc_spawner.identity.sql_database import MAX_ROWS, DatabaseError, database_of
 from panosc_spawner.proposals.model import Grant, Proposal
-from panosc_spawner.proposals.sql_queries import COLUMNS, Queries, Row, RowError
+from panosc_spawner.proposals.sql_queries import COLUMNS, ColumnsError, Queries, Row, RowError
 from panosc_spawner.proposals.sql_rights import RowRights
 
 OPEN_SECONDS = 15.0
@@ -60,7 +60,7 @@ class SqlProposals:
             if keys.failed:
                 raise SourceError(self.name, keys.reason)
             return await self._open_to_all()
-        found = await self._read(lambda connection: self._grants_of(connection, keys))
+        found = await self._read(lambda connection: self._grants_of(connection, keys), personal=True)
         return [*found, *await self._open_to_all()]
 
     async def at_instruments(self, facility: str, instruments: Collection[str]) -> Sequence[Proposal]:
@@ -87,7 +87,7 @@ class SqlProposals:
         except RowError as error:
             raise SourceError(self.name, str(error)) from error
 
-    async def _read(self, work: Any) -> Any:
+    async def _read(self, work: Any, *, personal: bool = False) -> Any:
         try:
             return await self._database.read(work)
         except DatabaseError as error:
@@ -95,7 +95,9 @@ class SqlProposals:
                 log.warning("%s: %s (%s)", self.name, error.reason, error.detail)
             raise SourceError(self.name, error.reason) from error
         except RowError as error:
-            raise SourceError(self.name, f"its entry about you is not understood: {error}") from error
+            if personal and not isinstance(error, ColumnsError):
+                raise PersonalSourceError(self.name, f"its entry about you is not understood: {error}") from error
+            raise SourceError(self.name, f"its answer is not understood: {error}") from error
 
     async def _open_to_all(self) -> Sequence[Grant]:
         """Rights that everybody has; looked up every few seconds for all."""
@@ -173,9 +175,9 @@ class SqlProposals:
         if keys is not None:
             names = names[1:]
         if unknown := sorted(set(names) - set(COLUMNS)):
-            raise RowError(f"the query gives a column {unknown[0]!r}; there are {', '.join(COLUMNS)}")
+            raise ColumnsError(f"the query gives a column {unknown[0]!r}; there are {', '.join(COLUMNS)}")
         if "proposal" not in names or len(set(names)) != len(names):
-            raise RowError("the query must give a column 'proposal', and each column once")
+            raise ColumnsError("the query must give a column 'proposal', and each column once")
         found: Sequence[Sequence[Any]] = result.fetchmany(MAX_ROWS + 1)
         if len(found) > MAX_ROWS:
             raise RowError(f"more than {MAX_ROWS} rows")

@@ -32,6 +32,7 @@ from panosc_spawner.identity.accounts import resolve_account
 from panosc_spawner.identity.ldap_directory import LdapDirectory, escaped, filled
 from panosc_spawner.identity.person import Account, NoAccount, Person
 from panosc_spawner.identity.person_keys import NoKey, person_key
+from panosc_spawner.proposals.book import GrantBook
 from panosc_spawner.proposals.ldap_source import LdapProposals
 from panosc_spawner.proposals.model import Proposal, Visit
 
@@ -118,6 +119,24 @@ class TestGroups:
         asked = source(folder, server(slapd.url), people=people, groups_filter="(memberUid={uid})")
         assert rights(await asked.grants(person("f00d@eduteams.org"))) == [("ess/616254", "member")]
         assert await asked.grants(person("ada")) == []
+
+    @pytest.mark.parametrize(
+        ("people", "whose", "words"),
+        [
+            ({"filter": "(|(uid={key})(gidNumber={key}))"}, "20000", "the directory has several entries of yours"),
+            ({"uid": "employeeNumber"}, "ben", "your entry in the directory has no one 'employeeNumber'"),
+        ],
+    )
+    async def test_one_persons_entry_keeps_nobody_else_from_being_asked(
+        self, slapd: Slapd, folder: Path, people: dict[str, str], whose: str, words: str
+    ) -> None:
+        member = "(|(memberUid=ada)(memberUid={uid}))"
+        asked = source(folder, server(slapd.url), people={"base": PEOPLE, **people}, groups_filter=member)
+        book = GrantBook(site(folder), sources=[asked])
+        for _ in range(4):
+            assert [outcome.error for outcome in (await book.report(person(whose))).outcomes] == [words]
+        assert not book.resting
+        assert rights((await book.report(person())).grants) == [("ess/616254", "member")]
 
     async def test_a_change_is_seen_at_once(self, slapd: Slapd, folder: Path) -> None:
         asked = source(folder, server(slapd.url))

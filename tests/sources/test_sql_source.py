@@ -20,6 +20,7 @@ from panosc_spawner.facilities.person_keys import SqlKey
 from panosc_spawner.identity import sql_database
 from panosc_spawner.identity.person import Identity
 from panosc_spawner.identity.person_keys import NoKey, person_key, person_keys
+from panosc_spawner.proposals.book import GrantBook
 
 SLOW = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000000) "
 
@@ -204,6 +205,23 @@ class TestOwnQuery:
     async def test_what_is_not_understood_is_no_answer(self, base: Base, query: str, words: str) -> None:
         with pytest.raises(SourceError, match=words):
             await base.source(query=query.replace(":person", "CAST(:person AS varchar)")).grants(person())
+
+    async def test_one_persons_entry_keeps_nobody_else_from_being_asked(self, base: Base) -> None:
+        ends = "CASE WHEN CAST(:person AS varchar) = 'ada@x' THEN 'soon' END AS ends"
+        book = GrantBook(site(base.folder), sources=[base.source(query=f"SELECT '8-04-923' AS proposal, {ends}")])
+        for _ in range(4):
+            [outcome] = (await book.report(person())).outcomes
+            assert "its entry about you is not understood: ends 'soon'" in outcome.error
+        assert not book.resting
+        assert rights((await book.report(person("ben@x"))).grants) == [("ill/8-04-923", Role.MEMBER, [])]
+
+    async def test_columns_that_are_wrong_are_wrong_for_all(self, base: Base) -> None:
+        query = "SELECT 'x' AS title WHERE CAST(:person AS varchar) <> ''"
+        book = GrantBook(site(base.folder), sources=[base.source(query=query)])
+        for _ in range(3):
+            [outcome] = (await book.report(person())).outcomes
+            assert "its answer is not understood: the query must give a column 'proposal'" in outcome.error
+        assert book.resting == {"User office"}
 
     async def test_it_cannot_write(self, base: Base) -> None:
         """A WITH that deletes passes the look at its first word; the transaction refuses it."""

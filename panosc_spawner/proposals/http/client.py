@@ -32,6 +32,7 @@ from panosc_spawner.facilities.http_source_rules import HttpSource
 from panosc_spawner.facilities.units import format_size
 from panosc_spawner.proposals.http.json_answer import NotAnAnswer, parse
 from panosc_spawner.proposals.http.lanes import Lanes
+from panosc_spawner.proposals.http.too_much import TooMuchError
 
 MAX_CONNECTIONS = 8
 MAX_URL = 16_000
@@ -198,7 +199,8 @@ class HttpClient:
             if len(body) > limit:
                 if answer.status_code >= 300:
                     return b""  # the status says enough
-                self._fail(f"its answer is bigger than {format_size(limit)} (max_answer)")
+                kind = TooMuchError if _is_json(answer) else SourceError
+                raise kind(self.source, f"its answer is bigger than {format_size(limit)} (max_answer)")
         return bytes(body)
 
     async def _parsed(self, body: bytes) -> Any:
@@ -257,6 +259,11 @@ def _trusted(rule: HttpSource, folder: Path) -> ssl.SSLContext:
         raise ConfigurationError(
             file or folder, "", f"the authorities of {rule.name!r} cannot be read: {type(error).__name__}", "a PEM file"
         ) from error
+
+
+def _is_json(answer: httpx.Response) -> bool:
+    kind = str(answer.headers.get("Content-Type", ""))
+    return kind.partition(";")[0].strip().lower() == "application/json"
 
 
 def _open(value: Plain) -> str:

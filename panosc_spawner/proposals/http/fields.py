@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel, BeforeValidator, ConfigDict, StrictBool, ValidationError
 
 from panosc_spawner.errors import SourceError
+from panosc_spawner.proposals.http.too_much import TooMuchError
 
 MAX_TEXT = 300
 M = TypeVar("M", bound=BaseModel)
@@ -91,7 +92,7 @@ def read_list(model: type[M], value: Any, source: str, limit: int) -> list[M]:
     if not isinstance(value, list):
         raise SourceError(source, f"its answer is not as expected: {_kind(value)} instead of a list")
     if len(value) > limit:
-        raise SourceError(source, f"it lists more than {limit} entries (max_items)")
+        raise TooMuchError(source, f"it lists more than {limit} entries (max_items)")
     return [read(model, item, source) for item in value]
 
 

@@ -26,6 +26,7 @@ from panosc_spawner.proposals.http.fields import Exact, Item, Number, Text, read
 from panosc_spawner.proposals.http.grants import Entry
 from panosc_spawner.proposals.http.icat_common import PAGE, IcatCommon, IcatInvestigation
 from panosc_spawner.proposals.http.sessions import Session, SessionOverError
+from panosc_spawner.proposals.http.too_much import TooMuchError
 
 
 class _Login(Item):
@@ -181,7 +182,7 @@ class IcatProposals(IcatCommon):
             found.update((row.id, row) for row in page)
             if len(found) < before + len(page):
                 raise SourceError(self.name, "its list changed while it was read, or repeats itself")
-        raise SourceError(self.name, f"it lists more than {limit} entries (max_items)")
+        raise TooMuchError(self.name, f"it lists more than {limit} entries (max_items)")
 
     async def _count_members(self, session: Session) -> int:
         answer = await self._ask(session, queries.COUNT_MEMBERS)

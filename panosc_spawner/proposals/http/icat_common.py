@@ -22,6 +22,7 @@ from panosc_spawner.proposals.http.grants import Entry
 from panosc_spawner.proposals.http.icat_queries import quoted_name
 from panosc_spawner.proposals.http.recent import Recent
 from panosc_spawner.proposals.http.sessions import Session, SessionOverError, Sessions
+from panosc_spawner.proposals.http.too_much import about_one_person
 from panosc_spawner.proposals.model import Grant, Visit
 from panosc_spawner.secret_file import read_secret
 
@@ -135,9 +136,10 @@ class IcatCommon(HttpProposals, ABC):
             except ValueError as error:
                 words = f"your user name there {error}, so it is not asked for"
                 raise PersonalSourceError(self.name, words) from error
-            entries += await self.as_member(session, user)
-            if self.rule.instrument_scientists:
-                entries += await self.as_scientist(session, user)
+            with about_one_person():
+                entries += await self.as_member(session, user)
+                if self.rule.instrument_scientists:
+                    entries += await self.as_scientist(session, user)
         if self.rule.open_data is not None:
             entries += await self.shared.get("released", lambda: self.released(session))
         return entries

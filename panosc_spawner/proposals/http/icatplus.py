@@ -25,6 +25,7 @@ from panosc_spawner.proposals.http.fields import Exact, Item, Number, Text, read
 from panosc_spawner.proposals.http.grants import Entry
 from panosc_spawner.proposals.http.icat_common import PAGE, IcatCommon, IcatInvestigation
 from panosc_spawner.proposals.http.sessions import Session, SessionOverError
+from panosc_spawner.proposals.http.too_much import TooMuchError
 
 
 class _Login(Item):
@@ -174,7 +175,7 @@ class IcatPlusProposals(IcatCommon):
             if len(found) < before + len(page):
                 raise SourceError(self.name, "its list changed while it was read, or repeats itself")
             total = next((one.meta.page.total for one in page if one.meta and one.meta.page), total)
-        raise SourceError(self.name, f"it lists more than {limit} entries (max_items)")
+        raise TooMuchError(self.name, f"it lists more than {limit} entries (max_items)")
 
     async def _ask(self, session: Session, *path: str, query: dict[str, str] | None = None) -> Any:
         try:

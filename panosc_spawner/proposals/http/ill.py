@@ -33,6 +33,7 @@ from panosc_spawner.proposals.http.base import HttpProposals, all_of, listed_as,
 from panosc_spawner.proposals.http.fields import Exact, Flag, Item, Moment, Text, read_list
 from panosc_spawner.proposals.http.grants import Entry
 from panosc_spawner.proposals.http.recent import Recent
+from panosc_spawner.proposals.http.too_much import about_one_person
 from panosc_spawner.proposals.model import Grant, Visit
 
 AT_A_TIME = 4  # requests for the files of one person's proposals
@@ -89,9 +90,11 @@ class IllProposals(HttpProposals):
         numbers = frozenset(await self.keys_of(self._rule.person, person))
         token = await self.token_of(self._broker, person, self._rule.audience)
         seen_at = datetime.now(UTC)
-        found = await self._embargoed(token)
+        with about_one_person():
+            found = await self._embargoed(token)
         found += await self._public(numbers)
-        entries = await all_of((partial(self._entries, one, numbers, token) for one in found), AT_A_TIME)
+        with about_one_person():
+            entries = await all_of((partial(self._entries, one, numbers, token) for one in found), AT_A_TIME)
         return self.desk.grants((entry for of_one in entries for entry in of_one), seen_at)
 
     async def check(self) -> str:

@@ -32,6 +32,7 @@ from panosc_spawner.proposals.http.client import HttpStatusError
 from panosc_spawner.proposals.http.fields import Exact, Item, Moment, Number, Text, read, read_list
 from panosc_spawner.proposals.http.grants import Entry
 from panosc_spawner.proposals.http.recent import Recent
+from panosc_spawner.proposals.http.too_much import TooMuchError, about_one_person
 from panosc_spawner.proposals.model import Grant, Proposal, Visit
 from panosc_spawner.secret_file import read_secret
 
@@ -92,7 +93,8 @@ class MyMdcProposals(HttpProposals):
             user = _user_id(key)
             if user is None:
                 raise PersonalSourceError(self.name, "your number there is not a number, so it is not asked for")
-            numbers = await self._numbers(user)
+            with about_one_person():
+                numbers = await self._numbers(user)
             found = await all_of((partial(self._proposal, number) for number in numbers), AT_A_TIME)
             entries += [self._entry(proposal, visit, user) for proposal, visit in found]
         return self.desk.grants(entries, seen_at)
@@ -141,7 +143,7 @@ class MyMdcProposals(HttpProposals):
             found |= fresh
             if len(found) > limit:
                 break
-        raise SourceError(self.name, f"it lists more than {limit} proposals (max_items)")
+        raise TooMuchError(self.name, f"it lists more than {limit} proposals (max_items)")
 
     async def _proposal(self, number: int) -> tuple[_Proposal, Visit]:
         return await self._proposals.get(number, lambda: self._look_up(number))

@@ -31,6 +31,7 @@ from panosc_spawner.proposals.http.client import HttpStatusError
 from panosc_spawner.proposals.http.fields import Exact, Item, Moment, Text, Words, read, read_list
 from panosc_spawner.proposals.http.grants import Entry
 from panosc_spawner.proposals.http.recent import Recent
+from panosc_spawner.proposals.http.too_much import TooMuchError, about_one_person
 from panosc_spawner.proposals.model import Grant, Visit
 
 PAGE = 100
@@ -106,7 +107,8 @@ class SciCatProposals(HttpProposals):
         if me.username not in names:
             raise PersonalSourceError(self.name, "it takes your login for another account than yours")
         groups = frozenset(group.strip() for group in me.current_groups) - self._ignored
-        proposals = await self._pages(credentials, groups) if groups else []
+        with about_one_person():
+            proposals = await self._pages(credentials, groups) if groups else []
         return [entry for proposal in proposals for entry in self._entries(proposal, groups)]
 
     async def _bearer(self, person: Person, token: SecretStr) -> SecretStr:
@@ -138,7 +140,7 @@ class SciCatProposals(HttpProposals):
                 raise SourceError(self.name, "its list changed while it was read, or repeats itself")
             if len(found) > limit:
                 break
-        raise SourceError(self.name, f"it lists more than {limit} proposals (max_items)")
+        raise TooMuchError(self.name, f"it lists more than {limit} proposals (max_items)")
 
     def _entries(self, proposal: _Proposal, groups: frozenset[str]) -> list[Entry]:
         """None if none of the person's groups is the proposal's: SciCat shows administrators everything."""

@@ -24,9 +24,10 @@ from service import (
     unauthorized,
     wrong_items,
 )
-from world import EVE, Broker, by_id, person, raw_paths, roles
+from world import EVE, Broker, by_id, make_site, person, raw_paths, roles
 
-from panosc_spawner.errors import SourceError
+from panosc_spawner.errors import PersonalSourceError, SourceError
+from panosc_spawner.proposals.book import GrantBook
 
 IMPATIENT = {"timeout": timedelta(seconds=0.4), "connect_timeout": timedelta(seconds=0.4)}
 KEYS = {"mymdc": 658, "ill": "4711"}
@@ -250,3 +251,25 @@ async def test_more_than_the_bound_is_an_error_and_not_a_cut_list(kind, serve, m
     service = serve(kind())
     with pytest.raises(SourceError, match=r"it lists more than 1 .*\(max_items\)"):
         await make({**service.rule, "max_items": 1}).grants(person(**KEYS))
+
+
+@pytest.mark.parametrize("kind", [SciCat, Icat, IcatPlus, MyMdc, Ill], ids=lambda kind: kind.__name__)
+async def test_one_persons_long_list_keeps_nobody_else_from_being_asked(kind, serve, tmp_path) -> None:
+    service = serve(kind())
+    book = GrantBook(make_site(tmp_path, {**service.rule, "max_items": 1}), broker=Broker())
+    for _ in range(4):
+        service.asked.clear()
+        [outcome] = (await book.report(person(**KEYS))).outcomes
+        assert "it lists more than 1" in outcome.error
+        assert service.asked, "it is asked again"
+    assert not book.resting
+    for source in book.sources:
+        await source.aclose()
+
+
+async def test_a_long_list_that_is_everybodys_is_the_sources_own_failure(serve, make) -> None:
+    service = serve(Icat())
+    source = make({**service.rule, "open_data": "3650d", "max_items": 1})
+    with pytest.raises(SourceError, match="it lists more than 1") as failed:
+        await source.as_account(source.released)
+    assert not isinstance(failed.value, PersonalSourceError)

@@ -20,6 +20,7 @@ from panosc_spawner.errors import ConfigurationError, PersonalSourceError, Sourc
 from panosc_spawner.facilities.http_source_rules import IcatSource, SciCatSource, safe_service_url
 from panosc_spawner.proposals.http.client import HttpClient, HttpStatusError, PersonRefusedError
 from panosc_spawner.proposals.http.json_answer import MAX_DEPTH, NotAnAnswer, parse
+from panosc_spawner.proposals.http.too_much import TooMuchError, about_one_person
 
 IMPATIENT = {"timeout": timedelta(seconds=0.5), "connect_timeout": timedelta(seconds=0.5)}
 SECRET = "s3cr3t-of-the-session"
@@ -90,6 +91,25 @@ async def test_whatever_goes_wrong_is_an_error_in_words_within_the_time(client, 
     else:  # a service may answer what its adapter did not expect: see each adapter's tests
         assert failure.__name__ in {"nothing", "other_type", "wrong_items"}, answer
     assert time.monotonic() - begun < 15
+
+
+async def huge_json(handler) -> None:
+    handler.set_header("Content-Type", "application/json; charset=utf-8")
+    await huge(handler)
+
+
+async def test_only_json_that_is_too_big_may_be_somebodys_own_list(client, echo) -> None:
+    """A page in its place, however big, says nothing about anybody."""
+    echo.trouble = huge_json
+    with pytest.raises(PersonalSourceError, match="bigger than 1 MB"), about_one_person():
+        await client.get("x")
+    with pytest.raises(TooMuchError) as of_nobody:
+        await client.get("x")
+    assert not isinstance(of_nobody.value, PersonalSourceError)
+    echo.trouble = huge
+    with pytest.raises(SourceError, match="bigger than 1 MB") as page, about_one_person():
+        await client.get("x")
+    assert not isinstance(page.value, PersonalSourceError)
 
 
 @pytest.mark.parametrize(
