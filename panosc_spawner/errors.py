@@ -79,7 +79,8 @@ class SourceError(PanoscError):
 class PersonalSourceError(SourceError):
     """A source could not answer about one person, for a reason that is theirs alone.
 
-    They have no token, their login is too old, their entry is not understood, their list is too long. It says nothing about whether the source works, so it does not count against it (``proposals/breaker.py``).
+    They have no token, their login is too old, their entry is not understood, their list is too long. It says nothing about
+    whether the source works, so it does not count against it (``proposals/breaker.py``).
     """
 
 
