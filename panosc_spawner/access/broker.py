@@ -56,7 +56,11 @@ class HubTokens:
                 task.cancel()
 
     async def token(self, person: Person, audience: str) -> SecretStr:
-        """See :class:`TokenBroker`. Who asks the same at the same time gets the same token."""
+        """See :class:`TokenBroker`. Who asks the same at the same time gets the same token.
+
+        Raises:
+            TokenError: in words.
+        """
         key = (person.username, audience)
         kept = self._kept.get(key)
         if kept and kept.expires_at - self._now() > MARGIN:

@@ -56,7 +56,7 @@ class Hands:
 
     def was_asked(self, user: Any) -> None:
         """The login service has just been asked about somebody; the next request need not ask again."""
-        user._auth_refreshed = time.monotonic()
+        user._auth_refreshed = time.monotonic()  # JupyterHub's: auth_refresh_age is counted from it
 
     async def stop(self, user: Any, name: str) -> bool:
         """Stop a server, whatever it is doing; True if the hub holds it for stopped within :data:`STOP_SECONDS`.
@@ -87,6 +87,7 @@ class Hands:
             Exception: whatever the start failed with.
         """
         await _Inside(self.app, user).spawn_single_user(user, name, options=dict(options))
+        # JupyterHub's: a start that is slower than its page's patience goes on in this, and nothing public waits for it.
         starting = user.spawners[name]._spawn_future
         if starting and not starting.done():
             await asyncio.shield(starting)

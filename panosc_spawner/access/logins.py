@@ -85,6 +85,7 @@ class LoginWatch:
         return Known(await self._stored(user, state, renewal, person))
 
     def _need_not_ask(self, user: Any, person: Person | None) -> bool:
+        # JupyterHub has no public word for when a login was refreshed; auth_refresh_age is counted from this.
         if user._auth_refreshed and time.monotonic() - user._auth_refreshed < self._needed:
             return True
         if person is None or self._now() - person.seen_at > self._grace:

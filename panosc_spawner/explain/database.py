@@ -53,6 +53,7 @@ def last_login(site: Site, username: str) -> StoredLogin | None:
                 if user is None:
                     return None
                 state = _decrypted(site, user.encrypted_auth_state)
+                # JupyterHub's relation; the public one is a dictionary by name.
                 running = tuple(_running(spawner) for spawner in user._orm_spawners if spawner.server_id is not None)
         finally:
             engine.dispose()
@@ -68,7 +69,7 @@ def _decrypted(site: Site, encrypted: bytes | None) -> Mapping[str, Any]:
     file = site.config.hub.state_dir / KEY
     try:
         keeper = CryptKeeper(keys=[bytes.fromhex(file.read_text("ascii").strip())])
-        state = keeper._decrypt(encrypted)
+        state = keeper._decrypt(encrypted)  # what JupyterHub's decrypt does in a thread; there is no loop here
     except OSError as error:
         raise HubDatabaseError(f"The key {file} cannot be read: {error.strerror}.") from error
     except (ValueError, binascii.Error, InvalidToken, json.JSONDecodeError) as error:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from pydantic import Field, field_validator
+from sqlalchemy import text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -77,3 +79,16 @@ def _is_local_host(host: str) -> bool:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return False
+
+
+def require_select(query: str, parameter: str) -> str:
+    """Return a query that reads, and asks about one person.
+
+    Raises:
+        ValueError: if it is not one SELECT, or its parameters are not exactly this one.
+    """
+    if not re.match(r"\s*(select|with)\b", query, re.IGNORECASE) or ";" in query.rstrip().rstrip(";"):
+        raise ValueError("must be one SELECT (or WITH … SELECT)")
+    if set(text(query).compile().params) != {parameter}:
+        raise ValueError(f"must hold the parameter :{parameter}, without quotes, and no other")
+    return query

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
-from sqlalchemy import text
 
 from panosc_spawner.facilities.base import Model
-from panosc_spawner.facilities.database_rules import Database
+from panosc_spawner.facilities.database_rules import Database, require_select
 from panosc_spawner.facilities.directory_rules import Attribute, Filter, LdapServer
 
 _CHOSEN_BY_PEOPLE = frozenset(
@@ -83,11 +81,7 @@ class SqlKey(Model):
     @field_validator("query")
     @classmethod
     def _one_select(cls, value: str) -> str:
-        if not re.match(r"\s*(select|with)\b", value, re.IGNORECASE) or ";" in value.rstrip().rstrip(";"):
-            raise ValueError("must be one SELECT (or WITH … SELECT)")
-        if set(text(value)._bindparams) != {"subject"}:
-            raise ValueError("must hold the parameter :subject, without quotes, and no other")
-        return value
+        return require_select(value, "subject")
 
 
 class LdapKey(Model):

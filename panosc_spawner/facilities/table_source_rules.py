@@ -7,9 +7,8 @@ from typing import Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, field_validator, model_validator
-from sqlalchemy import text
 
-from panosc_spawner.facilities.database_rules import Database
+from panosc_spawner.facilities.database_rules import Database, require_select
 from panosc_spawner.facilities.directory_rules import Attribute, Filter, LdapPeople, LdapServer
 from panosc_spawner.facilities.model import Model, PlainName, Role
 from panosc_spawner.facilities.person_keys import PersonKey, SubjectKey
@@ -135,10 +134,10 @@ class SqlSource(Model):
             raise ValueError("query: replaces tables, columns and namespace; write one or the other")
         if self.open_data:
             raise ValueError("open_data: needs tables; a query is about one person")
-        if not re.match(r"\s*(select|with)\b", self.query, re.IGNORECASE) or ";" in self.query.rstrip().rstrip(";"):
-            raise ValueError("query: must be one SELECT (or WITH … SELECT)")
-        if set(text(self.query)._bindparams) != {"person"}:
-            raise ValueError("query: must hold the parameter :person, without quotes, and no other")
+        try:
+            require_select(self.query, "person")
+        except ValueError as error:
+            raise ValueError(f"query: {error}") from error
         return self
 
 

@@ -272,7 +272,11 @@ class CommunitiesAuthenticator(Authenticator):
         return login is not None and await login.check_allowed(username, authentication)
 
     async def run_post_auth_hook(self, handler: Any, auth_model: dict[str, Any]) -> dict[str, Any]:
-        """Write an allowed login down, in the book of people and among the logins. Called by JupyterHub, last."""
+        """Write an allowed login down, in the book of people and among the logins. Called by JupyterHub, last.
+
+        Raises:
+            LoginRefused: in words, if the identity may not log in or the book of people cannot be written.
+        """
         model: dict[str, Any] = await super().run_post_auth_hook(handler, auth_model)
         person = Person.from_state(model["auth_state"]["person"])
         login = self.communities[person.community]

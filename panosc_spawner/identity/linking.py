@@ -117,6 +117,7 @@ def keep(handler: Any, linking: Linking) -> None:
     """Keep it in the browser."""
     age = int(LIFETIME.total_seconds())
     path = handler.hub.base_url
+    # JupyterHub's, as for its own cookies: Secure over https, HttpOnly, signed.
     handler._set_cookie(COOKIE, linking.to_text(), expires_days=None, max_age=age, path=path, samesite="Lax")
 
 

@@ -20,7 +20,12 @@ _ASK = "Ask the people who run this hub."
 
 
 def resolved(db: Connection, identity: Identity, former: Sequence[Identity]) -> tuple[str, Identity | None]:
-    """The name of an identity, and which identity in the book it comes from: itself, a former one, or none yet."""
+    """The name of an identity, and which identity in the book it comes from: itself, a former one, or none yet.
+
+    Raises:
+        IdentityError: in words for the person, if it may not log in.
+        PeopleError: if the book holds what this hub did not write.
+    """
     _require_plain(identity)
     known = look_up(db, identity)
     for candidate in former if known is None else ():
@@ -113,7 +118,11 @@ def _insert_identity(db: Connection, identity: Identity, username: str, state: S
 
 
 def write_down(db: Connection, act: Act, identity: Identity, username: str, by: str, reason: str, proof: str) -> None:
-    """A line of history."""
+    """A line of history.
+
+    Raises:
+        IdentityError: if a text is missing, too long, or more than a line.
+    """
     for what, text in (("by", by), ("reason", reason)):
         if not text.strip():
             raise IdentityError(f"A change of whose a login is needs a text for '{what}'.")
@@ -136,7 +145,11 @@ def _require_plain(identity: Identity) -> None:
 
 
 def known_of_row(row: Row) -> KnownIdentity:
-    """A row as it may be believed: a name that this hub did not make opens nothing."""
+    """A row as it may be believed: a name that this hub did not make opens nothing.
+
+    Raises:
+        PeopleError: naming the row.
+    """
     identity = Identity(row["issuer"], row["subject"])
     try:
         state = State(row["state"])

@@ -23,7 +23,11 @@ _ASK = "Please tell the people who run this hub: the login service must be set u
 
 
 def username_for(issuer: str, subject: str) -> str:
-    """The hub's user name: ``p-`` and 20 base32 characters (100 bits) of SHA-256(issuer, NUL, subject)."""
+    """The hub's user name: ``p-`` and 20 base32 characters (100 bits) of SHA-256(issuer, NUL, subject).
+
+    Raises:
+        IdentityError: if one of them holds a NUL.
+    """
     if "\0" in issuer or "\0" in subject:  # or two pairs could be one text
         raise IdentityError("The login service sent an identity with a NUL character.")
     digest = hashlib.sha256(f"{issuer}\0{subject}".encode()).digest()

@@ -71,12 +71,20 @@ class PageHandler(BaseHandler):
         super().check_xsrf_cookie()
 
     def require(self, scope: str) -> None:
-        """Refuse a request whose credentials do not carry this scope for the person's own servers."""
+        """Refuse a request whose credentials do not carry this scope for the person's own servers.
+
+        Raises:
+            HTTPError: 403.
+        """
         if not self.has_scope(f"{scope}!user={self.current_user.name}"):
             raise web.HTTPError(403, "Your login does not allow this. Log out, log in, and try again.")
 
     async def person(self) -> Person:
-        """Who is logged in, as the AAI proved them."""
+        """Who is logged in, as the AAI proved them.
+
+        Raises:
+            HTTPError: 403 where the login has ended or is another account's.
+        """
         user = self.current_user
         state = await user.get_auth_state()
         try:

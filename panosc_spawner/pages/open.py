@@ -98,8 +98,9 @@ class OpenHandler(PageHandler):
             return trial.refusal
         display_name = display_name_of(selection, self.pages.context.site)
         spawner = user.get_or_create_spawner(name, display_name, replace_failed=True)
+        # JupyterHub refuses a start while this holds a failed one; an explicit start is another.
         if spawner._spawn_future and spawner._spawn_future.done():
-            spawner._spawn_future = None  # an explicit start: what failed before does not count any more
+            spawner._spawn_future = None
         starting = asyncio.ensure_future(
             self.spawn_single_user(user, name, display_name, options=selection_options(selection))
         )
