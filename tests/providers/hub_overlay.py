@@ -33,6 +33,7 @@ class Who(BaseHandler):
                 "admin": self.current_user.admin,
                 "shown": self.current_user.user_info,
                 "person": person.to_state(),
+                "exchanged": state.get("rotation"),
                 "tokens": {name: bool(state.get(name)) for name in ("access_token", "refresh_token", "id_token")},
                 "stored": sorted(state),
             }

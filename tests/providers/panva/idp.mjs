@@ -74,6 +74,7 @@ const provider = new Provider(issuer, {
     Grant: 8 * HOURS,
     Interaction: 8 * HOURS, // its cookie's end is told by this clock, and may be slow
   },
+  clockTolerance: 0, // seconds; the library's own 15 would let tokens live so much longer than they say
   rotateRefreshToken: () => true,
   issueRefreshToken: async (_ctx, client) => client.grantTypeAllowed('refresh_token'),
   findAccount: async (_ctx, subject) => {
