@@ -299,8 +299,16 @@ class PeopleStore:
 
     @contextmanager
     def _reading(self) -> Iterator[Connection]:
+        """One view of the book for all questions of a caller, whatever another process writes meanwhile."""
         with self._lock, sqlite_errors_in_words(self.file):
-            yield self._connection
+            if self._connection.in_transaction:  # within another's view
+                yield self._connection
+                return
+            self._connection.execute("BEGIN")
+            try:
+                yield self._connection
+            finally:
+                self._connection.rollback()
 
     @contextmanager
     def _writing(self) -> Iterator[Connection]:
