@@ -157,6 +157,7 @@ class Kernel:
         self._opened.set()
         while await socket.read_message() is not None:
             pass
+        socket.close()  # the server's end closed it; ours warns until it is told, too
         self.alive = False
 
 
