@@ -120,6 +120,8 @@ class LoginWatch:
         same = new and person and _timeless(model["auth_state"]) == _timeless(stored)
         if not same or user.admin or self._now() - person.seen_at > self._kept:  # type: ignore[union-attr]
             await self._hands.keep_login(user, model)
+        else:
+            self._hands.was_asked(user)
         return self._with_links(new)
 
     def _with_links(self, person: Person | None) -> Person | None:

@@ -142,8 +142,10 @@ class Renewals:
         LOGIN_RENEWALS.labels(community or "none", outcome).inc()
         if renewal.ending:
             log.info("The login of %s is over: %s", user.name, outcome)
-        else:
-            user._auth_refreshed = time.monotonic()  # JupyterHub's: requests need not ask again for auth_refresh_age
+        elif renewal.kept:
+            # JupyterHub's: requests need not ask again for auth_refresh_age. A new model's receiver says so once it is stored:
+            # before, a request would go on with what was known.
+            user._auth_refreshed = time.monotonic()
         return renewal
 
 

@@ -61,6 +61,7 @@ class Server:
 class Hands:
     def __init__(self, app: Any) -> None:
         self.app, self.stopped, self.kept, self.pause = app, [], [], 0.0  # type: ignore[var-annotated]
+        self.asked: list[str] = []
 
     async def stop(self, user: Any, name: str) -> bool:
         await asyncio.sleep(self.pause)
@@ -71,6 +72,9 @@ class Hands:
     async def keep_login(self, user: Any, model: Any) -> None:
         self.kept.append(model)
         await user.save_auth_state(model["auth_state"])
+
+    def was_asked(self, user: Any) -> None:
+        self.asked.append(user.name)
 
 
 class Hub:
@@ -248,6 +252,7 @@ async def test_an_unchanged_login_is_not_stored_each_time(hub: Hub) -> None:
     known = await logins.look(hub.user)
     assert known.person and datetime.now(UTC) - known.person.seen_at < timedelta(seconds=5)
     assert hub.hands.kept == []
+    assert hub.hands.asked == ["p-ada"], "nor does the next request ask again"
     hub.state = stored(timedelta(minutes=6))
     await logins.look(hub.user)
     assert len(hub.hands.kept) == 1, "but before it becomes old"

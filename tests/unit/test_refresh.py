@@ -400,9 +400,12 @@ async def test_requests_tell_of_an_end_and_the_watcher_does_not_twice(provider):
     assert told == [(username_for(ISSUER, ADA), Ending.REFUSED)]
 
 
-async def test_a_renewed_login_needs_not_be_asked_about_at_the_next_request(provider):
+async def test_a_renewed_login_counts_as_asked_about_once_it_is_stored_and_an_outage_at_once(provider):
     provider.userinfo = (200, CLAIMS)
     ada = user()
+    await make(provider.url).renew(ada)
+    assert not hasattr(ada, "_auth_refreshed"), "a request would go on with what was known before"
+    provider.userinfo = "hang"
     await make(provider.url).renew(ada)
     assert ada._auth_refreshed > 0
     provider.userinfo = NO
