@@ -69,16 +69,27 @@ class Hands:
         with suppress(TimeoutError):
             async with asyncio.timeout(STOP_SECONDS):
                 await self._stop(user, name, spawner)
+                return True
         return not spawner.active
 
     async def _stop(self, user: Any, name: str, spawner: Any) -> None:
+        """Return once it has been stopped. Its owner may start it again in that very moment: that start is left alone."""
+        token = spawner.api_token  # JupyterHub makes one for each start, and forgets it when the server has ended
+        stopping = False
         while spawner.active:
-            if spawner.pending == "spawn":
+            if spawner.pending == "stop":
+                stopping = True
+            elif stopping and spawner.api_token != token:
+                return
+            elif spawner.pending == "spawn":
                 await interrupt(spawner)
+                continue
             elif not spawner.pending:
                 with suppress(RuntimeError, KeyError):  # pending again, or gone, in this very moment
                     await asyncio.shield(_Inside(self.app, user).stop_single_user(user, name))
-            await asyncio.sleep(0.05)  # another stop, or the hub's own look at it, is under way
+                    stopping = True
+            # Another stop, or the hub's own look at it, is under way; or the stop failed, and is tried again.
+            await asyncio.sleep(0.05)
 
     async def start(self, user: Any, name: str, options: Mapping[str, Any]) -> None:
         """Start a server, and wait until it runs.
