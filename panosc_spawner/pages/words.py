@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any, NamedTuple
 
 from panosc_spawner.facilities.units import format_duration
+from panosc_spawner.identity.refusals import LoginRefused
 from panosc_spawner.proposals.model import SourceOutcome
 
 
@@ -24,19 +25,17 @@ _ERROR_TITLES = {
     429: "Too many at once",
     503: "Not available just now",
 }
-_NO_LOGIN = "It was cancelled, was begun in another tab, or took too long; or your browser refuses this site’s cookies."
-_LOGIN_ERRORS = ("OAuth ", "Missing code_verifier", "Authentication Cancelled")
 _STALE_PAGE = "The page you came from was open for too long. Go back, reload it, and try again."
 _UNFORESEEN = "The hub did not foresee this. Nothing of yours is lost. Try again; if it happens again, tell the people who run this hub."
 _NOTHING = "The address may be mistyped, what was there is gone, or it is somebody else’s."
 
 
-def words_for_error(status: int, message: str | None) -> ErrorWords:
-    """What to say of an error, in place of the hub's and the login's own words for machines."""
+def words_for_error(status: int, message: str | None, error: object = None) -> ErrorWords:
+    """What to say of an error, in place of the hub's own words for machines. A refused login has words for people."""
     message = message or ""
     title = _ERROR_TITLES.get(status, "Something went wrong" if status >= 500 else "This did not work")
-    if message.startswith(_LOGIN_ERRORS):
-        return ErrorWords("The login was not finished", _NO_LOGIN, login=True)
+    if isinstance(error, LoginRefused):
+        return ErrorWords(title if status >= 500 else "The login was not finished", error.words, login=True)
     if "_xsrf" in message or message.startswith("XSRF"):
         return ErrorWords("This did not work", _STALE_PAGE)
     if status == 404 and message in ("", "Not Found", "No access to resources or resources not found"):

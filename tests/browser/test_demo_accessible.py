@@ -45,7 +45,7 @@ def test_the_persona_page_and_what_comes_of_it(local_hub: RunningDemo, themed: B
     page = themed.new_page()
     visit(page, f"{local_hub.url}/")
     look(page, "login")
-    page.get_by_role("link", name=re.compile("^Log in:")).click()
+    page.get_by_role("link", name="Log in with Demo people").click()
     expect(page.get_by_role("heading", name="Who do you want to be?")).to_be_visible()
     look(page, "personas")
     page.get_by_role("button", name="Cancel").click()

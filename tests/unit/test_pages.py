@@ -15,6 +15,7 @@ from panosc_spawner.facilities.ids import IdRule, ProposalRef
 from panosc_spawner.facilities.model import Environment, Facility, Paths, Role, UserOffice
 from panosc_spawner.facilities.site import Limits, Site, SiteFile
 from panosc_spawner.facilities.units import ByteSize
+from panosc_spawner.identity.refusals import LoginRefused, ProviderDown
 from panosc_spawner.launch.model import Reason, Refusal, Selection
 from panosc_spawner.launch.roles import ROLE_WORDS
 from panosc_spawner.pages import words
@@ -126,8 +127,6 @@ class TestWords:
             (404, None, "There is nothing here", "mistyped"),
             (404, "No access to resources or resources not found", "There is nothing here", "somebody else’s"),
             (404, "You have no such server.", "There is nothing here", "You have no such server."),
-            (400, "OAuth error: access_denied", "The login was not finished", "It was cancelled"),
-            (400, "OAuth state missing from cookies", "The login was not finished", "another tab"),
             (403, "'_xsrf' argument missing from POST", "This did not work", "open for too long"),
             (403, "Your login has ended.", "You may not do this", "Your login has ended."),
             (500, "", "Something went wrong", "Nothing of yours is lost"),
@@ -138,8 +137,14 @@ class TestWords:
         said = words.words_for_error(status, message)
         assert said.title == title
         assert text in said.text
-        assert said.login == ("login was not" in title)
-        assert "OAuth" not in said.text
+        assert not said.login
+
+    def test_a_refused_login_has_its_own_words(self) -> None:
+        refused = LoginRefused("state", "It took longer than 10 minutes, 100 % sure. Log in again.", 400)
+        said = words.words_for_error(400, "HTTP 400: something for machines", refused)
+        assert said == ("The login was not finished", "It took longer than 10 minutes, 100 % sure. Log in again.", True)
+        down = words.words_for_error(503, None, ProviderDown("eduTEAMS"))
+        assert (down.title, down.login) == ("Not available just now", True)
 
     def test_every_role_has_words(self) -> None:
         assert set(ROLE_WORDS) == set(Role)
