@@ -7,6 +7,8 @@ import os
 import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import reduce
+from operator import or_
 from pathlib import Path
 
 from panosc_spawner.identity.person import Account
@@ -64,7 +66,8 @@ def allows(status: os.stat_result, acl: Sequence[AclEntry], account: Account, wa
             return _holds(entry.permissions & mask, wanted)
     mine = [entry.permissions & mask for entry in acl if _is_group_of(entry, status, groups)]
     if mine:
-        return any(_holds(permissions, wanted) for permissions in mine)
+        # To enter, to list and to write are asked one after the other, and each may be given by another of one's groups.
+        return _holds(reduce(or_, mine), wanted)
     return any(_holds(entry.permissions, wanted) for entry in acl if entry.tag == _OTHER)
 
 
