@@ -55,8 +55,11 @@ NOWHERE = ("--backchannel-logout-uri", "http://127.0.0.1:9/nobody")
 
 @pytest.fixture(params=[(), NOWHERE], ids=["told", "found"])
 def telling(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stack]:
-    """One whose login service tells the hub of a suspension on the back channel, and one that has to be asked."""
-    yield from running(tmp_path, "local", request.param, recheck="2s", source_timeout="2s")
+    """One whose login service tells the hub of a suspension on the back channel, and one that has to be asked.
+
+    The first asks seldom, so that it hears of it before it asks.
+    """
+    yield from running(tmp_path, "local", request.param, recheck="2s" if request.param else "60s", source_timeout="2s")
 
 
 def test_what_is_taken_away_cannot_be_read_a_minute_later_and_the_rest_goes_on(hub: Stack) -> None:
