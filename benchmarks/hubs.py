@@ -5,11 +5,14 @@ from __future__ import annotations
 import ipaddress
 import os
 import re
+import shutil
 import socket
 import ssl
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import urljoin
 
@@ -161,15 +164,29 @@ def build_naive_image() -> None:
     """The image one would write without a second thought."""
     if docker.from_env().images.list(NAIVE_IMAGE):
         return
-    folder = ROOT / "benchmarks/naive-image"
     print("Building the naive image (once; some minutes)", file=sys.stderr, flush=True)
-    secret = os.environ.get("PIP_CERT") or os.environ.get("SSL_CERT_FILE")
-    secrets = ["--secret", f"id=ca,src={secret}"] if secret else []
+    _build(NAIVE_IMAGE, ROOT / "benchmarks/naive-image")
+
+
+def build_naive_layer(name: str, requirements: Iterable[str]) -> str:
+    """An image of ours as one would write it on top of the naive one, from the same requirements; returns its name."""
+    tag = f"panosc/naive-{name}:benchmark"
+    print(f"Building the naive {name} (some minutes the first time)", file=sys.stderr, flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        shutil.copy(ROOT / "benchmarks/naive-image/layer.Dockerfile", Path(folder) / "Dockerfile")
+        (Path(folder) / "requirements.txt").write_text("\n".join(requirements) + "\n")
+        _build(tag, Path(folder), "--build-arg", f"BASE={NAIVE_IMAGE}")
+    return tag
+
+
+def _build(tag: str, folder: Path, *options: str) -> None:
+    bundle = os.environ.get("PIP_CERT") or os.environ.get("SSL_CERT_FILE")
+    secrets = ["--secret", f"id=ca,src={bundle}"] if bundle else []
     client = "/usr/bin/docker" if Path("/usr/bin/docker").exists() else "docker"
     env = {**os.environ, "DOCKER_BUILDKIT": "1"}
-    command = [client, "build", *secrets, "-t", NAIVE_IMAGE, str(folder)]
+    command = [client, "build", *secrets, *options, "-t", tag, str(folder)]
     if subprocess.run(command, env=env, stdout=sys.stderr, check=False).returncode:
-        raise SystemExit("the naive image could not be built")
+        raise SystemExit(f"{tag} could not be built")
 
 
 def free_ports(number: int) -> list[int]:
