@@ -33,6 +33,7 @@ from panosc_spawner.secret_file import METRICS_TOKEN, METRICS_TOKEN_LENGTH, read
 from panosc_spawner.spawners.context import HubContext, audit_log
 from panosc_spawner.spawners.docker import PanoscDockerSpawner
 from panosc_spawner.spawners.docker_network import hub_address
+from panosc_spawner.spawners.images_here import DockerImages, LocalImages
 from panosc_spawner.spawners.local import PanoscLocalSpawner, isolation_warning
 
 log = logging.getLogger(__name__)
@@ -51,12 +52,18 @@ def configure(c: Any, folder: Path) -> None:
     _state(c, site)
     audit = audit_log(site)
     tokens = HubTokens()
+    local = site.config.hub.spawner == "local"
     context = HubContext(
-        site, GrantBook(site, broker=tokens), audit, notices=_notices(site), people=_people(site, audit)
+        site,
+        GrantBook(site, broker=tokens),
+        audit,
+        notices=_notices(site),
+        people=_people(site, audit),
+        images=LocalImages(site) if local else DockerImages(site),
     )
     warning = ""
     _addresses(c, site)
-    if site.config.hub.spawner == "local":
+    if local:
         warning = isolation_warning(site)
         _local(c)
     else:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from panosc_spawner.check.finding import Finding, error, ok, warning
-from panosc_spawner.facilities.model import Environment
+from panosc_spawner.check.finding import Finding, Level, error, ok, warning
+from panosc_spawner.facilities.model import IMAGES_BUILD, Environment
 from panosc_spawner.facilities.site import Site
 from panosc_spawner.facilities.units import format_size
 
@@ -34,8 +34,7 @@ def check_docker(site: Site) -> Iterator[Finding]:
         return
     try:
         yield ok("docker", f"version {client.version()['Version']} answers")
-        for environment in _environments(site):
-            yield _image(client, environment)
+        yield from _images(client, site)
         yield _network(client, network_name(site), site.config.docker.subnet)
     except (DockerException, RequestException, KeyError) as problem:
         yield _no_docker(problem)
@@ -66,10 +65,35 @@ def check_local(site: Site) -> Iterator[Finding]:
         )
 
 
-def _environments(site: Site) -> list[Environment]:
-    """Each image once, however many facilities offer it."""
-    every = (env for facility in site.facilities.values() for env in facility.environments.values())
-    return list({environment.image: environment for environment in every}.values())
+def _images(client: DockerClient, site: Site) -> Iterator[Finding]:
+    """Each image once, however many facilities offer it; those without which little is lost in one line."""
+    every = [
+        (environment, key == facility.default_environment)
+        for facility in site.facilities.values()
+        for key, environment in facility.environments.items()
+    ]
+    needed = {environment.image for environment, is_default in every if is_default}
+    left_out: list[Environment] = []
+    for environment in {environment.image: environment for environment, _ in every}.values():
+        finding = _image(client, environment)
+        if finding.level is Level.ERROR and environment.pull == "never" and environment.image not in needed:
+            left_out.append(environment)
+        else:
+            yield finding
+    if left_out:
+        yield warning(
+            "images",
+            f"not here, so nobody can start: {', '.join(environment.image for environment in left_out)}",
+            f"those you want: {'; '.join(_commands(left_out))}",
+        )
+
+
+def _commands(environments: Iterable[Environment]) -> list[str]:
+    """What brings them, in as few commands as may be."""
+    commands = [environment.brought_by for environment in environments]
+    names = [command.removeprefix(IMAGES_BUILD) for command in commands if command.startswith(IMAGES_BUILD)]
+    ours = [f"{IMAGES_BUILD}{' '.join(names)}"] if names else []
+    return ours + [command for command in commands if not command.startswith(IMAGES_BUILD)]
 
 
 def _image(client: DockerClient, environment: Environment) -> Finding:
@@ -80,8 +104,7 @@ def _image(client: DockerClient, environment: Environment) -> Finding:
         return _present(name, client.images.get(name))
     except ImageNotFound:
         if environment.pull == "never":
-            get = "images/build.sh base" if name.startswith("panosc/base:") else f"docker pull {name}"
-            return error(subject, f"{name} is not here, and must not be pulled", f"build or load it: {get}")
+            return error(subject, f"{name} is not here, and must not be pulled", f"run: {environment.brought_by}")
         if environment.digest is None:
             return error(subject, f"{name} is not here", "only an image with a digest is pulled: write name@sha256:…")
         return warning(subject, f"{name} is not here yet", f"the first start waits for it; before: docker pull {name}")

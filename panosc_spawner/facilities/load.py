@@ -3,6 +3,9 @@
 A facility's table is merged from ``common.toml`` and ``<id>.toml`` as shipped, then from the same two names in the
 site's ``facilities`` folder. Tables merge and everything else is replaced, but for ``account`` and ``access``, which
 are replaced as a whole: an access table that inherits a role it does not name would grant more than it says.
+
+Beneath all of them lie the words of this repository's images, ``environments.toml``: ``[environments.simulation]`` alone
+offers that image. Only those that a facility names.
 """
 
 from __future__ import annotations
@@ -24,6 +27,7 @@ from panosc_spawner.facilities.templates import TemplateError
 
 _SHIPPED = Path(__file__).parent
 _COMMON = "common"
+_ENVIRONMENTS = "environments"
 
 
 @dataclass(frozen=True)
@@ -90,6 +94,7 @@ def examine_facility(facility_id: str, site_folder: Path | None) -> tuple[Facili
             errors.append(error)
     if errors:
         return None, errors
+    layers.insert(0, _words_of_images(merge(layers)))
     data = _without_unused_areas(merge(layers), [layer for layer in layers if layer.file.stem != _COMMON])
     if data.setdefault("id", facility_id) != facility_id:
         return None, [ConfigurationError(blame(layers, ("id",)), "id", "differs from the file's name", "leave it out")]
@@ -188,6 +193,15 @@ def _without_unused_areas(data: Table, own: list[Layer]) -> Table:
     return data
 
 
+def _words_of_images(merged: Table) -> Layer:
+    """What ``environments.toml`` says of the environments that a facility's files name."""
+    shipped = read_layer(_SHIPPED / f"{_ENVIRONMENTS}.toml")
+    named = merged.get("environments")
+    known = shipped.data["environments"]
+    words = {key: known[key] for key in known if isinstance(named, dict) and key in named}
+    return Layer(shipped.file, {"environments": words} if words else {})
+
+
 def _given(facility: Facility, key: str) -> bool:
     value: object = facility
     for part in key.split("."):
@@ -213,7 +227,7 @@ def _from_folder(config: SiteFile, folder: Path) -> SiteFile:
 
 
 def _ids_in(folder: Path) -> tuple[str, ...]:
-    return tuple(sorted(file.stem for file in folder.glob("*.toml") if file.stem != _COMMON))
+    return tuple(sorted(file.stem for file in folder.glob("*.toml") if file.stem not in (_COMMON, _ENVIRONMENTS)))
 
 
 def _nearest(word: str, known: Iterable[str]) -> str:

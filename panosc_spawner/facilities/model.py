@@ -70,6 +70,7 @@ def _absolute(value: PurePosixPath) -> PurePosixPath:
 
 
 __all__ = [
+    "IMAGES_BUILD",
     "AbsolutePath",
     "Access",
     "AccountRow",
@@ -89,6 +90,9 @@ __all__ = [
     "TableAccount",
     "UserOffice",
 ]
+
+IMAGES_BUILD = "panosc-hub images build "
+"""The command that builds this repository's images; their names follow."""
 
 PlainName = Annotated[str, AfterValidator(_plain_name)]
 AbsolutePath = Annotated[PurePosixPath, AfterValidator(_absolute)]
@@ -159,11 +163,17 @@ class Environment(Model):
     )
     version: str = ""
     kernels: tuple[str, ...] = ("Python 3",)
-    packages: tuple[str, ...] = ()
+    packages: tuple[str, ...] = Field(default=(), description="What people come for, with versions: 'pyFAI 2026.9.0'.")
     techniques: tuple[str, ...] = Field(default=(), description="Technique names (PaNET labels) it is made for.")
-    instruments: tuple[str, ...] = Field(default=(), description="Suggested for proposals of these instruments.")
+    formats: tuple[str, ...] = Field(default=(), description="File formats it reads beside HDF5 and NeXus.")
+    instruments: tuple[str, ...] = Field(
+        default=(), description="Suggested for proposals of these instruments; of several such, the one named last."
+    )
+    desktop: bool = Field(default=False, description="It has a desktop, which opens at <server>/desktop/.")
     licence: str = ""
-    size: ByteSize | None = None
+    size: ByteSize | None = Field(
+        default=None, description="Shown until it is on the machine; then Docker's own number is."
+    )
     minimum_memory: ByteSize = Field(
         default=ByteSize(512 * 1024**2), description="A smaller request is refused in words."
     )
@@ -180,6 +190,12 @@ class Environment(Model):
     def digest(self) -> str | None:
         """``sha256:…`` when the image is pinned by digest."""
         return self.image.partition("@")[2] or None
+
+    @property
+    def brought_by(self) -> str:
+        """The command that brings the image to this machine."""
+        ours = re.fullmatch(r"panosc/([a-z0-9-]+):[\w.-]+", self.image, re.ASCII)
+        return f"{IMAGES_BUILD}{ours[1]}" if ours else f"docker pull {self.image}"
 
 
 class Facility(Model):

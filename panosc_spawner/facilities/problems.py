@@ -112,7 +112,9 @@ def _is_tagged(model: type[BaseModel], tag: str | int) -> bool:
 
 
 def _fields_at(model: type[BaseModel], loc: Key) -> list[str]:
-    return sorted({name for found in _models_at(model, loc) for name in found.model_fields})
+    return sorted(
+        {field.alias or name for found in _models_at(model, loc) for name, field in found.model_fields.items()}
+    )
 
 
 def _description(model: type[BaseModel], loc: Key) -> str:

@@ -6,7 +6,7 @@ This is the one place where a mount is made. It fails closed: no live grant, no 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import PurePosixPath
 
@@ -34,6 +34,7 @@ def plan(
     site: Site,
     accounts: Mapping[str, Account | NoAccount],
     now: datetime,
+    absent: Collection[str] = (),
 ) -> LaunchPlan | Refusal:
     """Decide about one launch. Pure and total: every input gives a plan or a refusal.
 
@@ -44,11 +45,14 @@ def plan(
         site: the site and its facilities.
         accounts: the person's account for each facility.
         now: the time, with zone.
+        absent: images that are known not to be on this machine, and are not downloaded: nothing starts with them.
     """
     chosen = live_grants(grants, selection.proposals, site, now)
     if isinstance(chosen, Refusal):
         return chosen
-    environment = _environment(selection.environment or suggested_environment(chosen, site), chosen, site)
+    environment = _environment(
+        selection.environment or suggested_environment(chosen, site, absent), chosen, site, absent
+    )
     if isinstance(environment, Refusal):
         return environment
     maximum = maximum_limits(site.config.resources, policy_groups(person, chosen))
@@ -99,20 +103,28 @@ def live_grants(
     return chosen
 
 
-def suggested_environment(chosen: Sequence[Grant], site: Site) -> str:
-    """The environment for these proposals: the source's, else one made for the instrument, else the facility's default."""
-    for grant in chosen:
-        facility = site.facilities[grant.ref.facility]
-        instruments = {name.lower() for name in grant.proposal.instruments}
-        made_for = [
-            key
-            for key, environment in facility.environments.items()
-            if instruments & {name.lower() for name in environment.instruments}
-        ]
-        for key in (grant.proposal.environment, *made_for, facility.default_environment, *facility.environments):
-            if key in facility.environments:
-                return f"{facility.id}/{key}"
-    return ""
+def suggested_environment(chosen: Sequence[Grant], site: Site, absent: Collection[str] = ()) -> str:
+    """The environment for these proposals: the source's, else one made for the instrument, else the facility's default.
+
+    One whose image is not here is passed over; only where none is here at all, the first is named all the same.
+    """
+    offered = offered_environments(_facilities(chosen), site)
+    wished = [key for grant in chosen for key in _wished(grant, site) if key in offered]
+    return next((key for key in wished if offered[key].image not in absent), wished[0] if wished else "")
+
+
+def _wished(grant: Grant, site: Site) -> list[str]:
+    """All environments of the proposal's facility, as ``<facility>/<id>``, the best first."""
+    facility = site.facilities[grant.ref.facility]
+    instruments = {name.lower() for name in grant.proposal.instruments}
+    made_for = [
+        key
+        for key, environment in facility.environments.items()
+        if instruments & {name.lower() for name in environment.instruments}
+    ]
+    # A site's own are named after the shipped ones, and come before them.
+    ordered = (grant.proposal.environment, *reversed(made_for), facility.default_environment, *facility.environments)
+    return [f"{facility.id}/{key}" for key in dict.fromkeys(ordered) if key in facility.environments]
 
 
 def offered_environments(facilities: Iterable[str], site: Site) -> dict[str, Environment]:
@@ -167,15 +179,24 @@ def _not_granted(ref: ProposalRef, site: Site) -> Refusal:
     )
 
 
-def _environment(wanted: str, chosen: Sequence[Grant], site: Site) -> tuple[str, Environment] | Refusal:
+def _environment(
+    wanted: str, chosen: Sequence[Grant], site: Site, absent: Collection[str]
+) -> tuple[str, Environment] | Refusal:
     offered = offered_environments(_facilities(chosen), site)
+    here = {key: environment for key, environment in offered.items() if environment.image not in absent}
+    if wanted in here:
+        return wanted, here[wanted]
+    names = ", ".join(dict.fromkeys(environment.title for environment in here.values()))
     if wanted in offered:
-        return wanted, offered[wanted]
-    names = ", ".join(environment.title for environment in offered.values()) or "none"
+        return Refusal(
+            Reason.MISSING_IMAGE,
+            f"“{offered[wanted].title}” is not on this machine.",
+            (f"Choose one that is: {names}. " if names else "") + "The people who run this hub can add it.",
+        )
     return Refusal(
         Reason.NO_ENVIRONMENT,
         f"'{wanted[:60]}' is not an environment for these proposals." if wanted else "No environment is offered.",
-        f"Choose one of: {names}." if offered else "Tell the people who run this hub.",
+        f"Choose one of: {names}." if names else "Tell the people who run this hub.",
     )
 
 

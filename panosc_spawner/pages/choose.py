@@ -10,8 +10,10 @@ from panosc_spawner.facilities.model import Environment
 from panosc_spawner.facilities.site import Limits
 from panosc_spawner.facilities.units import format_size
 from panosc_spawner.launch.model import LaunchPlan, Selection
+from panosc_spawner.spawners.images_here import Here
 
 GIGABYTE = 1024**3
+_ANY = Here()
 
 
 @dataclass(frozen=True)
@@ -25,38 +27,86 @@ class Card:
     facts: tuple[tuple[str, str], ...]
     suggested: bool
     checked: bool
+    desktop: bool = False
+    brought_by: str = ""
+    """The command that an administrator gives to have it here, where that would bring it."""
 
 
-def cards(offered: Mapping[str, Environment], suggested: str, chosen: str) -> list[Card]:
-    """The environments, the suggested one first."""
-    chosen = chosen if chosen in offered else suggested
+@dataclass(frozen=True)
+class Offer:
+    """The environments of a selection: those that can start on this machine, and those that cannot."""
+
+    cards: tuple[Card, ...] = ()
+    absent: tuple[Card, ...] = ()
+    missed: str = ""
+    """Title of the one that would have been suggested if it were here."""
+    unknown: str = ""
+    """Why it is not known now which are here."""
+
+    @property
+    def chosen(self) -> Card | None:
+        """The one that would start."""
+        return next((card for card in self.cards if card.checked), None)
+
+
+def offer(offered: Mapping[str, Environment], suggested: str, chosen: str, best: str = "", here: Here = _ANY) -> Offer:
+    """The environments, the suggested one first.
+
+    Args:
+        offered: all that the facilities have, by ``<facility>/<id>``.
+        suggested: the one that starts if nothing is chosen.
+        chosen: what was asked for; need not be one of them.
+        best: the one that would be suggested if all were on this machine.
+        here: which of them are.
+    """
+    present = {key: environment for key, environment in offered.items() if environment.image not in here.absent}
+    chosen = chosen if chosen in present else suggested
     ordered = sorted(offered, key=lambda key: (key != suggested, offered[key].title.lower(), key))
-    return [
-        Card(
-            value="" if key == suggested else key,
-            key=key,
-            title=offered[key].title,
-            description=offered[key].description,
-            facts=_facts(offered[key]),
-            suggested=key == suggested,
-            checked=key == chosen,
-        )
-        for key in ordered
-    ]
+    cards = [_card(key, offered[key], suggested, chosen, here) for key in ordered]
+    return Offer(
+        tuple(card for card in cards if card.key in present),
+        tuple(card for card in cards if card.key not in present),
+        offered[best].title if best in offered and best not in present else "",
+        here.unknown,
+    )
 
 
-def _facts(environment: Environment) -> tuple[tuple[str, str], ...]:
+def _card(key: str, environment: Environment, suggested: str, chosen: str, here: Here) -> Card:
+    absent = environment.image in here.absent
+    return Card(
+        value="" if key == suggested else key,
+        key=key,
+        title=environment.title,
+        description=environment.description,
+        facts=_facts(environment, here),
+        suggested=key == suggested and not absent,
+        checked=key == chosen and not absent,
+        desktop=environment.desktop,
+        brought_by=environment.brought_by if absent and here.containers else "",
+    )
+
+
+def _facts(environment: Environment, here: Here) -> tuple[tuple[str, str], ...]:
+    size = _as_docker(here.sizes.get(environment.image, 0)) or (
+        format_size(environment.size) if environment.size else ""
+    )
     facts = (
-        ("Packages", ", ".join(environment.packages)),
+        ("Packages", ", ".join(here.packages.get(environment.image) or environment.packages)),
         ("Techniques", ", ".join(environment.techniques)),
+        ("Formats", ", ".join(environment.formats)),
         ("Kernels", ", ".join(environment.kernels)),
         ("Version", environment.version),
-        ("Size", format_size(environment.size) if environment.size else ""),
+        ("Size", size),
         ("Memory needed", format_size(environment.minimum_memory)),
         ("GPUs needed", str(environment.gpus) if environment.gpus else ""),
         ("Licence", environment.licence),
     )
     return tuple((name, value) for name, value in facts if value)
+
+
+def _as_docker(size: int) -> str:
+    """An image's size as Docker prints it, in powers of 1000."""
+    return f"{size / 1e9:.2f} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB" if size else ""
 
 
 @dataclass(frozen=True)

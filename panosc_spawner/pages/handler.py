@@ -25,6 +25,7 @@ from panosc_spawner.pages.servers import ServerView, kept_problem, server_view
 from panosc_spawner.proposals.model import GrantReport
 from panosc_spawner.spawners.base import facility_accounts, planned
 from panosc_spawner.spawners.context import HubContext
+from panosc_spawner.spawners.images_here import Here
 from panosc_spawner.spawners.refused import Refused
 
 _FRESH = timedelta(seconds=60)
@@ -49,6 +50,8 @@ class DryRun:
     selection: Selection | None
     plan: LaunchPlan | None
     refusal: Refusal | None
+    here: Here = field(default_factory=Here)
+    """Which environments are on this machine."""
 
 
 class PageHandler(BaseHandler):
@@ -112,12 +115,16 @@ class PageHandler(BaseHandler):
             # What can be read of it is shown again, so that one wrong field does not empty the page.
             rest = parse_selection({"proposals": options.get("proposals")}, context.site)
             shown = rest if isinstance(rest, Selection) else None
-            return DryRun(await self.report(person), shown, None, selection)
-        report, accounts = await asyncio.gather(self.report(person), facility_accounts(context, person, selection))
+            report, here = await asyncio.gather(self.report(person), context.images.look())
+            return DryRun(report, shown, None, selection, here)
+        report, accounts, here = await asyncio.gather(
+            self.report(person), facility_accounts(context, person, selection), context.images.look()
+        )
         try:
-            return DryRun(report, selection, planned(context, person, report, selection, accounts), None)
+            made = planned(context, person, report, selection, accounts, here.absent)
+            return DryRun(report, selection, made, None, here)
         except Refused as refused:
-            return DryRun(report, selection, None, refused.refusal)
+            return DryRun(report, selection, None, refused.refusal, here)
 
     def own_spawner(self, name: str) -> Any:
         """The person's server of this name.
@@ -150,10 +157,15 @@ class PageHandler(BaseHandler):
         url = user.server_url(spawner.name)
         return server_view(spawner.name, state, summary, spawner.orm_spawner.user_options, problem, url)
 
-    def pending_url(self, name: str) -> str:
-        """Where a start or a stop can be watched."""
+    def pending_url(self, name: str, desktop: bool = False) -> str:
+        """Where a start or a stop can be watched; of a start, with the way to the server's desktop behind it."""
         parts = ("spawn-pending", self.current_user.escaped_name, url_escape_path(name))
-        return str(url_path_join(self.hub.base_url, *parts))
+        following = urlencode({"next": self.desktop_url(name)}) if desktop else ""
+        return str(url_path_join(self.hub.base_url, *parts)) + (f"?{following}" if following else "")
+
+    def desktop_url(self, name: str) -> str:
+        """Where a server's desktop is."""
+        return str(url_path_join(self.current_user.server_url(name), "desktop/"))
 
     def hub_url(self, path: str, **arguments: str) -> str:
         """An address of the hub, with arguments; slashes stay readable."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,7 +18,7 @@ from panosc_spawner.launch.names import server_name
 from panosc_spawner.launch.plan import live_grants, offered_environments, suggested_environment
 from panosc_spawner.launch.resources import choose_limits, maximum_limits, policy_groups
 from panosc_spawner.launch.selection import MAX_PROPOSALS, selection_options
-from panosc_spawner.pages.choose import cards, cut_short, options_from, resource_form
+from panosc_spawner.pages.choose import Offer, cut_short, offer, options_from, resource_form
 from panosc_spawner.pages.handler import DryRun, PageHandler
 from panosc_spawner.pages.machine import free_now
 from panosc_spawner.pages.rows import PAGE, Listing, Query, filter_rows
@@ -55,15 +56,22 @@ class OpenHandler(PageHandler):
             return await self._show(person, given, trial, asked=True)
         name = self._name(trial)
         spawner = self.current_user.spawners.get(name)
+        desktop = given.get("show") == ["desktop"] and self._has_desktop(spawner, trial.plan)
         if spawner and spawner.ready:
-            return self.go(self.current_user.server_url(name))
+            return self.go(self.desktop_url(name) if desktop else self.current_user.server_url(name))
         if spawner and spawner.pending:
-            return self.go(self.pending_url(name))
+            return self.go(self.pending_url(name, desktop))
         refusal = self._too_many(trial.plan) or await self._start(name, trial)
         if refusal:
-            trial = DryRun(trial.report, trial.selection, trial.plan, refusal)
+            trial = replace(trial, refusal=refusal)
             return await self._show(person, given, trial, asked=True)
-        self.go(self.pending_url(name))
+        self.go(self.pending_url(name, desktop))
+
+    def _has_desktop(self, spawner: Any, plan: LaunchPlan) -> bool:
+        """Of a server that is there already, what it was started with counts."""
+        if spawner and spawner.active:
+            return (getattr(spawner, "summary", None) or {}).get("desktop") is True
+        return plan.environment.desktop
 
     def _given(self, arguments: Mapping[str, Sequence[bytes]]) -> dict[str, list[str]]:
         """The arguments as text; a byte that is no UTF-8 cannot be part of any choice."""
@@ -116,12 +124,18 @@ class OpenHandler(PageHandler):
             return None  # a second click, while the hub asked the login service for the first: that start goes on
         return start_refusal(error)
 
+    def _running(self, name: str, spawner: Any, state: str) -> dict[str, Any]:
+        """The server of this selection that is there already."""
+        desktop = state == "running" and self._has_desktop(spawner, spawner.plan)
+        url = self.current_user.server_url(name)
+        return {"name": name, "state": state, "url": url, "desktop": self.desktop_url(name) if desktop else ""}
+
     async def _show(self, person: Person, given: dict[str, list[str]], trial: DryRun, asked: bool) -> None:
         """The page. What was typed is kept; a refusal stands where the button was pressed."""
         listing = self.listing(person, trial.report)
         site = self.pages.context.site
         chosen = [str(ref) for ref in trial.selection.proposals] if trial.selection else []
-        environments, limits = _offer(trial, person, site, given)
+        offered, limits = _offer(trial, person, site, given)
         name = self._name(trial) if trial.plan else ""
         spawner = self.current_user.spawners.get(name) if name else None
         state = ("running" if spawner.ready else spawner.pending) if spawner and spawner.active else ""
@@ -138,32 +152,34 @@ class OpenHandler(PageHandler):
             q=self.get_argument("q", "")[:200],
             listing=listing,
             most_proposals=MAX_PROPOSALS,
-            environments=environments,
+            offer=offered,
             resources=limits,
             free=free_now(),
-            server={"name": name, "state": state or "", "url": self.current_user.server_url(name)} if state else None,
+            server=self._running(name, spawner, state) if state else None,
+            administrator=person.admin,
             ends=trial.plan.ends_at if trial.plan else None,
             access_ends=bool(trial.plan and cut_short(trial.plan, datetime.now(UTC))),
         )
 
 
-def _offer(trial: DryRun, person: Person, site: Site, given: dict[str, list[str]]) -> tuple[list[Any], Any]:
+def _offer(trial: DryRun, person: Person, site: Site, given: dict[str, list[str]]) -> tuple[Offer, Any]:
     """The environments and the resources that go with a selection; empty where the selection itself is refused."""
     selection = trial.selection
     if not selection:
-        return [], None
+        return Offer(), None
     grants = live_grants(trial.report.grants, selection.proposals, site, datetime.now(UTC))
     if isinstance(grants, Refusal):
-        return [], None
+        return Offer(), None
     offered = offered_environments(dict.fromkeys(grant.ref.facility for grant in grants), site)
-    suggested = suggested_environment(grants, site)
+    suggested = suggested_environment(grants, site, trial.here.absent)
+    best = suggested_environment(grants, site)
     most = maximum_limits(site.config.resources, policy_groups(person, grants))
     default: Limits | Refusal = most
     if environment := offered.get(selection.environment or suggested):
         default = choose_limits(site.config.resources, most, Selection(selection.proposals), environment)
     shown = most if isinstance(default, Refusal) else default
     form = resource_form(given, selection, shown, most)
-    return cards(offered, suggested, selection.environment), {
+    return offer(offered, suggested, selection.environment, best, trial.here), {
         "form": form,
         "default": resource_form({}, None, shown, most),
     }

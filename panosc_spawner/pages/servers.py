@@ -25,6 +25,7 @@ class ServerView:
     warnings: tuple[str, ...]
     problem: Refusal | None
     url: str = ""
+    desktop: bool = False
 
     @property
     def proposals_query(self) -> str:
@@ -54,6 +55,7 @@ def server_view(
         warnings=tuple(str(text) for text in summary.get("warnings") or ()),
         problem=problem,
         url=url,
+        desktop=summary.get("desktop") is True,
     )
 
 

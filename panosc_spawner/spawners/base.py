@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
@@ -32,6 +32,7 @@ from panosc_spawner.spawners.refused import Refused
 from panosc_spawner.spawners.remains import Nothing, Remains
 
 _PROBE_SECONDS = 0.02
+_JUST_NOW = 2.0  # seconds; sixty starts at once ask Docker once
 
 
 class PlannedSpawner(Spawner):
@@ -132,10 +133,12 @@ class PlannedSpawner(Spawner):
         selection = parse_selection(self.user_options, site)
         if isinstance(selection, Refusal):
             raise Refused(selection)
-        report, accounts = await asyncio.gather(
-            self.context.book.report(self.person), facility_accounts(self.context, self.person, selection)
+        report, accounts, here = await asyncio.gather(
+            self.context.book.report(self.person),
+            facility_accounts(self.context, self.person, selection),
+            self.context.images.look(_JUST_NOW),
         )
-        decision = planned(self.context, self.person, report, selection, accounts)
+        decision = planned(self.context, self.person, report, selection, accounts, here.absent)
         self._refuse_one_too_many(decision)
         live = live_grants(report.grants, decision.proposals, site, datetime.now(UTC))
         if isinstance(live, Refusal):  # it ended in this very moment
@@ -287,13 +290,14 @@ def planned(
     report: GrantReport,
     selection: Selection,
     accounts: Mapping[str, Account | NoAccount],
+    absent: Collection[str] = (),
 ) -> LaunchPlan:
-    """The plan as of now; where it is refused for want of a grant, a source that is down is named.
+    """The plan as of now, with none of the ``absent`` images; where it is refused for want of a grant, a source that is down is named.
 
     Raises:
         Refused: in words.
     """
-    decision = plan(person, report.grants, selection, context.site, accounts, datetime.now(UTC))
+    decision = plan(person, report.grants, selection, context.site, accounts, datetime.now(UTC), absent)
     if isinstance(decision, Refusal):
         raise Refused(with_sources(decision, report.outcomes))
     return decision
@@ -317,6 +321,7 @@ def summarise(plan: LaunchPlan) -> dict[str, Any]:
         "proposals": [str(ref) for ref in plan.proposals],
         "environment": plan.environment_id,
         "environment_title": plan.environment.title,
+        "desktop": plan.environment.desktop,
         "memory": int(plan.limits.memory),
         "cpu": plan.limits.cpu,
         "started_at": datetime.now(UTC).isoformat(timespec="seconds"),

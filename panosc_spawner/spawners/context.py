@@ -11,6 +11,7 @@ from panosc_spawner.identity.people import PeopleStore
 from panosc_spawner.notices import Notices
 from panosc_spawner.outages import Outages
 from panosc_spawner.proposals.book import GrantBook
+from panosc_spawner.spawners.images_here import AllHere, Images
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,7 @@ class HubContext:
     notices: Notices = field(default_factory=Notices)
     outages: Outages = field(default_factory=Outages)
     people: PeopleStore | None = None  # None where nobody logs in: dry runs
+    images: Images = field(default_factory=AllHere)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> HubContext:
         """Itself: traitlets copies what a configuration holds, and the book's cache must stay one."""

@@ -77,7 +77,8 @@ def decide(
     *grants: Grant, ask: Selection | None = None, on: Site | None = None, **kwargs: object
 ) -> LaunchPlan | Refusal:
     selection = ask or Selection(tuple(dict.fromkeys(g.ref for g in grants)))
-    return plan(PERSON, grants, selection, on or site(), kwargs.get("accounts", ACCOUNTS), NOW)  # type: ignore[arg-type]
+    accounts, absent = kwargs.get("accounts", ACCOUNTS), kwargs.get("absent", ())
+    return plan(PERSON, grants, selection, on or site(), accounts, NOW, absent)  # type: ignore[arg-type]
 
 
 SITE = site()

@@ -9,6 +9,7 @@ import pytest
 
 from panosc_spawner.errors import ConfigurationError
 from panosc_spawner.facilities.load import (
+    examine_facility,
     examine_site,
     known_facilities,
     lacking,
@@ -105,7 +106,8 @@ class TestOverrides:
         )
         esrf = load_facility("esrf", folder.path)
         assert esrf.paths and (str(esrf.paths.root), esrf.paths.mount_by) == ("/mnt/esrf", "visit")
-        assert set(esrf.environments) == {"base", "mx"}
+        assert {"base", "simulation", "mx"} <= set(esrf.environments)
+        assert list(esrf.environments)[-1] == "mx", "a site's own come last, and win where several fit an instrument"
         assert esrf.colour == "#000000"
         assert load_facility("esrf").colour != "#000000"
 
@@ -383,3 +385,24 @@ path = "rights.toml"
     found = [error for error in examine_site(tmp_path).errors if error.key == "sources"]
     assert [str(error.file) for error in found] == [str(tmp_path / "facilities" / "demo.toml")]
     assert found[0].suggestion == "did you mean 'User office'?"
+
+
+class TestEnvironments:
+    def test_a_name_alone_offers_what_is_shipped(self, folder: Folder) -> None:
+        folder.facility("ill", '[environments.esrf]\ninstruments = ["D20"]\n[environments.base]\ntitle = "Ours"')
+        ill = load_facility("ill", folder.path)
+        assert (ill.environments["esrf"].image, ill.environments["esrf"].instruments) == (
+            "panosc/esrf:2026.11",
+            ("D20",),
+        )
+        assert (ill.environments["base"].title, ill.environments["base"].image) == ("Ours", "panosc/base:2026.11")
+        assert "ceric" not in ill.environments, "what a facility does not name it does not offer"
+
+    def test_a_name_that_nothing_is_known_of_needs_words(self, folder: Folder) -> None:
+        folder.facility("ill", "[environments.sasview]")
+        _, errors = examine_facility("ill", folder.path)
+        assert {error.key for error in errors} == {"environments.sasview.title", "environments.sasview.image"}
+        assert all(error.file == folder.path / "facilities/ill.toml" for error in errors)
+
+    def test_it_is_no_facility(self, folder: Folder) -> None:
+        assert "environments" not in known_facilities(folder.path)

@@ -20,7 +20,7 @@ from panosc_spawner.launch.model import Reason, Refusal, Selection
 from panosc_spawner.launch.roles import ROLE_WORDS
 from panosc_spawner.pages import words
 from panosc_spawner.pages.assets import Assets, facility_styles, luminance, text_on
-from panosc_spawner.pages.choose import cards, options_from, resource_form
+from panosc_spawner.pages.choose import offer, options_from, resource_form
 from panosc_spawner.pages.machine import free_now, idle_words, parse_meminfo
 from panosc_spawner.pages.open import OpenHandler, start_refusal
 from panosc_spawner.pages.rows import Listings, Query, build_listing, filter_rows
@@ -301,13 +301,13 @@ class TestChoose:
             "esrf/a": Environment(title="A", image="a:1"),
             "esrf/z": Environment(title="Z", image="z:1", packages=("h5py",), size=ByteSize(1024**3)),
         }
-        first, second = cards(offered, "esrf/z", "")
+        first, second = offer(offered, "esrf/z", "").cards
         assert (first.key, first.value, first.checked, first.suggested) == ("esrf/z", "", True, True)
         assert (second.key, second.value, second.checked) == ("esrf/a", "esrf/a", False)
         assert ("Packages", "h5py") in first.facts
         assert ("Size", "1 GB") in first.facts
-        assert cards(offered, "esrf/z", "esrf/a")[1].checked
-        assert cards(offered, "esrf/z", "esrf/gone")[0].checked
+        assert offer(offered, "esrf/z", "esrf/a").cards[1].checked
+        assert offer(offered, "esrf/z", "esrf/gone").cards[0].checked
 
     @pytest.mark.parametrize(
         ("given", "options"),
