@@ -11,7 +11,8 @@
     ├── PeopleError          the book of people cannot be read or written
     ├── SourceError          a proposal source did not answer
     │   └── PersonalSourceError   about this person only; others' questions are answered
-    └── TokenError           no token can be had for somebody's code or a source
+    ├── TokenError           no token can be had for somebody's code or a source
+    └── ImageError           an image cannot be built, locked or verified
 """
 
 from __future__ import annotations
@@ -86,3 +87,7 @@ class PersonalSourceError(SourceError):
 
 class TokenError(PanoscError):
     """No token can be given now, in words that may be shown to the person."""
+
+
+class ImageError(PanoscError):
+    """An image cannot be built, locked or verified, in words for who builds it."""

@@ -4,7 +4,7 @@ Lab's page is empty until several megabytes of scripts have run. This writes a c
 ``skeleton.html`` at the top of its body, and the setting that makes Lab use it. Run with the Python that has JupyterLab,
 again after each change of its version::
 
-    python images/base/lab-page/install.py
+    python images/base/setup-files/lab-page/install.py
 """
 
 from __future__ import annotations

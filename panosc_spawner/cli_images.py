@@ -1,0 +1,122 @@
+"""``panosc-hub images …``: build, lock, prove and describe the images that the hub starts."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from panosc_spawner.errors import ConfigurationError, ImageError
+from panosc_spawner.images.folder import Folder, Images, find_root, read_images
+
+
+def add_parser(commands: Any) -> None:
+    """The command's arguments."""
+    parser = commands.add_parser("images", help="list, build, verify, lock and describe the images that servers run in")
+    parser.add_argument("--images", type=Path, metavar="DIR", help="the folder of images; found from here if not given")
+    actions = parser.add_subparsers(required=True, metavar="WHAT")
+    _action(actions, "list", "what images there are, and which are here", _list)
+    build = _action(actions, "build", "build images and what they stand on", _build, names=True)
+    build.add_argument("--unproven", action="store_true", help="also what has no proofs yet; tagged :unproven")
+    build.add_argument("--again", action="store_true", help="also what has not changed")
+    verify = _action(actions, "verify", "prove built images in containers as hard as the hub's", _verify, names=True)
+    verify.add_argument("--only", metavar="PART", help="only scripts and notebooks with this in their name")
+    verify.add_argument("--json", action="store_true", help="for programs")
+    _action(actions, "lock", "make lock files anew: the newest versions that are allowed", _lock, names=True)
+
+
+def _action(actions: Any, word: str, words: str, run: Callable[..., int], *, names: bool = False) -> Any:
+    parser = actions.add_parser(word, help=words, description=words)
+    if names:
+        parser.add_argument("names", nargs="+", metavar="NAME", help="an image; 'all' for all of them")
+    parser.set_defaults(run=_in_words(run))
+    return parser
+
+
+def _in_words(run: Callable[[argparse.Namespace, Images], int]) -> Callable[[argparse.Namespace], int]:
+    """A command that reads the images first, and says in words what is wrong."""
+
+    def command(arguments: argparse.Namespace) -> int:
+        try:
+            root = (arguments.images or find_root(Path.cwd())).absolute()
+            return run(arguments, read_images(root))
+        except (ConfigurationError, ImageError) as error:
+            print(error, file=sys.stderr)
+            return 1
+        except KeyboardInterrupt:
+            return 130
+
+    return command
+
+
+def _list(arguments: argparse.Namespace, images: Images) -> int:
+    from panosc_spawner.images import client
+    from panosc_spawner.images.build import tag_of
+
+    for name, folder in images.folders.items():
+        found = client.inspect_image(tag_of(folder))
+        here = f"{found['Size'] / 1e6:.0f} MB" if found else "not built"
+        print(f"{name:<14} {folder.image.from_ or 'Debian':<14} {here:>10}  {folder.image.title}")
+    return 0
+
+
+def _build(arguments: argparse.Namespace, images: Images) -> int:
+    from panosc_spawner.images.build import build_images
+
+    build_images(
+        images, _names(arguments, images), logs=_work(images) / "build", say=_say,
+        unproven=arguments.unproven, again=arguments.again,
+    )  # fmt: skip
+    return 0
+
+
+def _verify(arguments: argparse.Namespace, images: Images) -> int:
+    from panosc_spawner.images.verify import verify_image
+
+    reports = []
+    for folder in _folders(arguments, images):
+        if not arguments.json:
+            _say(f"{folder.name}:")
+        say = _quiet if arguments.json else _say
+        reports.append(verify_image(folder, images, _work(images) / folder.name, say, arguments.only))
+    if arguments.json:
+        _say(json.dumps([report.to_json() for report in reports], indent=2))
+    else:
+        for report in reports:
+            wrong = sum(not check.ok for check in report.checks)
+            _say(f"{report.image}: {f'{wrong} of {len(report.checks)} checks failed' if wrong else 'proven'}")
+    return int(not all(report.ok for report in reports))
+
+
+def _lock(arguments: argparse.Namespace, images: Images) -> int:
+    from panosc_spawner.images.locks import lock_image
+
+    for folder in _folders(arguments, images):
+        for file in lock_image(folder, images):
+            _say(f"{file} is made")
+    return 0
+
+
+def _names(arguments: argparse.Namespace, images: Images) -> list[str]:
+    return [folder.name for folder in _folders(arguments, images)]
+
+
+def _folders(arguments: argparse.Namespace, images: Images) -> list[Folder]:
+    """The images that are named, each after its parent."""
+    names = list(images.folders) if "all" in arguments.names else [images[name].name for name in arguments.names]
+    return [folder for name, folder in images.folders.items() if name in names]
+
+
+def _work(images: Images) -> Path:
+    return images.root.parent / ".test" / "images"
+
+
+def _quiet(words: str) -> None:
+    """Say nothing: the reader is a program."""
+
+
+def _say(words: str) -> None:
+    print(words, flush=True)

@@ -1,0 +1,232 @@
+"""Build images: each after its parent, each only when something that it is made of has changed."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from panosc_spawner.errors import ImageError
+from panosc_spawner.images import VERSION, client, context, debian, locks, wheels
+from panosc_spawner.images.folder import Folder, Images
+
+MADE_OF = "eu.panosc.image.made-of"
+"""The label with the digest of all that an image is made of."""
+
+
+@dataclass(frozen=True)
+class Built:
+    """An image that is here now."""
+
+    name: str
+    tag: str
+    size: int
+    adds: int
+    """Bytes over its parent; its whole size if it stands on Debian."""
+    seconds: float
+    fresh: bool
+    """Whether it had to be built."""
+
+
+def build_images(
+    images: Images,
+    names: Sequence[str],
+    *,
+    logs: Path,
+    say: Callable[[str], None],
+    unproven: bool = False,
+    again: bool = False,
+) -> list[Built]:
+    """Build images and all that they stand on.
+
+    Args:
+        images: the folder's.
+        names: what is wanted.
+        logs: a directory for Docker's output.
+        say: told what is done.
+        unproven: build what has no proofs yet, too; its tag then ends in ``:unproven``.
+        again: also what has not changed.
+
+    Raises:
+        ImageError: in words; what was built before it stays.
+    """
+    built: list[Built] = []
+    for folder in images.with_parents(names):
+        say(f"{folder.name}: building")
+        made = _build(folder, images, logs, unproven=unproven, again=again)
+        say(f"{folder.name}: {made.tag} {made.size / 1e6:.0f} MB, " + _told(made))
+        built.append(made)
+    return built
+
+
+def tag_of(folder: Folder) -> str:
+    """What an image is called: without proofs, it has no version."""
+    return folder.tag if folder.proofs() and folder.notebooks() else f"panosc/{folder.name}:unproven"
+
+
+def secrets() -> dict[str, str]:
+    """What builds may read and images must not keep: a certificate bundle, a pip configuration, a list of apt sources.
+
+    Raises:
+        ImageError: if the environment names a file that is not there.
+    """
+    named = {
+        "ca": os.environ.get("PIP_CERT") or os.environ.get("SSL_CERT_FILE"),
+        "pip": os.environ.get("BUILD_PIP_CONF"),
+        "apt": os.environ.get("BUILD_APT_SOURCES"),
+    }
+    for file in filter(None, named.values()):
+        if not Path(file).is_file():
+            raise ImageError(f"The environment names {file}, which is not a file")
+    return {name: file for name, file in named.items() if file}
+
+
+def _told(made: Built) -> str:
+    return f"built in {made.seconds:.0f} s" if made.fresh else "is up to date"
+
+
+def _build(folder: Folder, images: Images, logs: Path, *, unproven: bool, again: bool) -> Built:
+    started = time.monotonic()
+    tag = tag_of(folder)
+    if tag != folder.tag and not unproven:
+        lacking = "verify/*.py" if not folder.proofs() else "notebooks/*.ipynb"
+        raise ImageError(
+            f"{folder.name} has no {lacking}: an image is only made with what proves that it works "
+            f"(--unproven builds it as {tag})"
+        )
+    locks.check_against_parents(folder, images)
+    log = logs / f"{folder.name}.log"
+    log.unlink(missing_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f"panosc-{folder.name}-") as scratch:
+        made = wheels.make(folder.image.pip.wheels, images.root.parent, Path(scratch) / "wheels")
+        parts = [_Part(folder, images, Path(scratch), kernel) for kernel in (*folder.image.kernels, None)]
+        for part in parts:
+            part.write(made)
+        bottom, parent = _parent(folder, images)
+        digest = _digest(
+            [part.context for part in parts], (bottom, parent, _id(bottom if parent == "floor" else parent))
+        )
+        found = client.inspect_image(tag)
+        fresh = again or found is None or (found["Config"].get("Labels") or {}).get(MADE_OF) != digest
+        if fresh:
+            labels = _labels(folder, images, parent, digest)
+            with _between() as between:
+                for part in parts:
+                    parent = part.build(tag, bottom, parent, labels, log, between)
+    size = _size(tag)
+    under = images[folder.image.from_] if folder.image.from_ else None
+    return Built(
+        folder.name, tag, size, size - _size(tag_of(under)) if under else size, time.monotonic() - started, fresh
+    )
+
+
+class _Part:
+    """One ``docker build`` of an image: of one of its further Pythons, or of the image itself."""
+
+    def __init__(self, folder: Folder, images: Images, scratch: Path, kernel: str | None) -> None:
+        self._folder, self._images, self._kernel = folder, images, kernel
+        self.context = scratch / (kernel or "layer") / "context"
+        self.context.mkdir(parents=True)
+
+    def write(self, made: Sequence[Path]) -> None:
+        if self._kernel:
+            context.write_kernel(self.context, self._folder, self._images, self._kernel)
+        else:
+            context.write_layer(self.context, self._folder, self._images, made)
+
+    def build(
+        self, tag: str, bottom: str, parent: str, labels: Mapping[str, str], log: Path, between: list[str]
+    ) -> str:
+        """Build it on a parent; returns what the next one stands on."""
+        arguments = ["--build-arg", f"DEBIAN={bottom}", "--build-arg", f"PARENT={parent}"]
+        if self._kernel:
+            image = debian.image_of(self._folder.image.kernels[self._kernel].debian)
+            debian.ensure(image, secrets())
+            tag = f"panosc/between:{self._folder.name}-{self._kernel}"
+            between.append(tag)
+            arguments += ["--build-arg", f"KERNEL_DEBIAN={image}", "--target", "kernel"]
+        else:
+            arguments += [word for key, value in labels.items() for word in ("--label", f"{key}={value}")]
+            arguments += ["--target", "layer"]
+        client.build([*arguments, "--tag", tag], self.context, secrets(), log)
+        return tag
+
+
+@contextmanager
+def _between() -> Iterator[list[str]]:
+    """Tags that are needed only while an image is built."""
+    tags: list[str] = []
+    try:
+        yield tags
+    finally:
+        for tag in tags:
+            client.run("image", "rm", "--no-prune", tag)
+
+
+def _parent(folder: Folder, images: Images) -> tuple[str, str]:
+    """The Debian image at the bottom, and what the Dockerfile begins the image with."""
+    bottom = images.chain(folder.name)[0].image.debian or ""
+    debian.ensure(bottom, secrets())
+    if folder.image.from_ is None:
+        return bottom, "floor"
+    return bottom, tag_of(images[folder.image.from_])
+
+
+def _id(image: str) -> str:
+    found = client.inspect_image(image)
+    if found is None:
+        raise ImageError(f"{image} is not here any more")
+    return str(found["Id"])
+
+
+def _size(tag: str) -> int:
+    found = client.inspect_image(tag)
+    if found is None:
+        raise ImageError(f"{tag} is not here any more")
+    return int(found["Size"])
+
+
+def _digest(contexts: Sequence[Path], words: Sequence[str]) -> str:
+    digest = hashlib.sha256("\0".join(words).encode())
+    for folder in contexts:
+        for path in sorted(folder.rglob("*")):
+            if path.is_file():
+                mode = b"x" if path.stat().st_mode & 0o100 else b"-"
+                digest.update(str(path.relative_to(folder)).encode() + b"\0" + mode + path.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+def _labels(folder: Folder, images: Images, parent: str, digest: str) -> dict[str, str]:
+    """The labels of the OCI image specification, and what the image is made of."""
+    prefix = "org.opencontainers.image."
+    bottom = folder.image.debian
+    base_digest = debian.digest(bottom if bottom else parent)
+    return {
+        f"{prefix}created": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        f"{prefix}revision": revision(images.root),
+        f"{prefix}version": VERSION,
+        f"{prefix}title": folder.image.title,
+        f"{prefix}description": folder.image.description,
+        f"{prefix}licenses": folder.image.licence,
+        f"{prefix}base.name": bottom or parent,
+        # A parent's labels are inherited: without a digest of its own, an image must not show its parent's.
+        f"{prefix}base.digest": base_digest or "",
+        MADE_OF: digest,
+    }
+
+
+def revision(root: Path) -> str:
+    """The commit that an image is built from, with ``-changed`` where its files are not what was committed."""
+    git = ["git", "-C", str(root)]
+    commit = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
+    if commit.returncode:
+        return "unknown"
+    changes = subprocess.run([*git, "status", "--porcelain", "--", "."], capture_output=True, text=True, check=False)
+    return commit.stdout.strip() + ("-changed" if changes.stdout.strip() else "")
