@@ -101,6 +101,10 @@ class Home(Model):
         return value
 
 
+SHORTEST_IDLE = timedelta(minutes=15)
+"""A server tells the hub every five minutes whether anything happened in it; one word may be lost."""
+
+
 class Limits(Model):
     """What one server may use. Sizes in bytes, CPU in cores."""
 
@@ -108,6 +112,11 @@ class Limits(Model):
     cpu: float = Field(default=2.0, gt=0, le=1024)
     gpus: int = Field(default=0, ge=0, le=16)
     lifetime: Duration = timedelta(hours=12)
+    idle: Duration | None = Field(
+        default=None,
+        ge=SHORTEST_IDLE,
+        description="A server in which nothing happens for so long is stopped earlier; none: only its lifetime counts.",
+    )
     servers: int = Field(default=5, ge=1, le=100, description="Servers one person may have at a time.")
 
 
@@ -124,6 +133,7 @@ class LimitOverride(Model):
     cpu: float | None = Field(default=None, gt=0, le=1024)
     gpus: int | None = Field(default=None, ge=0, le=16)
     lifetime: Duration | None = None
+    idle: Duration | None = Field(default=None, ge=SHORTEST_IDLE)
     servers: int | None = Field(default=None, ge=1, le=100)
 
 

@@ -50,6 +50,7 @@ class ExtendHandler(ActionHandler):
         latest = (datetime.now(UTC) + trial.plan.limits.lifetime).isoformat(timespec="seconds")
         spawner.summary |= {"ends_at": trial.plan.ends_at.isoformat(timespec="seconds"), "latest": latest}
         spawner.orm_spawner.state = spawner.get_state()
+        spawner.orm_spawner.last_activity = datetime.now(UTC).replace(tzinfo=None)  # somebody wants it to go on
         self.db.commit()
         self.log.info("%s extended to %s", spawner._log_name, spawner.summary["ends_at"])
         self.go(self.hub_url("home", done="extended"))

@@ -326,5 +326,6 @@ def summarise(plan: LaunchPlan) -> dict[str, Any]:
         "cpu": plan.limits.cpu,
         "started_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "ends_at": plan.ends_at.isoformat(timespec="seconds"),
+        "idle": plan.limits.idle.total_seconds() if plan.limits.idle else None,
         "warnings": list(plan.warnings),
     }

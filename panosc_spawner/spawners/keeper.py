@@ -1,4 +1,4 @@
-"""The hub's housekeeper: ends servers whose time is over, and removes containers that no server owns.
+"""The hub's housekeeper: ends servers whose time is over or that nobody uses, and removes containers that no server owns.
 
 A service of the hub, in a process of its own, that asks the hub's API every 30 seconds. When the API does not answer, or not
 as expected, it does nothing: a container is only removed on the hub's word that it is nobody's.
@@ -53,6 +53,16 @@ class Server:
     container: str  # id; empty where the hub does not know it yet
     pending: bool
     ends_at: datetime | None
+    last_activity: datetime | None = None
+    idle: timedelta | None = None  # nothing may happen in it for so long; None: for ever
+
+    def why_over(self, now: datetime) -> str:
+        """Why it is to be stopped, in words; empty while it may run."""
+        if self.ends_at and self.ends_at <= now:
+            return "its time is over"
+        if self.idle and self.last_activity and self.last_activity + self.idle <= now:
+            return f"nothing has happened in it since {self.last_activity:%Y-%m-%d %H:%M} UTC"
+        return ""
 
 
 @dataclass(frozen=True)
@@ -85,8 +95,8 @@ def orphans(containers: Iterable[Container], servers: Iterable[Server], now: dat
 
 
 def overdue(servers: Iterable[Server], now: datetime) -> list[Server]:
-    """The servers whose time is over. One that is starting or stopping is left to the next round."""
-    return [server for server in servers if server.ends_at and server.ends_at <= now and not server.pending]
+    """The servers whose time is over, or that nobody uses. One that is starting or stopping is left to the next round."""
+    return [server for server in servers if not server.pending and server.why_over(now)]
 
 
 def read_servers(users: object) -> list[Server]:
@@ -109,17 +119,24 @@ def _list(value: object) -> list[Any]:
 
 def _read_server(person: str, server: Mapping[str, Any]) -> Server:
     state = server["state"] or {}
-    ends_at = (state.get("panosc") or {}).get("ends_at")
+    summary = state.get("panosc") or {}
+    idle = summary.get("idle")
     if not isinstance(person, str) or not isinstance(server["name"], str):
         raise TypeError("a name is not a text")
-    when = datetime.fromisoformat(ends_at) if ends_at else None
     return Server(
         person=person,
         name=server["name"],
         container=str(state.get("object_id") or ""),
         pending=bool(server["pending"]),
-        ends_at=when.replace(tzinfo=UTC) if when and when.tzinfo is None else when,
+        ends_at=_moment(summary.get("ends_at")),
+        last_activity=_moment(server.get("last_activity")),
+        idle=timedelta(seconds=idle) if idle else None,
     )
+
+
+def _moment(text: str | None) -> datetime | None:
+    when = datetime.fromisoformat(text) if text else None
+    return when.replace(tzinfo=UTC) if when and when.tzinfo is None else when
 
 
 def read_container(found: Mapping[str, Any]) -> Container:
@@ -246,7 +263,8 @@ class Keeper:
 
     def _stop(self, servers: Iterable[Server]) -> None:
         for server in servers:
-            log.info("Stopping %s of %s: its time is over", server.name or "the server", server.person)
+            why = server.why_over(self._clock())
+            log.info("Stopping %s of %s: %s", server.name or "the server", server.person, why)
             try:
                 self._api.stop(server)
             except KeeperError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -49,15 +50,41 @@ def test_overdue_servers_are_stopped_once_their_time_is_over_and_not_while_pendi
     assert overdue([server(ends_at=OLD, pending=True)], NOW) == []
 
 
+@pytest.mark.parametrize(
+    ("last", "idle", "over"),
+    [
+        (NOW - timedelta(hours=2), timedelta(hours=2), True),
+        (NOW - timedelta(minutes=119), timedelta(hours=2), False),
+        (NOW - timedelta(days=2), None, False),
+        (None, timedelta(hours=2), False),
+        (NOW + timedelta(days=1), timedelta(hours=2), False),
+    ],
+)
+def test_a_server_that_nobody_uses_is_stopped_where_the_site_says_so(
+    last: datetime | None, idle: timedelta | None, over: bool
+):
+    quiet = Server("ada", "p-1", "", False, NOW + timedelta(hours=9), last, idle)
+    assert overdue([quiet], NOW) == ([quiet] if over else [])
+    assert bool(quiet.why_over(NOW)) is over
+    assert overdue([replace(quiet, pending=True)], NOW) == []
+
+
+def test_why_is_said():
+    quiet = Server("ada", "p-1", "", False, None, NOW - timedelta(hours=3), timedelta(hours=2))
+    assert quiet.why_over(NOW) == "nothing has happened in it since 2026-11-23 09:00 UTC"
+    assert replace(quiet, ends_at=NOW).why_over(NOW) == "its time is over"
+
+
 def test_the_hubs_answer_is_read():
-    state = {"object_id": "c1", "panosc": {"ends_at": "2026-11-23T11:00:00+00:00"}}
+    state = {"object_id": "c1", "panosc": {"ends_at": "2026-11-23T11:00:00+00:00", "idle": 7200.0}}
+    used = "2026-11-23T10:00:00.000000Z"
     users = [
-        {"name": "ada", "servers": {"p-1": {"name": "p-1", "pending": None, "state": state}}},
+        {"name": "ada", "servers": {"p-1": {"name": "p-1", "pending": None, "state": state, "last_activity": used}}},
         {"name": "eve", "servers": {"": {"name": "", "pending": "spawn", "state": {}}}},
         {"name": "mo", "servers": {}},
     ]
     assert read_servers(users) == [
-        server(container="c1", ends_at=NOW - timedelta(hours=1)),
+        Server("ada", "p-1", "c1", False, NOW - timedelta(hours=1), NOW - timedelta(hours=2), timedelta(hours=2)),
         server(person="eve", name="", pending=True),
     ]
 
@@ -74,6 +101,8 @@ def test_the_hubs_answer_is_read():
         [{"name": "ada", "servers": {"p": {"name": "p", "pending": None}}}],
         [{"name": "ada", "servers": {"p": {"name": "p", "pending": None, "state": "x"}}}],
         [{"name": "ada", "servers": {"p": {"name": "p", "pending": None, "state": {"panosc": {"ends_at": "soon"}}}}}],
+        [{"name": "ada", "servers": {"p": {"name": "p", "pending": None, "state": {"panosc": {"idle": "long"}}}}}],
+        [{"name": "ada", "servers": {"p": {"name": "p", "pending": None, "state": {}, "last_activity": 7}}}],
     ],
 )
 def test_an_answer_that_is_not_the_hubs_proves_nothing(answer: object):
