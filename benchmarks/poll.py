@@ -1,7 +1,7 @@
 """How long one person's server is out of sight while another person's container takes ten seconds to stop.
 
 Drives the spawners themselves, plain DockerSpawner's and ours, on the real daemon, in turns. Needs Docker and
-``debian:trixie-slim`` (``images/build.sh base`` makes it)::
+``debian:trixie-slim`` (``panosc-hub images build base`` makes it)::
 
     .venv/bin/python -m benchmarks.poll [--json]
 """

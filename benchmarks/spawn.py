@@ -1,6 +1,6 @@
 """From the click to a server that answers: ours against plain DockerSpawner, interleaved; and what a browser paints then.
 
-Needs Docker, root, Debian's chromium, and the base image (``images/build.sh base``). Takes about five minutes::
+Needs Docker, root, Debian's chromium, and the base image (``panosc-hub images build base``). Takes about five minutes::
 
     .venv/bin/python -m benchmarks.spawn [--json] [--starts 8]
 """

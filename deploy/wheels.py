@@ -1,7 +1,8 @@
-"""Make the wheel of one of this repository's packages, as images install it.
+"""Make the wheel of one of this repository's packages.
 
+Run by ``panosc-hub images build``; by hand::
 
-.venv/bin/python deploy/wheels.py extensions/hdf5 DIRECTORY
+    .venv/bin/python deploy/wheels.py extensions/hdf5 DIRECTORY
 """
 
 from __future__ import annotations

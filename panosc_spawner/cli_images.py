@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,10 +22,15 @@ def add_parser(commands: Any) -> None:
     _action(actions, "list", "what images there are, and which are here", _list)
     build = _action(actions, "build", "build images and what they stand on", _build, names=True)
     build.add_argument("--unproven", action="store_true", help="also what has no proofs yet; tagged :unproven")
+    build.add_argument("--verify", action="store_true", help="prove each, and keep its name only if it is proven")
+    build.add_argument("--record", action="store_true", help="with --verify: write images/sizes.toml")
     build.add_argument("--again", action="store_true", help="also what has not changed")
     verify = _action(actions, "verify", "prove built images in containers as hard as the hub's", _verify, names=True)
     verify.add_argument("--only", metavar="PART", help="only scripts and notebooks with this in their name")
     verify.add_argument("--json", action="store_true", help="for programs")
+    _action(actions, "docs", "write docs/environments anew from the descriptions", _docs)
+    _action(actions, "environment", "an image as a table for a facility's file", _environment, names=True)
+    _action(actions, "scan", "ask trivy or grype for known vulnerabilities (needs a network)", _scan, names=True)
     _action(actions, "lock", "make lock files anew: the newest versions that are allowed", _lock, names=True)
 
 
@@ -64,13 +70,33 @@ def _list(arguments: argparse.Namespace, images: Images) -> int:
 
 
 def _build(arguments: argparse.Namespace, images: Images) -> int:
-    from panosc_spawner.images.build import build_images
+    from panosc_spawner.images import record
+    from panosc_spawner.images.build import build_images, forget
+    from panosc_spawner.images.verify import verify_image
 
-    build_images(
-        images, _names(arguments, images), logs=_work(images) / "build", say=_say,
-        unproven=arguments.unproven, again=arguments.again,
-    )  # fmt: skip
-    return 0
+    measured: dict[str, record.Measured] = {}
+    failed = []
+    for folder in images.with_parents(_names(arguments, images)):
+        (built,) = build_images(
+            images, [folder.name], logs=_work(images) / "build", say=_say,
+            unproven=arguments.unproven, again=arguments.again, parents=False,
+        )  # fmt: skip
+        if not arguments.verify:
+            continue
+        started = time.monotonic()
+        report = verify_image(folder, images, _work(images) / folder.name, _say)
+        took = time.monotonic() - started
+        if not report.ok:
+            failed.append(folder.name)
+            forget(folder)
+            _say(f"{folder.name}: not proven, so {report.image} is not kept under that name")
+            break  # what stands on it would stand on nothing
+        measured[folder.name] = record.measured(built, took, record.read(images.root).get(folder.name))
+    if arguments.record and measured:
+        record.write(images.root, measured)
+    for name, one in measured.items():
+        _say(f"{name:<14} {one.size:>6} MB  +{one.adds:>5} MB  built in {one.build:>4} s  proven in {one.verify:>4} s")
+    return int(bool(failed))
 
 
 def _verify(arguments: argparse.Namespace, images: Images) -> int:
@@ -98,6 +124,33 @@ def _lock(arguments: argparse.Namespace, images: Images) -> int:
         for file in lock_image(folder, images):
             _say(f"{file} is made")
     return 0
+
+
+def _docs(arguments: argparse.Namespace, images: Images) -> int:
+    from panosc_spawner.images import docs
+
+    for file in docs.write(images, images.root.parent / "docs" / "environments"):
+        _say(f"{file} is written")
+    return 0
+
+
+def _environment(arguments: argparse.Namespace, images: Images) -> int:
+    from panosc_spawner.images.environment import as_toml, environment
+
+    tables = [as_toml(folder.name, environment(folder, images)) for folder in _folders(arguments, images)]
+    _say("\n".join(tables).rstrip("\n"))
+    return 0
+
+
+def _scan(arguments: argparse.Namespace, images: Images) -> int:
+    from panosc_spawner.images.scan import scan
+
+    clean = True
+    for folder in _folders(arguments, images):
+        words, ok = scan(folder)
+        _say(words)
+        clean = clean and ok
+    return int(not clean)
 
 
 def _names(arguments: argparse.Namespace, images: Images) -> list[str]:

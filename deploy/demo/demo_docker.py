@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import docker
 from docker.errors import APIError, DockerException
 
-_BUILD = Path(__file__).resolve().parents[2] / "images" / "build.sh"
+_HUB = Path(sys.executable).with_name("panosc-hub")
+_IMAGES = Path(__file__).resolve().parents[2] / "images"
 _IMAGE = "panosc/base:2026.11"
 
 
@@ -28,7 +30,7 @@ def docker_problem() -> str:
         return "The demo with containers makes homes that belong to the demo's people, which only root can: run it as root."
     if not client.images.list(_IMAGE):
         print(f"  Building {_IMAGE} (once; some minutes)", flush=True)
-        if subprocess.run([str(_BUILD), "base"], check=False).returncode:
+        if subprocess.run([str(_HUB), "images", "--images", str(_IMAGES), "build", "base"], check=False).returncode:
             return f"The image {_IMAGE} could not be built; see above."
     return ""
 

@@ -43,6 +43,7 @@ def build_images(
     say: Callable[[str], None],
     unproven: bool = False,
     again: bool = False,
+    parents: bool = True,
 ) -> list[Built]:
     """Build images and all that they stand on.
 
@@ -53,12 +54,13 @@ def build_images(
         say: told what is done.
         unproven: build what has no proofs yet, too; its tag then ends in ``:unproven``.
         again: also what has not changed.
+        parents: False if what they stand on has just been built.
 
     Raises:
         ImageError: in words; what was built before it stays.
     """
     built: list[Built] = []
-    for folder in images.with_parents(names):
+    for folder in images.with_parents(names) if parents else [images[name] for name in names]:
         say(f"{folder.name}: building")
         made = _build(folder, images, logs, unproven=unproven, again=again)
         say(f"{folder.name}: {made.tag} {made.size / 1e6:.0f} MB, " + _told(made))
@@ -69,6 +71,11 @@ def build_images(
 def tag_of(folder: Folder) -> str:
     """What an image is called: without proofs, it has no version."""
     return folder.tag if folder.proofs() and folder.notebooks() else f"panosc/{folder.name}:unproven"
+
+
+def forget(folder: Folder) -> None:
+    """Take an image's name away; its layers stay in Docker's cache."""
+    client.run("image", "rm", "--no-prune", tag_of(folder))
 
 
 def secrets() -> dict[str, str]:

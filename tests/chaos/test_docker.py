@@ -87,7 +87,7 @@ def door(tmp_path: Path) -> Iterator[Door]:
     except docker.errors.DockerException:
         pytest.skip("no Docker daemon answers here")
     if not found:
-        pytest.skip(f"the image {BASE_IMAGE} is not here: images/build.sh base makes it")
+        pytest.skip(f"the image {BASE_IMAGE} is not here: panosc-hub images build base makes it")
     made = Door(tmp_path / "docker.sock")
     made.open()
     yield made

@@ -165,7 +165,7 @@ def docker_client() -> Iterator[docker.APIClient]:
     try:
         client.inspect_image(IMAGE)
     except docker.errors.ImageNotFound:
-        pytest.skip(f"the image {IMAGE} is not here: images/build.sh base makes it")
+        pytest.skip(f"the image {IMAGE} is not here: panosc-hub images build base makes it")
     yield client
     ours = {"label": f"{HUB_LABEL}={HUB_ID}"}
     for container in client.containers(all=True, filters=ours):

@@ -8,6 +8,7 @@ Runs while the image is built, with the image's own Python and the tools' cyclon
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -51,7 +52,7 @@ def bill_of_materials(about: dict[str, Any]) -> str:
     bom.metadata.component = subject
     parts = []
     for name, version, environment in python_packages():
-        purl = PackageURL("pypi", None, name.lower().replace("_", "-"), version, {"environment": environment})
+        purl = PackageURL("pypi", None, canonical(name), version, {"environment": environment})
         parts.append(Component(name=name, version=version, type=ComponentType.LIBRARY, purl=purl, bom_ref=str(purl)))
     for name, version, architecture in debian_packages():
         purl = PackageURL("deb", "debian", name, version, {"arch": architecture})
@@ -63,11 +64,17 @@ def bill_of_materials(about: dict[str, Any]) -> str:
 
 
 def versions() -> dict[str, str]:
-    """The version of every package by its name; a Python package's where Debian has one of that name, too."""
-    found = {name: version.partition("-")[0].rpartition(":")[2] for name, version, _ in debian_packages()}
+    """The version of every package by its name: the image's own Python first, then a further one's, then Debian's."""
+    python: dict[str, str] = {}
     for name, version, _ in python_packages():
-        found[name.lower().replace("_", "-").replace(".", "-")] = version
-    return found
+        python.setdefault(canonical(name), version)
+    debian = {name: version.partition("-")[0].rpartition(":")[2] for name, version, _ in debian_packages()}
+    return debian | python
+
+
+def canonical(name: str) -> str:
+    """A Python package's name as indexes compare it (PEP 503)."""
+    return re.sub("[-_.]+", "-", name).lower()
 
 
 def with_versions(about: dict[str, Any]) -> dict[str, Any]:
@@ -80,10 +87,10 @@ def with_versions(about: dict[str, Any]) -> dict[str, Any]:
     for program in about["software"]:
         source = program.pop("version_from", None)
         if source is not None:
-            name = source.lower().replace("_", "-").replace(".", "-")
-            if name not in known and source not in known:
+            version = known.get(canonical(source)) or known.get(source)
+            if not version:
                 sys.exit(f"image.toml, software {program['name']}: version-from names {source}, which is not installed")
-            program["version"] = known.get(name) or known[source]
+            program["version"] = version
     return about
 
 
