@@ -13,9 +13,9 @@ class QuietProxy(ConfigurableHTTPProxy):
     So only what the servers say of themselves counts (``extensions/lab``).
     """
 
-    async def get_all_routes(self, client: Any = None) -> dict[str, Any]:
+    async def get_all_routes(self) -> dict[str, Any]:
         """The routes, without their last activity."""
-        routes: dict[str, Any] = await super().get_all_routes(client=client)
+        routes: dict[str, Any] = await super().get_all_routes()
         for route in routes.values():
             route["data"].pop("last_activity", None)
         return routes
