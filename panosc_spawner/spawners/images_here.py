@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from importlib import metadata
 from typing import Any, Protocol
@@ -71,8 +72,9 @@ class LocalImages:
         absent, packages = set(), {}
         for environment in _environments(site):
             installed = _installed(environment.packages)
-            if environment.image in default or (installed and not environment.desktop):
-                packages[environment.image] = installed or ()
+            complete = bool(installed) and len(installed) == len(environment.packages)
+            if environment.image in default or (complete and not environment.desktop):
+                packages[environment.image] = installed
             else:
                 absent.add(environment.image)
         self._here = Here(frozenset(absent), packages=packages, containers=False)
@@ -150,10 +152,10 @@ def _environments(site: Site) -> Iterable[Environment]:
     return (environment for facility in site.facilities.values() for environment in facility.environments.values())
 
 
-def _installed(packages: Iterable[str]) -> tuple[str, ...] | None:
-    """The packages with the versions that this Python has; None if one is missing, or none is named."""
-    try:
-        found = tuple(f"{name} {metadata.version(name)}" for name in (words.split()[0] for words in packages))
-    except metadata.PackageNotFoundError:
-        return None
-    return found or None
+def _installed(packages: Iterable[str]) -> tuple[str, ...]:
+    """Those of the packages that this Python has, with the versions that it has."""
+    found = []
+    for name in (words.split()[0] for words in packages if words.strip()):
+        with suppress(metadata.PackageNotFoundError, ValueError):
+            found.append(f"{name} {metadata.version(name)}")
+    return tuple(found)

@@ -45,7 +45,7 @@ def test_it_says_who_it_is_and_whom_to_ask(facility: Facility) -> None:
 @each
 def test_it_offers_the_base_environment(facility: Facility) -> None:
     base = facility.environments[facility.default_environment]
-    assert (base.title, base.image, base.pull) == ("HDF5 and NeXus", "panosc/base:2026.11", "never")
+    assert (base.title, base.image, base.pull) == ("Notebooks, HDF5 and NeXus", "panosc/base:2026.11", "never")
 
 
 @each
