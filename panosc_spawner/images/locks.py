@@ -148,9 +148,7 @@ def _compile(
         if done.returncode:
             raise ImageError(f"No versions for {lock} were found:\n{done.stderr.strip()}")
         header = f"# Made by: panosc-hub images lock {name}\n"
-        own_names = {canonicalize_name(path.parent.name) for path in projects}
-        blocks = {package: block for package, block in read_lock(made).items() if package not in own_names}
-        lock.write_text(header + "".join(blocks.values()), "utf-8")
+        lock.write_text(header + "".join(read_lock(made).values()), "utf-8")
 
 
 def _uv() -> str:

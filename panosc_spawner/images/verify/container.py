@@ -129,12 +129,12 @@ def words(names: Sequence[str]) -> str:
 
 
 def readable(path: Path) -> Path:
-    """A directory as a container's stranger can read it, or the reason why not.
+    """A directory whose files a container's stranger can read.
 
     Raises:
-        CheckFailed: if it, or one above it, is closed to others.
+        CheckFailed: naming what is closed to others.
     """
-    for directory in (path, *path.parents):
-        if not directory.stat().st_mode & 0o001:
-            raise CheckFailed(f"{directory} is closed to other users (chmod o+x), so a container cannot read {path}")
+    for one in (path, *path.glob("*.py")):
+        if not one.stat().st_mode & (0o001 if one.is_dir() else 0o004):
+            raise CheckFailed(f"{one} is closed to other users, so a container cannot read it: chmod -R o+rX {path}")
     return path

@@ -20,7 +20,7 @@ _LEFTOVERS = (
 )
 _KEPT_BY_NAME = "-name .netrc -o -name pip.conf -o -name .pypirc -o -name '.git-credentials' -o -name 'id_rsa*' -o -name 'id_ed25519*'"
 _KEPT_BY_WORDS = re.compile(
-    r"(?i)(?:password|passwd|secret|api_?key|access_?key|token)\s*=\s*[^\s\"']{4,}|://[^/\s:@]+:[^/\s@]+@|BEGIN [A-Z ]*PRIVATE KEY"
+    r"(?i)(?:password|passwd|secret|api[_-]?key|access[_-]?key|token)\s*=\s*[^\s\"']{4,}|://[^/\s:@]+:[^/\s@]+@|BEGIN [A-Z ]*PRIVATE KEY"
 )
 
 

@@ -31,10 +31,15 @@ def verify_image(
     if client.inspect_image(tag) is None:
         report.check("the image is here", lambda: _fail(f"{tag} is not built: panosc-hub images build {folder.name}"))
         return report
+    mounts = {"/inside": INSIDE} | ({"/verify": folder.path / "verify"} if folder.proofs() else {})
+    try:
+        for path in mounts.values():
+            readable(path)
+    except CheckFailed as error:
+        words = str(error)
+        report.check("containers can read what proves it", lambda: _fail(words))
+        return report
     with pictures_directory(pictures) as directory:
-        mounts = {"/inside": readable(INSIDE)}
-        if folder.proofs():
-            mounts["/verify"] = readable(folder.path / "verify")
         hardened = Hardened(tag, int(folder.image.verify.memory), mounts, directory)
         if only is None:
             _generic(report, folder, images, hardened)

@@ -1,0 +1,130 @@
+"""``panosc-hub images``: what it prints, and its exit codes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from images_support import LAYER, lock_text, small_root
+
+from panosc_spawner.cli import main
+from panosc_spawner.images import build, client, record
+from panosc_spawner.images.build import Built
+from panosc_spawner.images.client import Ended
+from panosc_spawner.images.folder import Images
+from panosc_spawner.images.verify import Report
+
+
+@pytest.fixture
+def images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Images:
+    """A base and two layers, one on the other, and no Docker."""
+    monkeypatch.chdir(tmp_path)
+    images = small_root(tmp_path, a=LAYER, b=LAYER.replace('"base"', '"a"'))
+    images["base"].lock.write_text(lock_text(numpy="2"))
+    monkeypatch.setattr(client, "run", lambda *words, **_: Ended(1, "", f"Error: No such image: {words[-1]}"))
+    return images
+
+
+def test_list(images: Images, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["images", "list"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == ["base", "a", "b"]
+    assert all("not built" in line for line in lines)
+
+
+def test_without_docker_it_says_so(
+    images: Images, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(client, "run", lambda *words, **_: Ended(1, "", "Cannot connect to the Docker daemon"))
+    assert main(["images", "list"]) == 1
+    assert "Docker does not answer: Cannot connect" in capsys.readouterr().err
+
+
+def test_outside_a_checkout(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["images", "list"]) == 1
+    assert "--images DIR" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["build", "verify", "lock", "environment", "scan"])
+def test_a_name_that_is_not_there(command: str, images: Images, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["images", command, "c"]) == 1
+    assert "There is no image 'c'" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["images", command])
+
+
+def test_environment_of_several(images: Images, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["images", "environment", "b", "base"]) == 0
+    out = capsys.readouterr().out
+    assert out.index("[environments.base]") < out.index("[environments.b]")
+
+
+def test_docs(images: Images, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["images", "docs"]) == 0
+    assert sorted(path.name for path in (images.root.parent / "docs/environments").iterdir()) == [
+        "README.md", "a.md", "b.md", "base.md",
+    ]  # fmt: skip
+
+
+def test_verify_for_programs(images: Images, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["images", "verify", "a", "--json"]) == 1
+    (report,) = json.loads(capsys.readouterr().out)
+    assert report["image"] == "panosc/a:2026.11" and not report["ok"]
+
+
+class TestBuildWithProofs:
+    @pytest.fixture
+    def steps(self, images: Images, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+        """What is done, in order; the image ``a`` can be made not to prove itself."""
+        done: list[str] = []
+
+        def build_images(_: Images, names: list[str], **__: object) -> list[Built]:
+            done.append(f"build {names[0]}")
+            return [Built(names[0], "t", 7 * 10**6, 10**6, 5, True)]
+
+        def verify(folder: object, *_: object) -> Report:
+            name = getattr(folder, "name", "")
+            done.append(f"verify {name}")
+            report = Report(name, lambda _: None)
+            report.check("x", lambda: "" if name not in self.failing else failing_check())
+            return report
+
+        monkeypatch.setattr(build, "build_images", build_images)
+        monkeypatch.setattr("panosc_spawner.images.verify.verify_image", verify)
+        monkeypatch.setattr(build, "forget", lambda folder: done.append(f"forget {folder.name}"))
+        self.failing: set[str] = set()
+        return done
+
+    def test_each_is_proven_before_the_next_stands_on_it(self, steps: list[str], images: Images) -> None:
+        assert main(["images", "build", "b", "--verify", "--record"]) == 0
+        assert steps == ["build base", "verify base", "build a", "verify a", "build b", "verify b"]
+        assert record.read(images.root)["b"].size == 7
+
+    def test_what_is_not_proven_loses_its_name(self, steps: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+        self.failing.add("a")
+        assert main(["images", "build", "b", "--verify"]) == 1
+        assert steps == ["build base", "verify base", "build a", "verify a", "forget a"]
+        assert "a: not proven" in capsys.readouterr().out
+
+    def test_without_verify_nothing_is_proven(self, steps: list[str]) -> None:
+        assert main(["images", "build", "a"]) == 0
+        assert steps == ["build base", "build a"]
+
+
+def failing_check() -> str:
+    """A check that fails."""
+    from panosc_spawner.images.verify.report import CheckFailed
+
+    raise CheckFailed("no")
+
+
+def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["images", "--help"])
+    out = capsys.readouterr().out
+    for word in ("list", "build", "verify", "lock", "docs", "environment", "scan"):
+        assert word in out
