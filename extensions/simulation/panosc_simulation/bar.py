@@ -74,6 +74,7 @@ class Widget:
         self._words = widgets.Label("starting", layout=widgets.Layout(flex="1"))
         self._button = widgets.Button(description=cancel, icon="stop", tooltip=cancel)
         self._button.on_click(self._on_click)
+        _heard_while_busy(self._button)
         display(widgets.HBox([widgets.Label(title), self._bar, self._button, self._words]))  # type: ignore[no-untyped-call]
 
     def _on_click(self, _: Any) -> None:
@@ -98,6 +99,15 @@ class Widget:
         """Raise `Cancelled` if the button was pressed."""
         if self._cancelled.is_set():
             raise Cancelled(self._said)
+
+
+def _heard_while_busy(widget: Any) -> None:
+    """Let a widget's messages go to the thread that the front end chose, not behind the cell that made the widget.
+
+    ipykernel 7.4 sends answers to where a comm spoke last (`BaseComm._reply_subshell_for`), which is the busy main thread. Older
+    ones keep no such note.
+    """
+    vars(widget.comm).pop("_reply_subshell_id", None)
 
 
 _STOPPED = "Stopped as you asked. Nothing of it was kept."
@@ -133,10 +143,10 @@ class Clock:
         self._start = time.monotonic()
 
     def words(self, fraction: float) -> str:
-        """E.g. “42 %, 10 s left”. The time left is told once it can be known: after a second and a fiftieth of the way."""
+        """E.g. “42 %, 10 s left”. The time left is told once it can be known: after a second and 2 %, or ten seconds."""
         elapsed = time.monotonic() - self._start
         percent = f"{min(fraction, 1) * 100:.0f} %"
-        if elapsed < 1 or fraction < 0.02:
+        if elapsed < 1 or fraction <= 0 or (fraction < 0.02 and elapsed < 10):
             return percent
         return f"{percent}, {duration(elapsed / fraction - elapsed)} left"
 

@@ -36,6 +36,7 @@ class Comparison:
     simulated: Array  # scaled
     simulated_error: Array
     scale: float
+    background: float
     names: tuple[str, str]
 
     @property
@@ -84,6 +85,7 @@ def compare(
     path: str | None = None,
     monitor: str | None = None,
     normalise: Normalise = "fit",
+    background: bool = False,
 ) -> Comparison:
     """Lay a simulated curve over a measured one.
 
@@ -92,6 +94,7 @@ def compare(
         simulated: a result (its default monitor, or `monitor`), a monitor, or a `Curve`.
         path: which NXdata of the file, e.g. ``entry/data``.
         monitor: which monitor of the result.
+        background: whether the fit adds a constant to the simulation, for what is not in it.
         normalise: what brings the simulation to the measured scale: a least-squares ``fit``, the ``area``, the ``maximum``, or ``none``.
 
     Raises:
@@ -116,29 +119,37 @@ def compare(
         )
     points = one.axis.values[inside]
     values, errors = np.interp(points, x, y), np.interp(points, x, error)
-    scale = _scale(one.values[inside], one.errors[inside], values, normalise)
+    if background and normalise != "fit":
+        raise ComparisonError("A background can only be fitted together with the scale: normalise=“fit”.")
+    scale, constant = _scale(one.values[inside], one.errors[inside], values, normalise, background)
     axis = Axis(one.axis.name, points, one.axis.unit, one.axis.label)
     return Comparison(
-        axis, one.values[inside], one.errors[inside], values * scale, errors * scale, scale, (one.name, other.name)
+        axis=axis,
+        measured=one.values[inside],
+        measured_error=one.errors[inside],
+        simulated=values * scale + constant,
+        simulated_error=errors * scale,
+        scale=scale,
+        background=constant,
+        names=(one.name, other.name),
     )
 
 
-def _scale(measured: Array, error: Array, simulated: Array, how: Normalise) -> float:
+def _scale(measured: Array, error: Array, simulated: Array, how: Normalise, background: bool) -> tuple[float, float]:
+    """Factor and constant. Points without an error weigh as those of the smallest one."""
     if how == "none":
-        return 1.0
-    weight = (
-        np.divide(1.0, error**2, out=np.zeros_like(error), where=error > 0)
-        if (error > 0).any()
-        else np.ones_like(measured)
-    )
-    above, below = {
-        "fit": (np.sum(weight * measured * simulated), np.sum(weight * simulated**2)),
-        "area": (measured.sum(), simulated.sum()),
-        "maximum": (measured.max(), simulated.max()),
-    }[how]
-    if not below > 0:
+        return 1.0, 0.0
+    if not simulated.max() > 0:
         raise ComparisonError("The simulation is zero wherever there is measured data: more rays, or another monitor.")
-    return float(above / below)
+    if how == "area":
+        return float(measured.sum() / simulated.sum()), 0.0
+    if how == "maximum":
+        return float(measured.max() / simulated.max()), 0.0
+    least = error[error > 0].min() if (error > 0).any() else 1.0
+    sigma = np.where(error > 0, error, least)
+    columns = np.stack([simulated, np.ones_like(simulated)] if background else [simulated], axis=1)
+    found = np.linalg.lstsq(columns / sigma[:, None], measured / sigma, rcond=None)[0]
+    return float(found[0]), float(found[1]) if background else 0.0
 
 
 def _from_simulation(simulated: Result | Monitor, name: str | None) -> Curve:

@@ -63,6 +63,17 @@ class Monitor:
         """Standard deviation of `total`."""
         return np.sqrt(self._over_bins(self.error**2))
 
+    def at(self, *point: int) -> Monitor:
+        """What the monitor saw at one point of the scan.
+
+        Args:
+            point: an index for each scanned parameter.
+        """
+        if len(point) != self.scanned:
+            raise IndexError(f"{self.name} has {self.scanned} scanned parameters, and {len(point)} indices were given.")
+        parts = {part: np.asarray(getattr(self, part)[point]) for part in ("intensity", "error", "rays")}
+        return replace(self, axes=self.axes[self.scanned :], scanned=0, **parts)
+
     def _over_bins(self, values: Array) -> Array:
         return np.asarray(values.sum(axis=tuple(range(self.scanned, values.ndim))))
 

@@ -16,16 +16,18 @@ PROGRESS = "PANOSC_PROGRESS"
 class Process:
     """A running program, its output in a file, the number of rays that it has traced in another."""
 
-    def __init__(self, command: Sequence[str], cwd: Path, scratch: Path, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self, command: Sequence[str], cwd: Path, scratch: Path, environment: Mapping[str, str], log: str = "log"
+    ) -> None:
         self._progress = scratch / "progress"
-        self.log = scratch / "log"
-        with self.log.open("wb") as log:
+        self.log = scratch / log
+        with self.log.open("wb") as written:
             self._popen = subprocess.Popen(
                 command,
                 cwd=cwd,
                 env={**environment, PROGRESS: str(self._progress)},
                 stdin=subprocess.DEVNULL,
-                stdout=log,
+                stdout=written,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )

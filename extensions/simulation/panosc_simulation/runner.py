@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shutil
 import signal
 import sys
 import threading
@@ -37,7 +38,7 @@ class Status:
             "pid": os.getpid(),
             "started": now,
             "fraction": 0.0,
-            "words": "compiling",
+            "words": "starting",
         }
         self._written, self._asked = 0.0, 0.0
         self._write()
@@ -128,7 +129,9 @@ def _simulate(path: Path, request: Mapping[str, Any], status: Status) -> str:
 
 
 def _command(path: Path, request: Mapping[str, Any], status: Status) -> str:
-    process = Process(request["command"], path, path, os.environ)
+    bound = shutil.which("setpriv")  # it ends with this process, as instruments do
+    command = [*([bound, "--pdeathsig", "KILL", "--"] if bound else []), *request["command"]]
+    process = Process(command, path, path, os.environ, "output.txt")
     try:
         while (code := process.poll()) is None:
             status.check()

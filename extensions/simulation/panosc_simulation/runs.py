@@ -178,7 +178,7 @@ def submit(
 
 
 def submit_command(command: Sequence[str], name: str) -> Run:
-    """Start any program as such a run: it works in the run's folder, what it prints is in ``log.txt``.
+    """Start any program as such a run: it works in the run's folder, what it prints is in ``output.txt``.
 
     Args:
         command: the program and its arguments; not a shell's line.

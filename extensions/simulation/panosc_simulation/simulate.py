@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
+import os
 import secrets
 import shutil
 import tempfile
@@ -184,7 +186,7 @@ def execute(
     values = [parameters.complete(known, point) for point in points]
     collected = dict(done or {})
     todo = [index for index in range(len(points)) if index not in collected]
-    scratch = Path(tempfile.mkdtemp(prefix="panosc-run-"))
+    scratch = _scratch()
     try:
         pool = _Pool(asked, mccode, program, scratch, shown, len(points))
         pool.work(todo, values, parallel, collected, keep)
@@ -210,6 +212,19 @@ def execute(
     )
     shown.close(f"done in {clock.took()}", True)
     return result
+
+
+_SCRATCH = "panosc-run-"
+
+
+def _scratch() -> Path:
+    """A folder for what programs write, named after this process; those of processes that were killed are removed."""
+    for left in Path(tempfile.gettempdir()).glob(f"{_SCRATCH}*-*"):
+        owner = left.name.removeprefix(_SCRATCH).split("-")[0]
+        with contextlib.suppress(OSError):
+            if owner.isdigit() and left.stat().st_uid == os.getuid() and not Path(f"/proc/{owner}").exists():
+                shutil.rmtree(left, ignore_errors=True)
+    return Path(tempfile.mkdtemp(prefix=f"{_SCRATCH}{os.getpid()}-"))
 
 
 class _Pool:

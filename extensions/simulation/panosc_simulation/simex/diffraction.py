@@ -22,18 +22,20 @@ class KinematicDiffraction(BaseCalculator):  # type: ignore[misc]
     """Photons on a flat detector, from the atoms and the photons that a photon-matter interaction calculator left in its file.
 
     The Born approximation: F(s) = Σ f(s) exp(2πi s·r), photons a pixel = fluence · r_e² · P · |F|² · ΔΩ, with atomic form
-    factors and charges of each snapshot, P of light that is polarised along x, and Poisson statistics.
+    factors and charges of each snapshot, P of light that is polarised along x, and Poisson statistics. `pattern` has what is
+    expected before photon noise.
     """
 
     def __init__(self, name: str, input: Any, **options: Any) -> None:
         super().__init__(name, input, output_keys="diffraction", output_data_types=DiffractionData, **options)
+        self.pattern: NDArray[np.float64] = np.zeros((0, 0))
 
     def init_parameters(self) -> None:
         """The defaults see a nanoparticle's speckles on a megapixel-sized detector, four by four pixels binned."""
         self.parameters = declare(
             Parameter("pixels", 256, "", 8, 4096, "along each edge of the detector"),
             Parameter("pixel_size", 400e-6, "m", 1e-6, 0.1, "edge of a pixel"),
-            Parameter("distance", 0.13, "m", 1e-3, 100.0, "from the sample to the detector"),
+            Parameter("distance", 0.4, "m", 1e-3, 100.0, "from the sample to the detector"),
             Parameter("shots", 1, "", 1, 10_000, "patterns, each with its own photon noise"),
             Parameter("seed", 1, "", 0, 2**31, "of the photon noise"),
         )
@@ -41,7 +43,7 @@ class KinematicDiffraction(BaseCalculator):  # type: ignore[misc]
     def backengine(self) -> Any:
         """Compute the pattern, and draw the shots."""
         value = {one.name: float(one.value) for one in self.parameters}
-        expected = self.expected()
+        self.pattern = expected = self.expected()
         random = np.random.default_rng(int(value["seed"]))
         shots = random.poisson(expected, (int(value["shots"]), *expected.shape)).astype(np.float64)
         self.output["diffraction"].set_dict(

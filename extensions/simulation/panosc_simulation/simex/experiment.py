@@ -144,8 +144,9 @@ class Experiment:
         shots = Axis("shot", np.arange(len(patterns), dtype=np.float64), "", "shot")
         shown = ((shots, *axes), patterns) if len(patterns) > 1 else (axes, patterns[0])
         write_data(entry, "pattern", shown[0], shown[1], None, "photons", "photons counted a pixel")
-        expected = self.diffraction.expected()
-        write_data(entry, "expected", axes, expected, None, "photons", "photons expected a pixel and pulse")
+        write_data(
+            entry, "expected", axes, self.diffraction.pattern, None, "photons", "photons expected a pixel and pulse"
+        )
         self._write_focus(entry)
         self._write_instrument(entry)
         sample = group(entry, "sample", "NXsample")
