@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from jupyter_server.utils import url_path_join
 
 from panosc_lab.activity import Activity
+from panosc_lab.afterwards import Afterwards
+from panosc_lab.connection import KEY as AFTERWARDS
 from panosc_lab.image import ROOT, read_image
 from panosc_lab.start import KEY, NoteHandler, RootHandler, Start
 
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def load(server_app: ServerApp) -> None:
-    """Bring the examples, show the way in, and count activity."""
+    """Bring the examples, show the way in, count activity, and save what nobody waits for."""
     application = server_app.web_app
     start = Start(server_app, read_image(), ROOT / "notebooks", Path.home())
     application.settings[KEY] = start
@@ -28,5 +30,7 @@ def load(server_app: ServerApp) -> None:
     )
     activity = Activity(server_app)
     activity.listen()
+    afterwards = application.settings[AFTERWARDS] = Afterwards(server_app)
     server_app.io_loop.add_callback(start.begin)
     server_app.io_loop.add_callback(activity.begin)
+    server_app.io_loop.add_callback(afterwards.begin)

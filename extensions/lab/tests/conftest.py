@@ -56,5 +56,6 @@ def jp_server_config() -> dict[str, Any]:
         "ServerApp": {
             "jpserver_extensions": {"panosc_lab": True, "jupyter_server_terminals": True},
             "kernel_spec_manager_class": "panosc_lab.kernels.OwnKernelSpecManager",
+            "kernel_websocket_connection_class": "panosc_lab.connection.KeepingConnection",
         }
     }

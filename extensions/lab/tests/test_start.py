@@ -60,6 +60,7 @@ async def test_a_full_home_starts_and_says_so(
     def full(_: int) -> None:
         raise OSError(errno.EDQUOT, "Disk quota exceeded")
 
+    await jp_serverapp.web_app.settings[start.KEY].examples()  # those of the start itself
     monkeypatch.setattr(examples.os, "fsync", full)
     (image / "notebooks/sans/new.ipynb").write_text("new")
     again = start.Start(jp_serverapp, read_image(image), image / "notebooks", home)

@@ -1,0 +1,302 @@
+"""A cell goes on with the page closed, and its output is in the notebook afterwards: a real server, kernel and websocket."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import time
+import uuid
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from panosc_lab.connection import KEY, Execution, read_execution
+from panosc_lab.outputs import MOST_BYTES, Outputs
+
+Fetch = Callable[..., Awaitable[Any]]
+LONG = "import time\nprint('begun', flush=True)\ntime.sleep(1.5)\nprint('ended')\n6 * 7"
+
+
+def notebook(*codes: str) -> dict[str, Any]:
+    cells = [
+        {"cell_type": "code", "id": f"cell-{n}", "metadata": {}, "execution_count": None, "outputs": [], "source": code}
+        for n, code in enumerate(codes)
+    ]
+    return {"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": cells}
+
+
+class Page:
+    """What a browser's page does with a notebook: opens it, runs cells, and is closed."""
+
+    def __init__(self, jp_fetch: Fetch, jp_ws_fetch: Fetch, home: Path, *codes: str) -> None:
+        self._fetch, self._ws_fetch, self.file = jp_fetch, jp_ws_fetch, home / "fit.ipynb"
+        self.file.write_text(json.dumps(notebook(*codes)))
+        os.utime(self.file, (time.time() - 60,) * 2)
+        self.kernel, self.session, self.codes = "", uuid.uuid4().hex, codes
+        self.socket: Any = None
+
+    async def open(self) -> None:
+        body = {"path": "fit.ipynb", "type": "notebook", "name": "", "kernel": {"name": "python3"}}
+        made = await self._fetch("api", "sessions", method="POST", body=json.dumps(body))
+        self.kernel = json.loads(made.body)["kernel"]["id"]
+        await self.connect()
+
+    async def connect(self) -> None:
+        self.socket = await self._ws_fetch(
+            "api", "kernels", self.kernel, "channels", params={"session_id": self.session}
+        )
+
+    def run(self, number: int, code: str | None = None) -> str:
+        msg_id = uuid.uuid4().hex
+        header = {
+            "msg_id": msg_id,
+            "msg_type": "execute_request",
+            "session": self.session,
+            "username": "",
+            "version": "5.3",
+            "date": "",
+        }
+        content = {
+            "code": code or self.codes[number],
+            "silent": False,
+            "store_history": True,
+            "user_expressions": {},
+            "allow_stdin": False,
+            "stop_on_error": True,
+        }
+        message = {
+            "channel": "shell",
+            "header": header,
+            "parent_header": {},
+            "metadata": {"cellId": f"cell-{number}"},
+            "content": content,
+        }
+        self.socket.write_message(json.dumps(message))
+        return msg_id
+
+    async def until(self, text: str) -> None:
+        async with asyncio.timeout(60):
+            while text not in str(await self.socket.read_message()):
+                pass
+
+    async def close(self) -> None:
+        """As a browser does when its page is closed."""
+        self.socket.close(1001)
+        async with asyncio.timeout(10):
+            while await self.socket.read_message() is not None:
+                pass
+
+    def break_line(self) -> None:
+        """Nobody says goodbye."""
+        self.socket.protocol.stream.close()
+        self.socket.close()
+
+    def outputs(self, number: int = 0) -> list[dict[str, Any]]:
+        return list(json.loads(self.file.read_text())["cells"][number]["outputs"])
+
+    def text(self, number: int = 0) -> str:
+        joined = ("".join(output.get("text", "")) for output in self.outputs(number))
+        return "".join(joined)
+
+
+@pytest.fixture
+def page(home: Path, jp_fetch: Fetch, jp_ws_fetch: Fetch, jp_serverapp: Any) -> Iterator[Callable[..., Page]]:
+    pages: list[Page] = []
+
+    def make(*codes: str) -> Page:
+        pages.append(Page(jp_fetch, jp_ws_fetch, home, *codes))
+        return pages[-1]
+
+    yield make
+    for made in pages:
+        made.socket.close()
+
+
+async def until(condition: Callable[[], bool], seconds: float = 30) -> None:
+    async with asyncio.timeout(seconds):
+        while not condition():
+            await asyncio.sleep(0.05)
+
+
+async def test_the_output_is_there_afterwards(page: Callable[..., Page]) -> None:
+    mine = page(LONG)
+    await mine.open()
+    mine.run(0)
+    await mine.until("begun")
+    await mine.close()
+    await until(lambda: len(mine.outputs()) == 2)
+    first, second = mine.outputs()
+    assert "".join(first["text"]) == "begun\nended\n"
+    assert second["data"]["text/plain"] in ("42", ["42"]) and second["execution_count"] == 1
+
+
+async def test_cells_that_were_done_and_not_saved_and_those_that_wait_come_too(page: Callable[..., Page]) -> None:
+    mine = page("print('one')", LONG, "print('three')", "print('never run')")
+    await mine.open()
+    for number in range(3):
+        mine.run(number)
+    await mine.until("begun")
+    await mine.close()
+    await until(lambda: mine.text(2) == "three\n")
+    assert (mine.text(0), mine.text(1), mine.text(3)) == ("one\n", "begun\nended\n", "")
+
+
+async def test_while_the_page_is_open_nothing_is_written(page: Callable[..., Page], jp_serverapp: Any) -> None:
+    mine = page("print('seen')")
+    await mine.open()
+    mine.run(0)
+    await mine.until("idle")
+    await jp_serverapp.web_app.settings[KEY].round()
+    assert mine.outputs() == []
+    await mine.close()
+    await until(lambda: mine.text() == "seen\n")
+
+
+async def test_what_the_page_saved_is_left_alone(page: Callable[..., Page], jp_serverapp: Any) -> None:
+    mine = page("print('seen')")
+    await mine.open()
+    mine.run(0)
+    await mine.until("seen")
+    await asyncio.sleep(0.3)
+    saved = notebook("print('seen')  # and worked on since")
+    mine.file.write_text(json.dumps(saved))
+    await mine.close()
+    await jp_serverapp.web_app.settings[KEY].round()
+    assert json.loads(mine.file.read_text()) == saved
+
+
+async def test_somebody_elses_change_meanwhile_is_left_alone(page: Callable[..., Page], jp_serverapp: Any) -> None:
+    mine = page(LONG)
+    await mine.open()
+    mine.run(0)
+    await mine.until("begun")
+    mine.file.write_text(json.dumps(notebook("x = 1  # a colleague's")))
+    await mine.close()
+    await asyncio.sleep(2)
+    await jp_serverapp.web_app.settings[KEY].round()
+    assert (mine.outputs(), json.loads(mine.file.read_text())["cells"][0]["source"]) == ([], "x = 1  # a colleague's")
+
+
+async def test_code_that_was_run_and_never_saved_is_not_lost(page: Callable[..., Page]) -> None:
+    mine = page("print('old')")
+    await mine.open()
+    mine.run(0, LONG)
+    await mine.until("begun")
+    await mine.close()
+    await until(lambda: mine.text() == "begun\nended\n")
+    assert "".join(json.loads(mine.file.read_text())["cells"][0]["source"]) == LONG
+
+
+async def test_a_broken_line_may_come_back(page: Callable[..., Page], jp_serverapp: Any) -> None:
+    mine, keeper = page(LONG), jp_serverapp.web_app.settings[KEY]
+    await mine.open()
+    mine.run(0)
+    await mine.until("begun")
+    mine.break_line()
+    await asyncio.sleep(2)
+    await keeper.round()
+    assert mine.outputs() == [], "the page still waits, and shows it when the line is back"
+    await mine.connect()
+    await mine.until("ended")
+    keeper._clock = lambda: time.time() + 3600
+    await keeper.round()
+    assert mine.outputs() == []
+
+
+async def test_a_line_that_stays_broken(page: Callable[..., Page], jp_serverapp: Any) -> None:
+    mine, keeper = page(LONG), jp_serverapp.web_app.settings[KEY]
+    await mine.open()
+    mine.run(0)
+    await mine.until("begun")
+    mine.break_line()
+    await asyncio.sleep(2)
+    keeper._clock = lambda: time.time() + 3600
+    await keeper.round()
+    assert mine.text() == "begun\nended\n"
+
+
+async def test_progress_is_saved_while_it_runs(page: Callable[..., Page], jp_serverapp: Any) -> None:
+    mine = page("import time\nprint('half', flush=True)\ntime.sleep(60)")
+    await mine.open()
+    mine.run(0)
+    await mine.until("half")
+    await mine.close()
+    await until(lambda: mine.text() == "half\n")
+    await jp_serverapp.kernel_manager.shutdown_kernel(mine.kernel, now=True)
+    await jp_serverapp.web_app.settings[KEY].round()
+    assert mine.text() == "half\n"
+    assert jp_serverapp.web_app.settings[KEY]._streams == {}
+
+
+async def test_a_notebook_that_was_deleted_harms_nobody(page: Callable[..., Page], jp_serverapp: Any) -> None:
+    mine = page(LONG)
+    await mine.open()
+    mine.run(0)
+    await mine.until("begun")
+    mine.file.unlink()
+    await mine.close()
+    await asyncio.sleep(2)
+    await jp_serverapp.web_app.settings[KEY].round()
+    assert not mine.file.exists()
+
+
+class TestOutputs:
+    def made(self, *messages: tuple[str, dict[str, Any]]) -> list[dict[str, Any]]:
+        outputs = Outputs()
+        for kind, content in messages:
+            outputs.take(kind, content)
+        return outputs.items
+
+    def test_streams_are_joined_and_progress_bars_are_one_line(self) -> None:
+        said = [("stream", {"name": "stdout", "text": text}) for text in ("a\r\n", "10 %\r", "20 %\r", "100 %\n", "b")]
+        assert self.made(*said) == [{"output_type": "stream", "name": "stdout", "text": "a\n100 %\nb"}]
+
+    def test_clearing(self) -> None:
+        stream = ("stream", {"name": "stdout", "text": "x"})
+        assert self.made(stream, ("clear_output", {"wait": False})) == []
+        assert len(self.made(stream, ("clear_output", {"wait": True}))) == 1
+        assert self.made(stream, ("clear_output", {"wait": True}), stream)[0]["text"] == "x"
+
+    def test_a_display_that_changes(self) -> None:
+        shown = {"data": {"text/plain": "1"}, "metadata": {}, "transient": {"display_id": "d"}}
+        changed = shown | {"data": {"text/plain": "2"}}
+        made = self.made(("display_data", shown), ("update_display_data", changed))
+        assert made == [{"output_type": "display_data", "data": {"text/plain": "2"}, "metadata": {}}]
+
+    def test_an_error(self) -> None:
+        content = {"ename": "E", "evalue": "v", "traceback": ["t"]}
+        assert self.made(("error", content)) == [{"output_type": "error", **content}]
+
+    def test_without_end(self) -> None:
+        chunk = ("stream", {"name": "stdout", "text": "x" * (MOST_BYTES // 4)})
+        made = self.made(*[chunk] * 50)
+        assert "left out" in made[-1]["text"] and len(made) == 2
+        assert sum(len(item["text"]) for item in made) < MOST_BYTES + 200
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "",
+        "{",
+        "[]",
+        '{"header": {"msg_type": "execute_request"}}',
+        '"execute_request"',
+        'null "execute_request"',
+        b"\x00\x01",
+    ],
+)
+@pytest.mark.parametrize("protocol", [None, "v1.kernel.websocket.jupyter.org"])
+def test_rubbish_is_no_cell(message: object, protocol: str | None) -> None:
+    assert read_execution(message, protocol) is None
+
+
+def test_a_cell_of_the_newer_protocol() -> None:
+    from jupyter_server.services.kernels.connection.base import serialize_msg_to_ws_v1
+
+    header = {"msg_id": "m", "msg_type": "execute_request"}
+    parts = [json.dumps(part).encode() for part in (header, {}, {"cellId": "c"}, {"code": "1 + 1"})]
+    message = serialize_msg_to_ws_v1(parts, "shell")
+    assert read_execution(message, "v1.kernel.websocket.jupyter.org") == Execution("m", "c", "1 + 1")
