@@ -71,8 +71,14 @@ class Monitor:
         """
         if len(point) != self.scanned:
             raise IndexError(f"{self.name} has {self.scanned} scanned parameters, and {len(point)} indices were given.")
-        parts = {part: np.asarray(getattr(self, part)[point]) for part in ("intensity", "error", "rays")}
-        return replace(self, axes=self.axes[self.scanned :], scanned=0, **parts)
+        return replace(
+            self,
+            axes=self.axes[self.scanned :],
+            scanned=0,
+            intensity=np.asarray(self.intensity[point]),
+            error=np.asarray(self.error[point]),
+            rays=np.asarray(self.rays[point]),
+        )
 
     def _over_bins(self, values: Array) -> Array:
         return np.asarray(values.sum(axis=tuple(range(self.scanned, values.ndim))))

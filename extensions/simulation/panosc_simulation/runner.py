@@ -125,7 +125,7 @@ def _simulate(path: Path, request: Mapping[str, Any], status: Status) -> str:
     result.save(path / "result.nxs")
     for file in points.glob("*.npz"):
         file.unlink()
-    return f"done: {len(result)} monitors in result.nxs"
+    return "done: the result is in result.nxs"
 
 
 def _command(path: Path, request: Mapping[str, Any], status: Status) -> str:

@@ -58,7 +58,7 @@ assert 2 <= kept < 6, kept
 print(f"result: points kept of a killed scan = {kept} of 6")
 
 ps.resume(run)
-until(lambda: run.state == "running" and len(list(points.glob("*.npz"))) > kept or run.state == "done")
+until(lambda: (run.state == "running" and len(list(points.glob("*.npz"))) > kept) or run.state == "done")
 assert all((points / name).stat().st_mtime_ns == stamp for name, stamp in stamps.items() if (points / name).exists()), (
     "done twice"
 )

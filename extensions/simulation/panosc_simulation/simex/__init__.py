@@ -5,6 +5,7 @@
 puts them together, and writes the result as NeXus.
 """
 
+from . import _quiet  # noqa: F401
 from .diffraction import KinematicDiffraction
 from .experiment import Experiment
 from .optics import Focus, GaussianSource
