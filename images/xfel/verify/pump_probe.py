@@ -35,7 +35,7 @@ def lattice(q, intensity):
 
 
 def main():
-    path = DATA / "r0042"
+    path = DATA / "r0042"  # read-only here, as people's proposals are
     problems = RunValidator(str(path)).run_checks()
     assert not problems, problems
     run = RunDirectory(str(path))
