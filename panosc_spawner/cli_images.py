@@ -24,6 +24,10 @@ def add_parser(commands: Any) -> None:
     build.add_argument("--unproven", action="store_true", help="also what has no proofs yet; tagged :unproven")
     build.add_argument("--verify", action="store_true", help="prove each, and keep its name only if it is proven")
     build.add_argument("--record", action="store_true", help="with --verify: write images/sizes.toml")
+    build.add_argument(
+        "--with", action="append", default=[], dest="sources", metavar="NAME=ADDRESS#SHA256",
+        help="add a program that has no package from its source, as the image's [sources] say",
+    )  # fmt: skip
     build.add_argument("--again", action="store_true", help="also what has not changed")
     verify = _action(actions, "verify", "prove built images in containers as hard as the hub's", _verify, names=True)
     verify.add_argument("--only", metavar="PART", help="only scripts and notebooks with this in their name")
@@ -70,10 +74,12 @@ def _list(arguments: argparse.Namespace, images: Images) -> int:
 
 
 def _build(arguments: argparse.Namespace, images: Images) -> int:
-    from panosc_spawner.images import record
+    from panosc_spawner.images import record, sources
     from panosc_spawner.images.build import build_images, forget
     from panosc_spawner.images.verify import verify_image
 
+    given = [sources.parse(text) for text in arguments.sources]
+    images = sources.with_sources(images, _names(arguments, images), given, _work(images) / "sources", _say)
     measured: dict[str, record.Measured] = {}
     failed = []
     for folder in images.with_parents(_names(arguments, images)):

@@ -7,7 +7,7 @@
                 locked.txt      wheels by their hashes
                 build.txt       source packages by their hashes
     own/        *.whl           made from this repository
-    files/  setup/  notebooks/  the image's folder
+    files/  setup/  notebooks/  the image's folder; setup/sources/ has what an operator gives to the build
     about/      image.json      what the image says of itself
 """
 
@@ -50,6 +50,9 @@ def write_layer(target: Path, folder: Folder, images: Images, wheels: Sequence[P
     _copy_tree(folder.path / "files", target / "files")
     if (folder.path / "setup").is_file():
         _copy_tree(folder.path, target / "setup", only={"setup", "setup-files"})
+        for name, source in folder.given.items():
+            (target / "setup/sources").mkdir(exist_ok=True)
+            shutil.copyfile(source.file, target / "setup/sources" / name)
     _copy_tree(folder.path / "notebooks", target / "notebooks" / folder.name)
     (target / "about/image.json").write_text(json.dumps(about(folder), indent=1, ensure_ascii=False), "utf-8")
     dockerfile = (target / "Dockerfile").read_text("utf-8")
@@ -94,6 +97,7 @@ def about(folder: Folder) -> dict[str, Any]:
             include={"title", "description", "techniques", "formats", "licence", "memory", "notebook", "desktop"}
         ),
         "kernels": {name: kernel.title for name, kernel in image.kernels.items()},
+        "sources": {name: {"address": one.address, "sha256": one.sha256} for name, one in folder.given.items()},
         "software": [program.model_dump(exclude_none=True) for program in image.software],
     }
 

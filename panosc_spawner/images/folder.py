@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -20,11 +20,21 @@ DESCRIPTION = "image.toml"
 
 
 @dataclass(frozen=True)
+class Given:
+    """A source that an operator has given to a build."""
+
+    address: str
+    sha256: str
+    file: Path
+
+
+@dataclass(frozen=True)
 class Folder:
-    """One image's folder, and what its ``image.toml`` says."""
+    """One image's folder, what its ``image.toml`` says, and what an operator gives to its build."""
 
     path: Path
     image: Image
+    given: Mapping[str, Given] = field(default_factory=dict)
 
     @property
     def name(self) -> str:

@@ -160,6 +160,14 @@ class Software(_Table):
         return self
 
 
+class Source(_Table):
+    """A program whose source an operator may add to a build: ``--with NAME=ADDRESS#SHA256``."""
+
+    words: Words = Field(description="what it is, and where operators find it")
+    licence: Annotated[str, AfterValidator(_licence)]
+    url: Address
+
+
 class Verify(_Table):
     """What ``panosc-hub images verify`` does besides the image's own scripts and notebooks."""
 
@@ -194,6 +202,10 @@ class Image(_Table):
     ] = Field(default_factory=dict)
     kernels: dict[Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,30}$")], Kernel] = Field(
         default_factory=dict
+    )
+    sources: dict[Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,30}$")], Source] = Field(
+        default_factory=dict,
+        description="what an operator may add to a build from its source; setup finds it in sources/",
     )
     software: tuple[Software, ...] = ()
     verify: Verify = Verify()
