@@ -2,6 +2,7 @@
 # ruff: noqa: F821
 
 import asyncio
+import json
 import os
 import shlex
 from dataclasses import asdict
@@ -23,6 +24,7 @@ from panosc_spawner.pages.requests import audited
 from panosc_spawner.proposals.book import GrantBook
 from panosc_spawner.spawners.base import PlannedSpawner
 from panosc_spawner.spawners.context import HubContext, audit_log
+from panosc_spawner.spawners.images_here import Here
 from panosc_spawner.spawners.refused import Refused
 
 NAMES = {"ada": "Ada Łovelace", "bea": "Bea Nothing", "cleo": "Cleo Many", "dan": "Dan None", "root": "Ruth Admin"}
@@ -146,7 +148,20 @@ class InProcessSpawner(PlannedSpawner):
 
 site = load_site(Path(os.environ["PANOSC_TEST_SITE"]))
 community = load_community("test", site.folder)
-context = HubContext(site, GrantBook(site), audit_log(site))
+
+
+class SomeImages:
+    """As where Docker was asked; the file that the test writes says what is not here, and whether Docker answers."""
+
+    async def look(self, max_age=30.0):
+        try:
+            found = json.loads((site.folder / "images.json").read_text())
+        except FileNotFoundError:
+            return Here()
+        return Here(frozenset(found["absent"]), found.get("sizes", {}), unknown=found.get("unknown", ""))
+
+
+context = HubContext(site, GrantBook(site), audit_log(site), images=SomeImages())
 
 c.JupyterHub.authenticator_class = NamedAuthenticator
 c.JupyterHub.spawner_class = InProcessSpawner
