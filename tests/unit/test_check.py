@@ -382,6 +382,15 @@ class TestDocker:
             file.write(f'\n[environments.base]\nimage = "{image}"\npull = "{pull}"')
         assert_finding(site.check()["image"], level, message, remedy)
 
+    def test_images_that_can_be_done_without_are_one_line(self, site: Site, docker: FakeDocker) -> None:
+        with (site.folder / "facilities/demo.toml").open("a") as file:
+            file.write('\n[environments.ours]\ntitle = "Ours"\nimage = "example/ours:1"')
+        findings = site.check()
+        assert_finding(findings["image"], "ok", "panosc/base:2026.11 is here")
+        assert_finding(findings["images"], "warning", "so nobody can start: panosc/", "panosc-hub images build ceric ")
+        assert "; docker pull example/ours:1" in findings["images"].remedy
+        assert "base" not in findings["images"].message
+
     @pytest.mark.parametrize(
         ("network", "level", "message"),
         [

@@ -17,7 +17,7 @@ from panosc_spawner.facilities.database_rules import Database
 from panosc_spawner.facilities.directory_rules import LdapPeople, LdapServer
 from panosc_spawner.facilities.load import load_site
 from panosc_spawner.facilities.login_rules import Login
-from panosc_spawner.facilities.model import Model
+from panosc_spawner.facilities.model import Environment, Model
 from panosc_spawner.facilities.site import Docker, Home, Hub, Limits, LocalMode
 from panosc_spawner.facilities.source_rules import FileSource, SourceRule
 from panosc_spawner.facilities.table_source_rules import GroupsSource, LdapSource, SqlSource
@@ -35,6 +35,16 @@ def test_it_is_right() -> None:
 def test_it_names_every_key(table: type[Model]) -> None:
     text = (SITE / "site.toml").read_text()
     assert [key for key in table.model_fields if f"{key} = " not in text and key != "demo"] == []
+
+
+def test_it_names_every_key_of_an_environment() -> None:
+    text = (SITE / "facilities/esrf.toml").read_text()
+    assert [key for key in Environment.model_fields if f"\n{key} = " not in text] == []
+
+
+def test_a_name_alone_offers_an_image_of_ours() -> None:
+    offered = load_site(SITE).facilities["esrf"].environments
+    assert (offered["eli"].image, offered["eli"].instruments) == ("panosc/eli:2026.11", ())
 
 
 def _commented(start: str) -> list[str]:
