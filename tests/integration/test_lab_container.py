@@ -8,6 +8,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 import docker
@@ -240,3 +241,43 @@ async def test_a_long_cell_goes_on_with_the_page_closed(lab: Lab) -> None:
 def outputs(lab: Lab) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = lab.ask("api/contents/fit.ipynb")["content"]["cells"][0]["outputs"]
     return found
+
+
+async def test_what_is_told_to_the_hub_as_activity(lab: Lab) -> None:
+    """In the container as it runs: an open tab is nothing, a silent cell and a silent command in a terminal are something."""
+    lab.start()
+    first = last_activity(lab)
+    for _ in range(3):
+        for path in (
+            "api/contents",
+            "api/kernels",
+            "api/sessions",
+            "api/terminals",
+            "api/kernelspecs",
+            "api/metrics/v1",
+        ):
+            lab.ask(path)
+        time.sleep(0.5)
+    assert last_activity(lab) == first, "a tab that is only open"
+    page = await run(lab, "import time\nprint('begun', flush=True)\ntime.sleep(4)\nprint('ended')")
+    await until_it_says(page, "begun")
+    time.sleep(2.5)
+    assert time.time() - last_activity(lab) < 1, "a cell that says nothing"
+    await until_it_says(page, "ended")
+    await close(page)
+    name = lab.ask("api/terminals", "POST")["name"]
+    terminal = await websocket_connect(f"{lab.url.replace('http', 'ws')}/terminals/websocket/{name}?token={TOKEN}")
+    await until_it_says(terminal, "setup")
+    await terminal.write_message(json.dumps(["stdin", "sleep 600\r"]))
+    time.sleep(3)
+    assert time.time() - last_activity(lab) < 1, "a command that says nothing"
+    await terminal.write_message(json.dumps(["stdin", "\x03"]))
+    time.sleep(1)
+    stopped = last_activity(lab)
+    time.sleep(2)
+    assert last_activity(lab) == stopped, "a shell that waits"
+    await close(terminal)
+
+
+def last_activity(lab: Lab) -> float:
+    return datetime.fromisoformat(lab.ask("api/status")["last_activity"]).timestamp()
