@@ -107,7 +107,8 @@ def _heard_while_busy(widget: Any) -> None:
     ipykernel 7.4 sends answers to where a comm spoke last (`BaseComm._reply_subshell_for`), which is the busy main thread. Older
     ones keep no such note.
     """
-    vars(widget.comm).pop("_reply_subshell_id", None)
+    if widget.comm is not None:
+        vars(widget.comm).pop("_reply_subshell_id", None)
 
 
 _STOPPED = "Stopped as you asked. Nothing of it was kept."

@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from . import cores, point
+from .detached import write_status
 from .errors import Cancelled, SimulationError
 from .instrument import Instrument
 from .parameters import axes
 from .process import Process
-from .runs import write_status
 from .simulate import Plan, execute
 
 _BEAT_SECONDS = 5.0

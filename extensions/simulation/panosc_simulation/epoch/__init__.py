@@ -1,7 +1,7 @@
 """EPOCH: decks checked before a run, the program started, its SDF files read.
 
-EPOCH itself is in an image only where the operator has built it with its source (`images/simulation-epoch`); checking and
-reading work without it.
+EPOCH itself is in the image only where the operator has built it with its source (``panosc-hub images build --with epoch=…``);
+checking and reading work without it.
 """
 
 from .deck import Block, DeckError, Problem, check, read, require

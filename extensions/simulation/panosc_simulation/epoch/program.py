@@ -7,8 +7,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from ..detached import Run, submit_command
 from ..errors import InstallationError, RunError, SimulationError
-from ..runs import Run, submit_command
 from .deck import read, require
 
 
@@ -23,7 +23,7 @@ def find(dimensions: int) -> Path:
     if not found:
         raise InstallationError(
             f"EPOCH ({name}) is not in this image: it cannot be had as a package. The operator of the hub builds it with its"
-            " source: panosc-hub images build --with epoch=ADDRESS#SHA256 simulation-epoch."
+            " source: panosc-hub images build --with epoch=ADDRESS#SHA256 simulation."
         )
     return Path(found)
 

@@ -56,10 +56,13 @@ class Run:
     @property
     def status(self) -> dict[str, Any]:
         """What it last said; ``state`` is waiting, running, done, failed, cancelled, or stopped (its process is gone)."""
+        said: dict[str, Any] = {"state": "waiting", "fraction": 0.0, "words": "", "started": 0.0, "heartbeat": 0.0}
         try:
-            said: dict[str, Any] = json.loads((self.path / "status.json").read_text())
-        except (OSError, ValueError):
-            said = {"state": "waiting", "fraction": 0.0, "words": "", "started": 0.0, "heartbeat": 0.0}
+            told = json.loads((self.path / "status.json").read_text())
+            kinds = {key: (int, float) if isinstance(value, float) else (str,) for key, value in said.items()}
+            said |= {key: value for key, value in told.items() if isinstance(value, kinds.get(key, (object,)))}
+        except (OSError, ValueError, AttributeError):
+            pass
         begun = said["state"] == "running" or time.time() - said["started"] > _START_SECONDS
         if said["state"] in ("waiting", "running") and begun and not is_held(self.path):
             said = {**said, "state": "stopped", "words": "its process is gone; resume goes on where it was"}
