@@ -8,7 +8,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from panosc_spawner.spawners.keeper import HubApi, KeeperError, Server, overdue
 
 PEOPLE = 7
 PAGE = 3
+TWO_HOURS = timedelta(hours=2)
 
 CONFIG = """
 import asyncio
@@ -48,7 +50,7 @@ class SocketSpawner(Spawner):
         if self.listening: self.listening.close()
         self.listening = None
     def get_state(self):
-        return {"object_id": "c-" + self.user.name, "panosc": {"ends_at": "2026-11-23T12:00:00+00:00"}}
+        return {"object_id": "c-" + self.user.name, "panosc": {"ends_at": "2026-11-23T12:00:00+00:00", "idle": 7200.0}}
 
 c = get_config()
 c.JupyterHub.proxy_class = NoProxy
@@ -66,7 +68,7 @@ c.JupyterHub.load_roles = [
     {"name": "keeper", "services": ["keeper"],
      "scopes": ["list:users", "read:servers", "admin:server_state", "delete:servers"]},
     {"name": "blind", "services": ["blind"], "scopes": ["list:users", "read:users:name"]},
-    {"name": "tester", "services": ["tester"], "scopes": ["admin:users", "admin:servers"]},
+    {"name": "tester", "services": ["tester"], "scopes": ["admin:users", "admin:servers", "users:activity"]},
 ]
 """
 
@@ -122,7 +124,9 @@ def test_every_server_is_seen_over_all_pages_also_one_that_is_starting(api: HubA
     servers = api.servers()
     assert len(servers) == PEOPLE + 1
     noon = datetime(2026, 11, 23, 12, tzinfo=UTC)
-    assert Server("person6", "p-1", "c-person6", False, noon) in servers
+    (sixth,) = [server for server in servers if server.person == "person6"]
+    assert replace(sixth, last_activity=None) == Server("person6", "p-1", "c-person6", False, noon, None, TWO_HOURS)
+    assert sixth.last_activity and abs(sixth.last_activity - datetime.now(UTC)) < timedelta(minutes=5)
     assert [(server.person, server.name) for server in servers if server.pending] == [("person0", "slow")]
 
 
@@ -142,6 +146,24 @@ def test_a_server_whose_time_is_over_is_stopped(api: HubApi):
     while any(server.person == "person3" for server in api.servers()):
         assert time.monotonic() < deadline
         time.sleep(0.1)
+
+
+@pytest.mark.slow
+def test_a_server_says_when_something_happened_in_it(hub: str, api: HubApi):
+    """As panosc_lab tells it; the hub takes no older word, and a server that says nothing is over after its idle time."""
+    soon = datetime.now(UTC) + timedelta(minutes=50)
+    body = {"servers": {"p-1": {"last_activity": soon.isoformat()}}}
+    answer = requests.post(
+        f"{hub}/users/person5/activity", json=body, headers={"Authorization": "token tester-token"}, timeout=30
+    )
+    assert answer.ok, answer.text
+    later = soon + timedelta(minutes=90)
+    quiet = {server.person for server in api.servers() if "nothing has happened" in _why(server, later)}
+    assert "person5" not in quiet and {"person1", "person2", "person4"} <= quiet
+
+
+def _why(server: Server, now: datetime) -> str:
+    return replace(server, ends_at=None).why_over(now)
 
 
 @pytest.mark.slow
