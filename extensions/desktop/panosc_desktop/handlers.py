@@ -9,12 +9,13 @@ import os
 import shlex
 import shutil
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from jinja2 import Environment, PackageLoader, select_autoescape
-from jupyter_server.base.handlers import APIHandler, AuthenticatedFileHandler, JupyterHandler, utcnow
+from jupyter_server._tz import utcnow
+from jupyter_server.base.handlers import APIHandler, AuthenticatedFileHandler, JupyterHandler
 from jupyter_server.utils import url_path_join
 from jupyter_server_proxy.handlers import AddSlashHandler
 from jupyter_server_proxy.rawsocket import RawSocketHandler
@@ -76,7 +77,7 @@ class DesktopPage(JupyterHandler):
                 static=url_path_join(server, "desktop/static/"),
                 version=_asset_version(),
                 lab=url_path_join(server, "lab"),
-                hub=self.serverapp.jinja_template_vars.get("hub_control_panel_url", ""),
+                hub=_hub_page(self),
                 home=home_problem(),
             )
         )
@@ -146,14 +147,14 @@ class DesktopOpen(APIHandler):
         asked = body.get("path") if isinstance(body, dict) else None
         if not isinstance(asked, str) or not asked or "\0" in asked:
             raise web.HTTPError(400, 'Say which file: {"path": …}')
-        root = Path(self.serverapp.root_dir)
+        root = Path(self.settings["server_root_dir"]).expanduser()
         path = Path(os.path.normpath(root / asked.lstrip("/")))
         if not path.is_relative_to(root) or not path.is_file():
             raise web.HTTPError(404, f"There is no file {shlex.quote(asked[:200])} here.")
         return path
 
 
-class DesktopSocket(RawSocketHandler):
+class DesktopSocket(RawSocketHandler):  # type: ignore[misc]  # jupyter-server-proxy is untyped
     """``desktop/socket``: the page's connection to the VNC socket, through jupyter-server-proxy.
 
     To what that does it adds: the owner alone; a start on demand, with words when it fails; a heartbeat for the page; no
@@ -230,7 +231,7 @@ class _Picture(asyncio.Protocol):
     def __init__(self, handler: DesktopSocket) -> None:
         self.handler = handler
         self.transport: asyncio.Transport | None = None
-        self.sending: set[asyncio.Task[None]] = set()
+        self.work: set[asyncio.Task[None]] = set()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)  # noqa: S101 - a unix stream's
@@ -240,9 +241,7 @@ class _Picture(asyncio.Protocol):
         if self.transport is None:
             return
         self.transport.pause_reading()
-        task = asyncio.ensure_future(self._send(data, self.transport))
-        self.sending.add(task)
-        task.add_done_callback(self.sending.discard)
+        self._keep(self._send(data, self.transport))
 
     async def _send(self, data: bytes, transport: asyncio.Transport) -> None:
         try:
@@ -254,12 +253,27 @@ class _Picture(asyncio.Protocol):
             transport.resume_reading()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The person left the desktop, or it broke: say which, then close."""
         del exc
+        self._keep(self._say_why())
+
+    async def _say_why(self) -> None:
+        """The person left the desktop, or the connection broke: say which, then close."""
         handler = self.handler
-        if not handler.session.running:
+        if await handler.session.ended(within=1.0):
             handler.say(ended=True)
-        handler.close(CLOSED_WITH_WORDS if not handler.session.running else 1011, "the desktop ended")
+            handler.close(CLOSED_WITH_WORDS, "the desktop ended")
+        else:
+            handler.close(1011, "no connection to the desktop")
+
+    def _keep(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.ensure_future(work)
+        self.work.add(task)
+        task.add_done_callback(self.work.discard)
+
+
+def _hub_page(handler: JupyterHandler) -> str:
+    """The address of the person's page at the hub; nothing without a hub."""
+    return str(handler.serverapp.jinja_template_vars.get("hub_control_panel_url", "")) if handler.serverapp else ""
 
 
 def _start_in_background(session: Session) -> None:
@@ -286,10 +300,11 @@ def _asset_version() -> str:
 def load(server_app: ServerApp) -> None:
     """Add the desktop to a Jupyter server."""
     session = Session(server_app.log)
+    server_app.web_app.settings["panosc_desktop"] = session
     atexit.register(session.close)
     base = url_path_join(server_app.web_app.settings["base_url"], "desktop")
     mine: dict[str, Any] = {"session": session}
-    server_app.web_app.add_handlers(
+    server_app.web_app.add_handlers(  # type: ignore[no-untyped-call]
         ".*",
         [
             (base, AddSlashHandler),

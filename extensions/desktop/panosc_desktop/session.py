@@ -12,11 +12,12 @@ import os
 import secrets
 import shutil
 import signal
+import socket
 import struct
 import tempfile
 from pathlib import Path
 
-SCRIPT = Path(__file__).parent / "run.sh"
+COMMAND = ("bash", str(Path(__file__).parent / "run.sh"))
 X_SERVER = "Xtigervnc"
 START_SECONDS = 20.0
 STOP_SECONDS = 2.0
@@ -74,6 +75,18 @@ class Session:
                 return self._folder / "rfb"
             return await self._start()
 
+    async def ended(self, within: float) -> bool:
+        """Whether the desktop ends in that many seconds; its socket closes a moment before it does."""
+        process = self._process
+        if process is None:
+            return True
+        try:
+            async with asyncio.timeout(within):
+                await process.wait()
+        except TimeoutError:
+            return False
+        return True
+
     async def stop(self) -> None:
         """End the desktop and every program in it."""
         async with self._starting:
@@ -98,7 +111,7 @@ class Session:
         with (folder / "log").open("wb") as log:
             # A session of its own, so that its end is the end of all its processes; a pipe that closes when we are gone.
             process = await asyncio.create_subprocess_exec(
-                "bash", str(SCRIPT), str(folder), stdin=asyncio.subprocess.PIPE, stdout=log, stderr=log,
+                *COMMAND, str(folder), stdin=asyncio.subprocess.PIPE, stdout=log, stderr=log,
                 start_new_session=True,
             )  # fmt: skip
         try:
@@ -126,13 +139,12 @@ class Session:
         return self._folder
 
 
-async def _until_it_answers(socket: Path, process: asyncio.subprocess.Process) -> None:
+async def _until_it_answers(path: Path, process: asyncio.subprocess.Process) -> None:
     while True:
         if process.returncode is not None:
             raise ChildProcessError(process.returncode)
-        with contextlib.suppress(OSError):
-            _, writer = await asyncio.open_unix_connection(socket)
-            writer.close()
+        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as trial:
+            trial.connect(str(path))
             return
         await asyncio.sleep(0.02)
 
