@@ -2,7 +2,7 @@
 
 PYTHON ?= python3
 
-.PHONY: demo demo-docker demo-reset lock test
+.PHONY: demo demo-docker demo-reset lock test test-images
 
 demo: ## The whole hub on this machine, with demo people, proposals and data
 	@$(PYTHON) deploy/bootstrap.py demo
@@ -21,3 +21,8 @@ lock: ## Make the lock files anew
 
 test: ## Everything: installs what it needs, fast tests first
 	@exec $(PYTHON) tests/run.py
+
+test-images: ## Every image built and proven (Docker; half an hour the first time); sizes and times go into the docs
+	@$(PYTHON) deploy/bootstrap.py dev
+	@.venv/bin/panosc-hub images build all --verify --record
+	@.venv/bin/panosc-hub images docs

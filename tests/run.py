@@ -43,6 +43,7 @@ DEBIAN_PACKAGES = (
     "xmlsec1",
 )
 DOCKER_WAIT_SECONDS = 60
+STAGE_SECONDS = 30 * 60  # a stage that takes longer hangs
 SERVICE_PATH = f"{os.environ.get('PATH', '')}:/usr/sbin"
 SERVICE_POLICY = Path("/usr/sbin/policy-rc.d")  # 101: may not be started (invoke-rc.d(8))
 
@@ -63,6 +64,7 @@ BROWSER = [*PLAIN, "tests/browser", "-m"]
 PYTEST = [*PLAIN, "--cov", "--cov-report="]
 HDF5 = ROOT / "extensions" / "hdf5"
 HDF5_TESTS = "extensions/hdf5/tests"
+DESKTOP = ROOT / "extensions" / "desktop"
 # One process each: HDF5 wants every handle of a file in a process to be opened with the same kind of locks.
 HDF5_PARTS = ("meaning", "data", "server", "widget", "fuzz")
 FIRST = [
@@ -77,6 +79,11 @@ COMPUTING = [
     Stage("HDF5 viewer's style and types", ["npm", "run", "lint"], directory=HDF5),
     Stage("HDF5 viewer's unit tests", ["npm", "test"], directory=HDF5),
     *(Stage(f"HDF5 {part} tests", [*PYTEST, f"{HDF5_TESTS}/{part}"]) for part in HDF5_PARTS),
+    Stage("desktop page", ["sh", "-c", "npm ci --ignore-scripts && npm run lint && npm test"], directory=DESKTOP),
+    *(
+        Stage(f"{name} extension's tests", [*PYTEST, f"extensions/{name}/tests"])
+        for name in ("desktop", "lab", "simulation")
+    ),
     Stage("sources' tests", [*PYTEST, "tests/sources"], ("bubblewrap", "services")),
     # A hundred thousand stories: measuring coverage would make them several times slower.
     Stage("proof of mounts", [*PLAIN, "tests/security/test_mounts_subset.py"]),
@@ -88,6 +95,8 @@ WAITING = [
     Stage("chaos tests", [*PLAIN, "-m", "not docker", "tests/chaos"], ("bubblewrap",)),
 ]
 LAST = [
+    # The base image and one on it; `make test-images` does all of them.
+    Stage("images, proven", ["panosc-hub", "images", "build", "--verify", "desktop"], ("docker", "image")),
     Stage("Docker tests", [*PYTEST, "-m", "docker", "tests/integration"], ("docker", "image")),
     Stage("chaos tests with Docker", [*PLAIN, "-m", "docker", "tests/chaos"], ("docker", "image")),
     Stage("browser tests", [*BROWSER, "not docker"], ("chromium", "bubblewrap"), own_network=True),
@@ -228,8 +237,9 @@ def base_image() -> bool:
         return False
     print("Building the base image …", flush=True)
     log = WORK / "image.log"
+    command = [str(ROOT / ".venv/bin/panosc-hub"), "images", "build", "base"]
     with log.open("w") as out:
-        built = subprocess.run(["sh", str(ROOT / "images/build.sh"), "base"], stdout=out, stderr=out, check=False)
+        built = subprocess.run(command, cwd=ROOT, stdout=out, stderr=out, check=False)
     if built.returncode:
         print(f"The base image could not be built:\n{tail(log)}")
     return built.returncode == 0
@@ -281,13 +291,27 @@ def run_stage(
             [*alone, *stage.command], cwd=stage.directory, env=measured, stdout=where, stderr=where
         )
         running.add(process)
-        code = process.wait()
+        try:
+            code = process.wait(STAGE_SECONDS)
+        except subprocess.TimeoutExpired:
+            print(f"{stage.name}: stopped, since it did not end within {STAGE_SECONDS / 60:.0f} minutes", flush=True)
+            code = stopped(process)
         running.discard(process)
         output.seek(0)
         text = output.read().decode(errors="replace")
     verdict = f"{'ok' if code == 0 else f'exit code {code}'} in {time.monotonic() - started:.0f} s"
     print(f"{text}=== {stage.name}: {verdict}", flush=True)
     return code == 0
+
+
+def stopped(process: subprocess.Popen[bytes]) -> int:
+    """Stop what hangs: asked first, so that it stops what it started; its exit code."""
+    process.terminate()
+    try:
+        return process.wait(30)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        return process.wait()
 
 
 def succeeds(command: list[str]) -> bool:
