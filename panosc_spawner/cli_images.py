@@ -32,7 +32,7 @@ def add_parser(commands: Any) -> None:
     verify = _action(actions, "verify", "prove built images in containers as hard as the hub's", _verify, names=True)
     verify.add_argument("--only", metavar="PART", help="only scripts and notebooks with this in their name")
     verify.add_argument("--json", action="store_true", help="for programs")
-    _action(actions, "docs", "write docs/environments anew from the descriptions", _docs)
+    _action(actions, "docs", "write docs/environments, and the hub's words for images, anew from the descriptions", _docs)
     _action(actions, "environment", "an image as a table for a facility's file", _environment, names=True)
     _action(actions, "scan", "ask trivy or grype for known vulnerabilities (needs a network)", _scan, names=True)
     _action(actions, "lock", "make lock files anew: the newest versions that are allowed", _lock, names=True)
@@ -134,9 +134,15 @@ def _lock(arguments: argparse.Namespace, images: Images) -> int:
 
 def _docs(arguments: argparse.Namespace, images: Images) -> int:
     from panosc_spawner.images import docs
+    from panosc_spawner.images.environment import all_as_toml
 
-    for file in docs.write(images, images.root.parent / "docs" / "environments"):
+    repository = images.root.parent
+    for file in docs.write(images, repository / "docs" / "environments"):
         _say(f"{file} is written")
+    words = repository / "panosc_spawner" / "facilities" / "environments.toml"
+    if words.is_file():
+        words.write_text(all_as_toml(images), "utf-8")
+        _say(f"{words} is written")
     return 0
 
 

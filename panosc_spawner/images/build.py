@@ -127,6 +127,8 @@ def _build(folder: Folder, images: Images, logs: Path, *, unproven: bool, again:
             with _between() as between:
                 for part in parts:
                     parent = part.build(tag, bottom, parent, labels, log, between)
+    if tag == folder.tag:  # what was built before there were proofs
+        client.run("image", "rm", "--no-prune", f"panosc/{folder.name}:unproven")
     size = _size(tag)
     under = images[folder.image.from_] if folder.image.from_ else None
     return Built(

@@ -12,6 +12,11 @@ from panosc_spawner.images.folder import Folder, Images
 from panosc_spawner.images.model import Software
 
 OWN_KERNEL = "Python 3"
+_HEADER = """\
+# The words of this repository's images, made from images/<name>/image.toml by panosc-hub images docs. A facility offers one by
+# naming it, [environments.simulation], and says there what is its own: instruments, other memory. Sizes are not here: Docker
+# knows them.
+"""
 
 
 def environment(folder: Folder, images: Images) -> dict[str, object]:
@@ -47,6 +52,16 @@ def as_toml(name: str, table: Mapping[str, object]) -> str:
     lines = [f"[environments.{name}]"]
     lines += [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in table.items()]
     return "\n".join(lines) + "\n"
+
+
+def all_as_toml(images: Images) -> str:
+    """The file from which the hub takes the words of this repository's images.
+
+    Raises:
+        ImageError: if a lock is missing.
+    """
+    tables = [as_toml(name, environment(folder, images)) for name, folder in images.folders.items()]
+    return "\n".join([_HEADER, *tables])
 
 
 def locked_versions(folder: Folder, images: Images) -> dict[str, str]:

@@ -20,7 +20,7 @@ _LEFTOVERS = (
 )
 _KEPT_BY_NAME = "-name .netrc -o -name pip.conf -o -name .pypirc -o -name '.git-credentials' -o -name 'id_rsa*' -o -name 'id_ed25519*'"
 _KEPT_BY_WORDS = re.compile(
-    r"(?i)(?:password|passwd|secret|api[_-]?key|access[_-]?key|token)\s*=\s*[^\s\"']{4,}|://[^/\s:@]+:[^/\s@]+@|BEGIN [A-Z ]*PRIVATE KEY"
+    r"(?i)[\w-]*(?:password|passwd|secret|api[_-]?key|access[_-]?key|token)\s*=\s*[^\s\"']{4,}|://[^/\s:@]+:[^/\s@]+@|BEGIN [A-Z ]*PRIVATE KEY"
 )
 
 
@@ -89,7 +89,7 @@ def no_secrets(tag: str) -> str:
     if history.code:
         raise CheckFailed(history.words)
     settings = "\n".join(_inspect(tag)["Config"].get("Env") or [])
-    found = [match.group() for text in (history.out, settings) for match in _KEPT_BY_WORDS.finditer(text)]
+    found = [_masked(match.group()) for text in (history.out, settings) for match in _KEPT_BY_WORDS.finditer(text)]
     found += as_root(
         tag,
         # Packages bring keys of their own for their tests; those are nobody's.
@@ -99,6 +99,12 @@ def no_secrets(tag: str) -> str:
         seconds=300,
     ).splitlines()
     return _none(found, "looks like a secret")
+
+
+def _masked(text: str) -> str:
+    """What looks like a secret, without its value: reports are read by many."""
+    name, equals, _ = text.partition("=")
+    return f"{name}=…" if equals else f"{text[:12]}…"
 
 
 def _none(found: Iterable[str], reason: str) -> str:

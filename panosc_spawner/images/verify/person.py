@@ -12,7 +12,10 @@ from panosc_spawner.images.verify.container import STRANGER, Hardened
 from panosc_spawner.images.verify.report import CheckFailed
 
 STOP_SECONDS = 1.0
-_STOPS = 3  # a busy machine may be slow once; an image that does not listen is slow every time
+_STOPS = 3
+# On a machine that is busy with other things everything takes longer: a stop may then take this part of what the start did.
+# An image that does not listen takes ten seconds, when Docker kills it.
+_OF_START = 0.25
 _READY_SECONDS = 90
 _LAB = ("jupyter", "lab", "--no-browser", "--ip=127.0.0.1", "--port=8888", "--ServerApp.token=")
 
@@ -69,7 +72,7 @@ def imports(hardened: Hardened, names: tuple[str, ...]) -> str:
 
 
 def lab_answers_and_stops(hardened: Hardened) -> str:
-    """JupyterLab answers 200 and ends cleanly within a second of SIGTERM."""
+    """JupyterLab answers 200 and ends cleanly within a second of SIGTERM (a busy machine gets more, and tries again)."""
     said = []
     for _ in range(_STOPS):
         name = hardened.start(*_LAB)
@@ -79,9 +82,10 @@ def lab_answers_and_stops(hardened: Hardened) -> str:
         finally:
             client.run("rm", "-f", "-v", name)
         said.append(f"ready after {ready:.1f} s, stopped {took:.2f} s after SIGTERM")
-        if took <= STOP_SECONDS:
+        allowed = max(STOP_SECONDS, _OF_START * ready)
+        if took <= allowed:
             return "\n".join(said)
-    raise CheckFailed("\n".join([*said, f"at most {STOP_SECONDS:.0f} s are allowed"]))
+    raise CheckFailed("\n".join([*said, f"at most {allowed:.1f} s are allowed"]))
 
 
 def _ready_after(name: str) -> float:
