@@ -121,8 +121,11 @@ def pack(source: Path, target: Path) -> None:
     def copy(name: str, item: h5py.Group | h5py.Dataset) -> None:
         if name.endswith(("fields/E/r", "fields/E/t")):
             return
+        data = item[()] if isinstance(item, h5py.Dataset) else None
+        if data is not None and "fields" in name:
+            data = data.astype(np.float32)
         made = (
-            new.create_dataset(name, data=item[()], compression="gzip", shuffle=True)
+            new.create_dataset(name, data=data, compression="gzip", shuffle=True)
             if isinstance(item, h5py.Dataset)
             else new.require_group(name)
         )

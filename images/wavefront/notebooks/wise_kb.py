@@ -6,7 +6,7 @@ import contextlib
 import io
 
 import numpy as np
-from kb import Mirror
+from kb import Mirror, write_focus
 from numpy.typing import NDArray
 
 with contextlib.redirect_stdout(io.StringIO()):  # wofrywiser speaks at its import, and WISE at each step
@@ -96,3 +96,7 @@ def height_errors(mirror: Mirror, rms: float, *, points: int = 400, seed: int = 
     heights = np.fft.irfft(amplitude, points)
     heights -= heights.mean()
     return np.asarray(heights * rms / heights.std())
+
+
+if __name__ == "__main__":
+    write_focus("kb-focus-wise.nxs", "WISE", Mirror(), *focus(Mirror()))
