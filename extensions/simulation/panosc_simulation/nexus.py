@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import uuid
 from collections.abc import Mapping
@@ -38,9 +39,12 @@ def write_whole(path: Path, write: Any) -> Path:
     part = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with h5py.File(part, "w") as file:
-            write(file)
-        with part.open("rb") as written:
+        # In memory first: HDF5 keeps a file that it cannot flush to a full disk open for as long as the process lives.
+        with io.BytesIO() as whole, part.open("wb") as written:
+            with h5py.File(whole, "w") as file:
+                write(file)
+            written.write(whole.getbuffer())
+            written.flush()
             os.fsync(written.fileno())
         part.replace(path)
     except OSError as error:

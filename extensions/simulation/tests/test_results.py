@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -225,6 +226,19 @@ def test_a_file_that_cannot_be_written_leaves_nothing(
     with pytest.raises(ps.SimulationError, match="No space left"):
         one.save(tmp_path / "r.nxs")
     assert (tmp_path / "r.nxs").read_bytes() == before and not list(tmp_path.glob(".*"))
+
+
+def test_a_full_disk_is_said_and_leaves_nothing(folder: Path, tmp_path: Path) -> None:
+    one = result(monitors.read(folder))
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2000, hard))  # no file may become larger: as a disk that fills up
+    try:
+        with pytest.raises(ps.SimulationError, match="could not be written: File too large"):
+            one.save(tmp_path / "r.nxs")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert [entry.name for entry in tmp_path.iterdir()] == ["out"]
+    assert ps.Result.load(one.save(tmp_path / "r.nxs")).seed == 5
 
 
 def test_other_files_are_not_results(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from panosc_simulation import cores, messages, parameters
 from panosc_simulation.bar import Clock, Text, duration
-from panosc_simulation.errors import InstrumentError
+from panosc_simulation.errors import Cancelled, InstrumentError
 from panosc_simulation.monitors import Axis
 
 SOURCE = "one\ntwo\nAT 0, 0, 5 RELATIVE a\n"
@@ -160,3 +160,18 @@ def test_points_of_a_grid() -> None:
 
 def test_numbers_keep_their_digits() -> None:
     assert parameters.arguments({"a": 0.1 + 0.2, "b": 3, "c": "x y"}) == ["a=0.30000000000000004", "b=3", "c=x y"]
+
+
+def test_the_button_ends_what_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    from panosc_simulation.bar import Widget
+
+    monkeypatch.setattr("IPython.display.display", lambda *_: None)
+    shown = Widget("run", "Cancel", "stopped as asked")
+    shown.update(0.25, "25 %")
+    shown.check()
+    shown._button.click()
+    assert shown._button.disabled
+    with pytest.raises(Cancelled, match="stopped as asked"):
+        shown.check()
+    shown.close("cancelled", False)
+    assert shown._button.layout.display == "none" and shown._bar.value == 0.25
