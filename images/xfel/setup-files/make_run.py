@@ -107,7 +107,7 @@ def write_module(folder, module, photons):
         ):
             del image[name]
             image.create_dataset(
-                name, data=values, chunks=(len(photons), 64, 128), compression="gzip", compression_opts=9, shuffle=True
+                name, data=values, chunks=(PULSES, 64, 128), compression="gzip", compression_opts=9, shuffle=True
             )
         image["length"][:], image["status"][:] = 512 * 128 * 4, 0
 
