@@ -217,6 +217,10 @@ def _labels(folder: Folder, images: Images, parent: str, digest: str) -> dict[st
     prefix = "org.opencontainers.image."
     bottom = folder.image.debian
     base_digest = debian.digest(bottom if bottom else parent)
+    inherited = ((client.inspect_image(parent) or {}).get("Config", {}).get("Labels") or {}) if not bottom else {}
+    of_base = f"{prefix}base.digest"
+    # A parent's labels are inherited: without a digest of its own, an image must not show its parent's.
+    known = {of_base: base_digest or ""} if base_digest or inherited.get(of_base) else {}
     return {
         f"{prefix}created": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         f"{prefix}revision": revision(images.root),
@@ -225,8 +229,7 @@ def _labels(folder: Folder, images: Images, parent: str, digest: str) -> dict[st
         f"{prefix}description": folder.image.description,
         f"{prefix}licenses": folder.image.licence,
         f"{prefix}base.name": bottom or parent,
-        # A parent's labels are inherited: without a digest of its own, an image must not show its parent's.
-        f"{prefix}base.digest": base_digest or "",
+        **known,
         MADE_OF: digest,
     }
 

@@ -54,6 +54,8 @@ def _make(image: str, refusal: str, secrets: Mapping[str, str]) -> None:
     sources = [secrets["apt"]] if "apt" in secrets else []
     bootstrap = [
         "mmdebstrap", "--quiet", "--variant=minbase", '--aptopt=Acquire::Retries "3"',
+        # As the registries' image has it: a layer is kept only if its step succeeds, so dpkg need not wait for the disk.
+        "--dpkgopt=force-unsafe-io",
         "--dpkgopt=path-exclude=/usr/share/man/*", "--dpkgopt=path-exclude=/usr/share/locale/*",
         "--dpkgopt=path-exclude=/usr/share/doc/*", "--dpkgopt=path-include=/usr/share/doc/*/copyright",
         "--include=ca-certificates", suite, "-", *sources,

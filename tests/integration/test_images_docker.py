@@ -9,10 +9,12 @@ import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
+import docker
 import pytest
+from registry_support import registry
 
 from panosc_spawner.errors import ImageError
-from panosc_spawner.images import client
+from panosc_spawner.images import client, debian
 from panosc_spawner.images.build import build_images, forget, tag_of
 from panosc_spawner.images.folder import Images, read_images
 from panosc_spawner.images.verify import Report, files, materials, person, verify_image
@@ -267,3 +269,21 @@ def test_the_command(images: Images) -> None:
         [str(hub), "images", "--images", str(images.root), "list"], capture_output=True, text=True, check=True
     )
     assert textwrap.dedent(f"{NAME:<14} base") in done.stdout
+
+
+def test_debian_from_a_registry_by_its_digest() -> None:
+    """A registry of one's own, and a pin: the digest is what the label says, and another digest is not taken."""
+    docker_client = docker.APIClient(timeout=60)
+    try:
+        with registry(docker_client, "debian:trixie-slim") as served:
+            image = served.image("library/debian")
+            try:
+                assert debian.ensure(image, {}) == served.digest
+                assert debian.digest(image) == served.digest
+            finally:
+                client.run("image", "rm", image)
+            wrong = f"127.0.0.1:{served.port}/library/debian@sha256:{'0' * 64}"
+            with pytest.raises(ImageError, match="is not here and cannot be pulled"):
+                debian.ensure(wrong, {})
+    finally:
+        docker_client.close()
