@@ -64,6 +64,7 @@ for step in range(DUMPS):
 series = [xr.open_dataset(f"{step:04d}.sdf", engine="sdf_engine") for step in range(DUMPS)]
 field = xr.concat([dump["Electric_Field_Ex"] for dump in series], "time").values
 times = np.array([dump.attrs["time"] for dump in series])
+assert np.allclose(np.diff(times), 0.1 * 2 * np.pi / omega), times
 x = series[0]["X_Grid_mid"].values
 assert series[0].attrs["code_name"] == "Epoch1d", series[0].attrs
 assert series[0]["Electric_Field_Ex"].attrs["units"] == "V/m", series[0]["Electric_Field_Ex"].attrs
