@@ -65,35 +65,35 @@ def _write(file: Any, result: Result) -> None:
     file.attrs.update({"NX_class": "NXroot", "default": "entry", "creator": _FORMAT})
     entry = group(file, "entry", "NXentry")
     shown = _name(default(result.monitors))
-    entry.attrs["default"] = shown
+    if result.monitors[default(result.monitors)].axes:
+        entry.attrs["default"] = shown
     entry["title"] = f"{result.instrument}, simulated with {result.code}"
     entry["start_time"], entry["end_time"] = result.started, result.ended
     instrument = group(entry, "instrument", "NXinstrument")
     instrument["name"] = result.instrument
     source = group(instrument, "source", "NXsource")
-    source["name"], source["type"] = f"{result.code} simulation", "Computer Simulation"
-    source["probe"] = result.probe
+    source["name"], source["probe"] = f"{result.code} simulation", result.probe
     _write_values(group(instrument, "parameters", "NXcollection"), result.parameters, result.units)
+    positions = group(instrument, "positions", "NXcollection")
     for name, monitor in result.monitors.items():
         _write_monitor(entry, _name(name), monitor)
         detector = group(instrument, _name(name), "NXdetector")
         detector["local_name"], detector["description"] = name, monitor.title or name
         if monitor.position:
-            detector["position"] = np.asarray(monitor.position)
-            detector["position"].attrs.update(
-                {"units": "m", "long_name": "x, y, z in the instrument's own coordinates"}
-            )
+            positions[_name(name)] = np.asarray(monitor.position)
+            positions[_name(name)].attrs.update({"units": "m", "long_name": "x, y, z in the instrument's coordinates"})
     _write_provenance(group(entry, "simulation", "NXprocess"), result)
 
 
 def _write_provenance(process: Any, result: Result) -> None:
     process["program"], process["version"], process["date"] = result.code, result.version, result.ended
-    process["seed"], process["ncount"], process["gravity"] = result.seed, result.ncount, result.gravity
-    process["ncount"].attrs["long_name"] = "rays" + (" at each point" if result.scan else "")
-    process["scan"] = [axis.name for axis in result.scan]
+    settings = group(process, "settings", "NXcollection")
+    settings["seed"], settings["ncount"], settings["gravity"] = result.seed, result.ncount, result.gravity
+    settings["ncount"].attrs["long_name"] = "rays" + (" at each point" if result.scan else "")
+    settings["scan"] = [axis.name for axis in result.scan]
+    settings["source_sha256"] = hashlib.sha256(result.source.encode()).hexdigest()
     note = group(process, "instrument_source", "NXnote")
     note["type"], note["file_name"], note["data"] = "text/plain", f"{result.instrument}.instr", result.source
-    note["sha256"] = hashlib.sha256(result.source.encode()).hexdigest()
 
 
 def group(parent: Any, name: str, kind: str) -> Any:
@@ -120,6 +120,9 @@ def _write_monitor(entry: Any, name: str, monitor: Monitor) -> None:
         return
     long_name = f"{monitor.title or monitor.name} (1/s)"
     data = write_data(entry, name, monitor.axes, monitor.intensity, monitor.error, monitor.unit, long_name)
+    if not monitor.axes:  # one number: nothing to plot
+        data.attrs["NX_class"] = "NXcollection"
+        del data.attrs["signal"]
     data["title"], data["rays"] = monitor.title or monitor.name, monitor.rays
     data["rays"].attrs["long_name"] = "number of rays"
     if monitor.scanned and monitor.intensity.ndim > monitor.scanned:
@@ -178,11 +181,12 @@ def load(path: Path) -> dict[str, Any]:
 
 def _read(entry: Any) -> dict[str, Any]:
     process, instrument = entry["simulation"], entry["instrument"]
-    names = [_text(name) for name in process["scan"][()]]
+    settings, positions = process["settings"], instrument["positions"]
+    names = [_text(name) for name in settings["scan"][()]]
     detectors = [name for name, one in instrument.items() if one.attrs.get("NX_class") == "NXdetector"]
     monitors = {}
     for name in detectors:
-        one = _read_monitor(entry[name], instrument[name], len(names))
+        one = _read_monitor(entry[name], instrument[name], positions.get(name), len(names))
         monitors[one.name] = one
     first = next((one for one in monitors.values() if one.scanned), None)
     parameters = instrument["parameters"]
@@ -194,9 +198,9 @@ def _read(entry: Any) -> dict[str, Any]:
         "parameters": {name: _plain(parameters[name][()]) for name in parameters},
         "units": {name: _text(one.attrs["units"]) for name, one in parameters.items() if "units" in one.attrs},
         "scan": first.axes[: len(names)] if first else (),
-        "ncount": int(process["ncount"][()]),
-        "seed": int(process["seed"][()]),
-        "gravity": bool(process["gravity"][()]),
+        "ncount": int(settings["ncount"][()]),
+        "seed": int(settings["seed"][()]),
+        "gravity": bool(settings["gravity"][()]),
         "probe": _text(instrument["source/probe"][()]),
         "started": _text(entry["start_time"][()]),
         "ended": _text(entry["end_time"][()]),
@@ -204,8 +208,8 @@ def _read(entry: Any) -> dict[str, Any]:
     }
 
 
-def _read_monitor(data: Any, detector: Any, scanned: int) -> Monitor:
-    position = tuple(detector["position"][()].tolist()) if "position" in detector else ()
+def _read_monitor(data: Any, detector: Any, place: Any, scanned: int) -> Monitor:
+    position = () if place is None else tuple(place[()].tolist())
     name, title = _text(detector["local_name"][()]), _text(data["title"][()])
     if "columns" in data.attrs:
         columns = tuple(_text(one) for one in data.attrs["columns"])

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import resource
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -195,6 +197,17 @@ def test_a_scan_is_one_file_with_its_axes(folder: Path, tmp_path: Path) -> None:
         assert file["entry/detector_total/intensity"].shape == (2, 3)
         assert list(file["entry/detector"].attrs["axes"]) == ["wavelength", "th", "th_bins"]
     assert opened(path)[0] == "/entry/screen"
+
+
+def test_files_are_what_nexus_defines(folder: Path, tmp_path: Path) -> None:
+    axes = (ps.Axis("wavelength", np.array([1.0, 2.0]), "angstrom", "wavelength"),)
+    one = result(monitors.read(folder)).save(tmp_path / "one.nxs")
+    scan = result(monitors.stack([monitors.read(folder)] * 2, axes), axes).save(tmp_path / "scan.nxs")
+    for path in (one, scan):
+        checker = [sys.executable, "-m", "nexusformat.scripts.nxcheck", "--warning", str(path)]
+        said = subprocess.run(checker, capture_output=True, text=True, check=False)
+        assert "Total number of warnings: 0" in said.stdout + said.stderr, said.stdout + said.stderr
+        assert "Total number of errors: 0" in said.stdout + said.stderr
 
 
 def test_monitors_of_other_bins_are_not_mixed(folder: Path) -> None:

@@ -151,8 +151,9 @@ class Experiment:
         self._write_instrument(entry)
         sample = group(entry, "sample", "NXsample")
         sample["name"] = sample["chemical_formula"] = self.atoms.get_chemical_formula()
-        sample["positions"], sample["atomic_numbers"] = self.atoms.get_positions(), self.atoms.get_atomic_numbers()
-        sample["positions"].attrs["units"] = "angstrom"
+        atoms = group(sample, "atoms", "NXcollection")
+        atoms["positions"], atoms["atomic_numbers"] = self.atoms.get_positions(), self.atoms.get_atomic_numbers()
+        atoms["positions"].attrs["units"] = "angstrom"
 
     def _write_focus(self, entry: Any) -> None:
         focus = self.wavefront()
