@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -60,6 +61,8 @@ class Afterwards:
         self._cells: dict[str, dict[str, Cell]] = {}
         self._streams: dict[str, Any] = {}
         self._locks: dict[str, asyncio.Lock] = {}
+        self._saves: dict[str, tuple[float, float]] = {}
+        """Of each notebook: when it was last saved from here, and when by somebody else before."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._rounds = PeriodicCallback(self.round, WRITE_SECONDS * 1000)
 
@@ -146,34 +149,43 @@ class Afterwards:
         async with self._locks.setdefault(kernel_id, asyncio.Lock()):
             cells = self._cells.get(kernel_id, {})
             waiting = [cell for cell in cells.values() if self._is_alone(cell)]
-            if not any(cell.outputs.changed or cell.done_at for cell in waiting):
-                return
+            changed = [cell for cell in waiting if cell.outputs.changed]
+            # What comes while the file is written is the next round's.
+            done = [cell for cell in waiting if cell.done_at is not None]
+            for cell in changed:
+                cell.outputs.changed = False
             try:
-                await self._write_cells(kernel_id, waiting)
+                if changed:
+                    await self._write_cells(kernel_id, changed)
             except Exception as error:  # a full home, a notebook that was deleted: the next round tries again
                 self._app.log.warning("The output of a notebook that nobody has open could not be saved: %s", error)
+                for cell in changed:
+                    cell.outputs.changed = True
                 return
-            for cell in waiting:
-                if cell.done_at is not None:
-                    cells.pop(cell.execution.msg_id, None)
+            for cell in done:
+                cells.pop(cell.execution.msg_id, None)
 
-    async def _write_cells(self, kernel_id: str, waiting: list[Cell]) -> None:
+    async def _write_cells(self, kernel_id: str, changed: list[Cell]) -> None:
         path = await self._notebook(kernel_id)
         if not path:
             return
         manager: Any = self._app.contents_manager
         model = await ensure_async(manager.get(path, type="notebook", content=True))
-        saved_at = _unix(model["last_modified"])
+        saved_at = self._saved_by_others(path, _unix(model["last_modified"]))
         there = {cell.get("id"): cell for cell in model["content"]["cells"] if cell.get("cell_type") == "code"}
-        changed = False
-        for cell in waiting:
-            if cell.execution.cell in there and _put(there[cell.execution.cell], cell, saved_at):
-                changed = True
-        if changed:
-            await ensure_async(manager.save({"type": "notebook", "format": "json", "content": model["content"]}, path))
+        known = [cell for cell in changed if cell.execution.cell in there]
+        put = [_put(there[cell.execution.cell], cell, saved_at) for cell in known]
+        if any(put):
+            saved = await ensure_async(
+                manager.save({"type": "notebook", "format": "json", "content": model["content"]}, path)
+            )
+            self._saves[path] = (_unix(saved["last_modified"]), saved_at)
             self._app.log.info("Saved output in %s, which nobody has open", path)
-        for cell in waiting:
-            cell.outputs.changed = False
+
+    def _saved_by_others(self, path: str, saved_at: float) -> float:
+        """When somebody else than this saved a notebook last."""
+        ours, others = self._saves.get(path, (0.0, 0.0))
+        return others if saved_at == ours else saved_at
 
     async def _notebook(self, kernel_id: str) -> str:
         """The notebook that a kernel belongs to; empty if it belongs to none."""
@@ -189,13 +201,13 @@ def _put(there: dict[str, Any], cell: Cell, saved_at: float) -> bool:
     A notebook that was saved after the cell had ended has it already. One that was saved with other code in the cell after
     this was run has been worked on: it is left alone.
     """
-    if not cell.outputs.changed or (cell.done_at is not None and saved_at > cell.done_at):
+    if cell.done_at is not None and saved_at > cell.done_at:
         return False
     if there.get("source") != cell.execution.code:
         if saved_at > cell.asked_at:
             return False
         there["source"] = cell.execution.code  # what was run was never saved, and would be lost
-    there["outputs"] = list(cell.outputs.items)
+    there["outputs"] = deepcopy(cell.outputs.items)
     there["execution_count"] = cell.outputs.count
     return True
 

@@ -41,7 +41,8 @@ class Start:
     def begin(self) -> None:
         """Copy, in a thread: the server does not wait for it."""
         if self._shipped.is_dir() and self._copying is None:
-            self._copying = asyncio.ensure_future(asyncio.to_thread(copy_examples, self._shipped, self._home))
+            loop = asyncio.get_running_loop()
+            self._copying = loop.run_in_executor(None, copy_examples, self._shipped, self._home)
             self._copying.add_done_callback(self._tell)
 
     async def examples(self) -> Copied:

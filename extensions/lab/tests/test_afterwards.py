@@ -16,7 +16,7 @@ from panosc_lab.connection import KEY, Execution, read_execution
 from panosc_lab.outputs import MOST_BYTES, Outputs
 
 Fetch = Callable[..., Awaitable[Any]]
-LONG = "import time\nprint('begun', flush=True)\ntime.sleep(1.5)\nprint('ended')\n6 * 7"
+LONG = "import time\nprint('begun', flush=True)\ntime.sleep(0.7)\nprint('ended')\n6 * 7"
 
 
 def notebook(*codes: str) -> dict[str, Any]:
@@ -94,7 +94,10 @@ class Page:
         self.socket.close()
 
     def outputs(self, number: int = 0) -> list[dict[str, Any]]:
-        return list(json.loads(self.file.read_text())["cells"][number]["outputs"])
+        try:
+            return list(json.loads(self.file.read_text())["cells"][number]["outputs"])
+        except ValueError:  # it is being written
+            return []
 
     def text(self, number: int = 0) -> str:
         joined = ("".join(output.get("text", "")) for output in self.outputs(number))
@@ -120,6 +123,12 @@ async def until(condition: Callable[[], bool], seconds: float = 30) -> None:
             await asyncio.sleep(0.05)
 
 
+async def all_done(jp_serverapp: Any) -> None:
+    """Until the kernel has done all that it was asked."""
+    kept = jp_serverapp.web_app.settings[KEY]._cells
+    await until(lambda: all(cell.done_at for cells in kept.values() for cell in cells.values()))
+
+
 async def test_the_output_is_there_afterwards(page: Callable[..., Page]) -> None:
     mine = page(LONG)
     await mine.open()
@@ -143,6 +152,30 @@ async def test_cells_that_were_done_and_not_saved_and_those_that_wait_come_too(p
     assert (mine.text(0), mine.text(1), mine.text(3)) == ("one\n", "begun\nended\n", "")
 
 
+async def test_what_comes_while_the_file_is_written_is_not_forgotten(
+    page: Callable[..., Page], jp_serverapp: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A second cell ends while the first one's output is being saved, on slow storage."""
+    keeper, manager = jp_serverapp.web_app.settings[KEY], jp_serverapp.contents_manager
+    save = manager.save
+
+    async def slowly(model: dict[str, Any], path: str) -> Any:
+        await all_done(jp_serverapp)
+        return await save(model, path)
+
+    monkeypatch.setattr(manager, "save", slowly)
+    mine = page(LONG, "print('two')")
+    await mine.open()
+    mine.run(0)
+    mine.run(1)
+    await mine.until("begun")
+    await mine.close()
+    await until(lambda: mine.text(1) == "two\n")
+    await keeper.round()
+    assert (mine.text(0), mine.text(1)) == ("begun\nended\n", "two\n")
+    assert keeper._cells == {mine.kernel: {}}
+
+
 async def test_while_the_page_is_open_nothing_is_written(page: Callable[..., Page], jp_serverapp: Any) -> None:
     mine = page("print('seen')")
     await mine.open()
@@ -159,7 +192,7 @@ async def test_what_the_page_saved_is_left_alone(page: Callable[..., Page], jp_s
     await mine.open()
     mine.run(0)
     await mine.until("seen")
-    await asyncio.sleep(0.3)
+    await all_done(jp_serverapp)
     saved = notebook("print('seen')  # and worked on since")
     mine.file.write_text(json.dumps(saved))
     await mine.close()
@@ -174,7 +207,7 @@ async def test_somebody_elses_change_meanwhile_is_left_alone(page: Callable[...,
     await mine.until("begun")
     mine.file.write_text(json.dumps(notebook("x = 1  # a colleague's")))
     await mine.close()
-    await asyncio.sleep(2)
+    await all_done(jp_serverapp)
     await jp_serverapp.web_app.settings[KEY].round()
     assert (mine.outputs(), json.loads(mine.file.read_text())["cells"][0]["source"]) == ([], "x = 1  # a colleague's")
 
@@ -195,7 +228,7 @@ async def test_a_broken_line_may_come_back(page: Callable[..., Page], jp_servera
     mine.run(0)
     await mine.until("begun")
     mine.break_line()
-    await asyncio.sleep(2)
+    await all_done(jp_serverapp)
     await keeper.round()
     assert mine.outputs() == [], "the page still waits, and shows it when the line is back"
     await mine.connect()
@@ -211,7 +244,7 @@ async def test_a_line_that_stays_broken(page: Callable[..., Page], jp_serverapp:
     mine.run(0)
     await mine.until("begun")
     mine.break_line()
-    await asyncio.sleep(2)
+    await all_done(jp_serverapp)
     keeper._clock = lambda: time.time() + 3600
     await keeper.round()
     assert mine.text() == "begun\nended\n"
@@ -237,7 +270,7 @@ async def test_a_notebook_that_was_deleted_harms_nobody(page: Callable[..., Page
     await mine.until("begun")
     mine.file.unlink()
     await mine.close()
-    await asyncio.sleep(2)
+    await all_done(jp_serverapp)
     await jp_serverapp.web_app.settings[KEY].round()
     assert not mine.file.exists()
 

@@ -147,7 +147,7 @@ def test_circles_pipes_and_files(home: Path) -> None:
 
 def test_ten_thousand_entries(home: Path) -> None:
     for number in range(10_000):
-        (home / f"envs/e{number:05}/share/jupyter").mkdir(parents=True)
+        (home / f"envs/e{number:05}").mkdir(parents=True)
     environment(home, ".virtualenvs/good")
     begin = time.monotonic()
     assert list(own_kernels(home)) == ["own-good-python3"]
