@@ -35,11 +35,11 @@ figure, axes = plt.subplots(figsize=(7, 3.5), layout="constrained")
 periods = []
 for name, wanted in (("thin", 8e-6), ("dense", 6e-6)):
     density = wakefield.density_of(wanted)
-    made = wakefield.simulation(density, 0.4, waist=5e-6)
+    made = wakefield.simulation(density, 0.4, waist=4e-6)
     begun = time.monotonic()
     made.step(1, show_progress=False)
     first = time.monotonic() - begun
-    wakefield.run(made, 36e-6, name)
+    wakefield.run(made, 30e-6, name)
     took = time.monotonic() - begun
     period, z, field = measured(name, wanted)
     print(f"result: first step = {first:.1f} s, {made.iteration} steps = {took:.0f} s")
