@@ -57,13 +57,13 @@ def overview(images: Images, measured: Mapping[str, record.Measured]) -> str:
         for name, folder in images.folders.items()
     ]
     dates = sorted({one.date for one in measured.values()})
-    when = f"Measured on {dates[-1]} (two cores, packages in the cache): " if dates else ""
+    when = f"Measured on {dates[-1]}, on two cores with packages in the cache. " if dates else ""
     return "\n".join(
         [
             _INTRODUCTION,
             *_table(["environment", "image", "on", "size", "adds", "at most", "build", "verify"], rows),
             "",
-            f"{when}sizes as `docker images` counts them, in millions of bytes. A layer's size holds its parent's, which is "
+            f"{when}Sizes as `docker images` counts them, in millions of bytes. A layer's size holds its parent's, which is "
             "stored and pulled once.",
             "",
         ]
