@@ -110,7 +110,6 @@ def _build(folder: Folder, images: Images, logs: Path, *, unproven: bool, again:
         )
     locks.check_against_parents(folder, images)
     log = logs / f"{folder.name}.log"
-    log.unlink(missing_ok=True)
     with tempfile.TemporaryDirectory(prefix=f"panosc-{folder.name}-") as scratch:
         made = wheels.make(folder.image.pip.wheels, images.root.parent, Path(scratch) / "wheels")
         parts = [_Part(folder, images, Path(scratch), kernel) for kernel in (*folder.image.kernels, None)]
@@ -123,6 +122,7 @@ def _build(folder: Folder, images: Images, logs: Path, *, unproven: bool, again:
         found = client.inspect_image(tag)
         fresh = again or found is None or (found["Config"].get("Labels") or {}).get(MADE_OF) != digest
         if fresh:
+            log.unlink(missing_ok=True)
             labels = _labels(folder, images, parent, digest)
             with _between() as between:
                 for part in parts:
