@@ -32,7 +32,9 @@ def add_parser(commands: Any) -> None:
     verify = _action(actions, "verify", "prove built images in containers as hard as the hub's", _verify, names=True)
     verify.add_argument("--only", metavar="PART", help="only scripts and notebooks with this in their name")
     verify.add_argument("--json", action="store_true", help="for programs")
-    _action(actions, "docs", "write docs/environments, and the hub's words for images, anew from the descriptions", _docs)
+    _action(
+        actions, "docs", "write docs/environments, and the hub's words for images, anew from the descriptions", _docs
+    )
     _action(actions, "environment", "an image as a table for a facility's file", _environment, names=True)
     _action(actions, "scan", "ask trivy or grype for known vulnerabilities (needs a network)", _scan, names=True)
     _action(actions, "lock", "make lock files anew: the newest versions that are allowed", _lock, names=True)
