@@ -62,7 +62,7 @@ def snapshots(folder: str | Path) -> Any:
 
     files = sorted(Path(folder).glob("[0-9]*.sdf"))
     if not files:
-        raise RunError(f"There are no SDF files in {folder}: look at log.txt and epoch1d.dat there.")
+        raise RunError(f"There are no SDF files in {folder}: look at output.txt and epoch1d.dat there.")
     try:
         return sdf_xarray.open_mfdataset([str(file) for file in files])
     except (OSError, ValueError, RuntimeError) as error:
