@@ -166,6 +166,7 @@ class Source(_Table):
     words: Words = Field(description="what it is, and where operators find it")
     licence: Annotated[str, AfterValidator(_licence)]
     url: Address
+    adds: DiskSize | None = Field(default=None, description="the most that it may add to the image where it is given")
 
 
 class Verify(_Table):

@@ -14,6 +14,8 @@ import pytest
 from panosc_spawner.errors import ImageError
 from panosc_spawner.images import context, sources
 from panosc_spawner.images.folder import Images, read_images
+from panosc_spawner.images.verify import files
+from panosc_spawner.images.verify.report import CheckFailed
 
 TARBALL = b"a small tarball"
 DIGEST = hashlib.sha256(TARBALL).hexdigest()
@@ -29,13 +31,14 @@ PLASMA = """
 title = "Plasma"
 description = "Particles in cells."
 from = "base"
-adds = "1 GB"
+adds = "500 MB"
 licence = "MIT"
 notebook = "start-here.ipynb"
 [sources.epoch]
 words = "A particle-in-cell code."
 licence = "GPL-3.0-only"
 url = "https://epochpic.github.io"
+adds = "300 MB"
 """
 
 
@@ -172,3 +175,17 @@ def test_a_file_of_the_operator_s_own_is_taken(tmp_path: Path) -> None:
     own.write_bytes(TARBALL)
     taken = sources.fetch(sources.parse(f"epoch={own.as_uri()}#{DIGEST}"), tmp_path / "cache", silent)
     assert taken.read_bytes() == TARBALL
+
+
+def test_a_given_source_may_add_what_it_says_and_no_more(images: Images, monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes = {"base": 700e6, "plasma": 1_450e6}
+    said = {"sources": {"epoch": {"sha256": DIGEST}}}
+    monkeypatch.setattr(files, "_inspect", lambda tag: {"Size": sizes[tag.split("/")[1].split(":")[0]]})
+    monkeypatch.setattr(files, "as_root", lambda tag, script: json.dumps(said))
+    assert files.size(images["plasma"], images) == "1450 MB, 750 MB more than base"
+    sizes["plasma"] = 1_550e6
+    with pytest.raises(CheckFailed, match="at most 800 MB more"):
+        files.size(images["plasma"], images)
+    said["sources"] = {}
+    with pytest.raises(CheckFailed, match="at most 500 MB more"):
+        files.size(images["plasma"], images)

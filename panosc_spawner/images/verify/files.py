@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable
 from typing import Any
@@ -32,13 +33,21 @@ def size(folder: Folder, images: Images) -> str:
     if folder.image.from_:
         adds = found - _inspect(tag_of(images[folder.image.from_]))["Size"]
         said += f", {adds / 1e6:.0f} MB more than {folder.image.from_}"
-        if folder.image.adds and adds > folder.image.adds:
-            problems.append(f"at most {folder.image.adds / 1e6:.0f} MB more are allowed (adds)")
+        if folder.image.adds and adds > (allowed := folder.image.adds + _of_sources(folder)):
+            problems.append(f"at most {allowed / 1e6:.0f} MB more are allowed (adds)")
     if folder.image.size and found > folder.image.size:
         problems.append(f"at most {folder.image.size / 1e6:.0f} MB are allowed (size)")
     if problems:
         raise CheckFailed(f"{said}; {'; '.join(problems)}")
     return said
+
+
+def _of_sources(folder: Folder) -> int:
+    """What the sources that an operator has given to the build may add."""
+    if not folder.image.sources:
+        return 0
+    given = json.loads(as_root(tag_of(folder), "cat /opt/panosc/image.json")).get("sources", {})
+    return sum(source.adds or 0 for name, source in folder.image.sources.items() if name in given)
 
 
 def labels(folder: Folder) -> str:
