@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from jinja2 import Environment, PackageLoader, select_autoescape
 from jupyter_server._tz import utcnow
-from jupyter_server.base.handlers import APIHandler, AuthenticatedFileHandler, JupyterHandler
+from jupyter_server.base.handlers import APIHandler, FileFindHandler, JupyterHandler
 from jupyter_server.utils import url_path_join
 from jupyter_server_proxy.handlers import AddSlashHandler
 from jupyter_server_proxy.rawsocket import RawSocketHandler
@@ -313,6 +313,7 @@ def load(server_app: ServerApp) -> None:
             (url_path_join(base, "restart"), DesktopRestart, mine),
             (url_path_join(base, "open"), DesktopOpen, mine),
             (url_path_join(base, "socket()"), DesktopSocket, mine),
-            (url_path_join(base, "static/(.*)"), AuthenticatedFileHandler, {"path": str(_PACKAGE / "static")}),
+            # As JupyterLab's own: open to all. JupyterHub would send a module's request, made without its header, to log in.
+            (url_path_join(base, "static/(.*)"), FileFindHandler, {"path": [str(_PACKAGE / "static")]}),
         ],
     )

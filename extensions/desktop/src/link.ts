@@ -4,6 +4,7 @@ import RFB from "@novnc/novnc";
 
 import { Channel, type Words } from "./channel.ts";
 import { waitBefore } from "./retry.ts";
+import { xsrfHeader } from "./xsrf.ts";
 
 export type State =
   | { is: "connecting" }
@@ -88,7 +89,11 @@ export class Link {
   private async askWhy(): Promise<void> {
     let answer: Response;
     try {
-      answer = await fetch(`${this.options.base}desktop/state`, { redirect: "manual", signal: AbortSignal.timeout(5000) });
+      answer = await fetch(`${this.options.base}desktop/state`, {
+        headers: xsrfHeader(),
+        redirect: "manual",
+        signal: AbortSignal.timeout(5000),
+      });
     } catch {
       return; // no network: go on trying
     }

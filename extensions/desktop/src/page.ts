@@ -3,6 +3,7 @@
 import { Clipboard, writeText } from "./clipboard.ts";
 import { COMBINATIONS, leavesTheDesktop, lockKeys, sendCombination } from "./keys.ts";
 import { Link, type State } from "./link.ts";
+import { xsrfHeader } from "./xsrf.ts";
 
 interface Action {
   label: string;
@@ -171,15 +172,10 @@ find("restart-no").addEventListener("click", () => {
 find("restart-yes").addEventListener("click", () => {
   find("restart-question").hidden = true;
   panel("keys", false);
-  void fetch(`${base}desktop/restart`, { method: "POST", headers: { "X-XSRFToken": cookie("_xsrf") } }).then((answer) => {
+  void fetch(`${base}desktop/restart`, { method: "POST", headers: xsrfHeader() }).then((answer) => {
     if (!answer.ok) say("The desktop could not be restarted. Reload this page, then try again.");
   });
 });
-
-function cookie(name: string): string {
-  const found = document.cookie.split("; ").find((part) => part.startsWith(`${name}=`));
-  return found === undefined ? "" : decodeURIComponent(found.slice(name.length + 1));
-}
 
 const fullscreen = find("fullscreen-button");
 fullscreen.hidden = !document.fullscreenEnabled;

@@ -57,6 +57,16 @@ async def test_the_page_starts_the_desktop(desktop: Session, jp_fetch: Any) -> N
     assert desktop.running
 
 
+async def test_the_pages_own_files_come_without_a_log_in(desktop: Session, jp_fetch: Any) -> None:
+    """JupyterHub sends requests of module scripts to its log-in, and a script does not log in."""
+    for name in ("page.css", "desktop.svg"):
+        answer = await jp_fetch(f"desktop/static/{name}", headers={"Authorization": ""}, follow_redirects=False)
+        assert answer.code == 200
+    with pytest.raises(HTTPClientError) as refused:
+        await jp_fetch("desktop/static/../page.html", headers={"Authorization": ""})
+    assert refused.value.code in (403, 404)
+
+
 async def test_the_address_without_a_slash_leads_to_the_page(desktop: Session, jp_fetch: Any) -> None:
     with pytest.raises(HTTPClientError) as moved:
         await jp_fetch("desktop", follow_redirects=False)

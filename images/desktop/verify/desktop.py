@@ -23,7 +23,6 @@ BASE = "/user/ada/desk/"
 HTTP = f"http://127.0.0.1:{PORT}{BASE}"
 SOCKET = f"ws://127.0.0.1:{PORT}{BASE}desktop/socket"
 MOST_MEMORY_MB = 220
-MOST_SECONDS = 1.0
 RUN = Path("/tmp")
 
 
@@ -181,22 +180,30 @@ def on_the_display() -> dict[str, str]:
 
 def windows(environment: dict[str, str]) -> str:
     """The titles of all windows."""
+    # Not checked: a window that goes while it looks is an error to it.
     command = ["xwininfo", "-root", "-tree"]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False).stdout
 
 
 def wait_for_window(pattern: str, environment: dict[str, str]) -> float:
     """Seconds until a window's title matches."""
     began = time.monotonic()
     while not re.search(pattern, windows(environment)):
-        assert time.monotonic() - began < 40, f"no window {pattern}:\n{windows(environment)}"
+        assert time.monotonic() - began < 60, f"no window {pattern}:\n{windows(environment)}"
         time.sleep(0.1)
     return time.monotonic() - began
 
 
+def is_drawn(picture: np.ndarray) -> bool:
+    """Whether the panel is there: blue, at the bottom."""
+    row = picture[-6].astype(int)
+    return float(np.mean(row[:, 2] - row[:, 0] > 45)) > 0.5
+
+
 def colours(picture: np.ndarray) -> int:
     """How many different ones."""
-    return len(np.unique(picture.reshape(-1, 3), axis=0))
+    red, green, blue = (picture[:, :, channel].astype(np.uint32) for channel in range(3))
+    return len(np.unique(red << 16 | green << 8 | blue))
 
 
 home = Path.home()
@@ -212,7 +219,7 @@ try:
         page, cookies = answer.read().decode(), answer.headers.get_all("Set-Cookie")
     cookie = "; ".join(line.split(";")[0] for line in cookies)
     assert refused(SOCKET, cookie=cookie, origin="https://elsewhere.example") == 403, "a page of another origin"
-    assert 'id="screen"' in page and status("desktop/static/desktop.js", {"Cookie": cookie, "Referer": HTTP}) == 200
+    assert 'id="screen"' in page and status("desktop/static/desktop.js") == 200
 
     # From nothing to a picture, as one click does it.
     urllib.request.urlopen(
@@ -220,11 +227,11 @@ try:
     ).close()
     clicked = time.monotonic()
     desktop = Desktop()
-    while colours(desktop.picture()) < 10:
+    while not is_drawn(desktop.picture()):
         assert time.monotonic() - clicked < 20, "the screen stays empty"
         time.sleep(0.05)
     seconds = time.monotonic() - clicked
-    print(f"result: from a click to the desktop = {seconds:.2f} s")
+    print(f"result: from nothing to the desktop = {seconds:.2f} s")
     assert listening() == {PORT}, f"something listens on {listening() - {PORT}}"
 
     time.sleep(2)
@@ -275,7 +282,7 @@ try:
         assert "Your home cannot be written to" in answer.read().decode(), "no words about the home"
     desktop = Desktop()
     began = time.monotonic()
-    while colours(desktop.picture()) < 10:
+    while not is_drawn(desktop.picture()):
         assert time.monotonic() - began < 20, "no desktop without a home"
         time.sleep(0.1)
 finally:
