@@ -32,9 +32,11 @@ DEBIAN_PACKAGES = (
     "docker.io",
     "faketime",
     "fonts-dejavu-core",
+    "gcc",  # the simulation extension compiles small instruments
     "iptables",
     "ldap-utils",
     "libatomic1",  # the Node inside Playwright
+    "libc6-dev",
     "libnss-extrausers",
     "mmdebstrap",
     "openssl",
