@@ -15,7 +15,7 @@ STOP_SECONDS = 1.0
 _STOPS = 3
 # On a machine that is busy with other things everything takes longer: a stop may then take this part of what the start did.
 # An image that does not listen takes ten seconds, when Docker kills it.
-_OF_START = 0.25
+_OF_START = 0.5
 _READY_SECONDS = 90
 _LAB = ("jupyter", "lab", "--no-browser", "--ip=127.0.0.1", "--port=8888", "--ServerApp.token=")
 
