@@ -150,7 +150,7 @@ def test_a_desktop_from_the_hub(docker_hub: RunningDemo, page: Page) -> None:
     every_look(page, "environments-desktop")
     page.locator("#start-desktop").click()
     page.wait_for_url(re.compile(r"/desktop/"), timeout=START_SECONDS * 1000)
-    expect(page.locator("canvas").first).to_be_visible(timeout=60_000)
+    expect(page.locator("#screen canvas")).to_be_visible(timeout=60_000)
     screenshot(page, "environments-desktop-open")
     visit(page, f"{docker_hub.url}/hub/home")
     button = page.get_by_role("link", name=re.compile("^Desktop"))

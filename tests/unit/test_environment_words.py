@@ -14,7 +14,7 @@ FILE = ROOT / "panosc_spawner/facilities/environments.toml"
 
 
 def test_they_are_the_images_own_words() -> None:
-    """Else: ``panosc-hub images environment all > panosc_spawner/facilities/environments.toml``."""
+    """Else: ``panosc-hub images docs`` makes the file anew."""
     offered = tomllib.loads(FILE.read_text())["environments"]
     images = read_images(ROOT / "images")
     made = {name: environment(folder, images) for name, folder in images.folders.items()}
