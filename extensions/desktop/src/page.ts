@@ -75,16 +75,21 @@ function show(state: State): void {
     case "notYours":
       say("This is not your desktop.");
       words("This is somebody else's desktop", "A desktop has its owner's rights and data, so only its owner sees it.", [
-        { label: "My proposals", href: "/hub/home" },
+        { label: "My proposals", href: hubPage() },
       ]);
       break;
     case "stopped":
       say("Your server was stopped.");
       words("Your server was stopped", "Your files are where they were. Start it again from your proposals.", [
-        { label: "My proposals", href: document.querySelector<HTMLAnchorElement>("nav a:last-child")?.href ?? "/hub/home" },
+        { label: "My proposals", href: hubPage() },
       ]);
       break;
   }
+}
+
+// The hub's page, which the server named; without a hub, the server's own.
+function hubPage(): string {
+  return find<HTMLAnchorElement>("hub").href;
 }
 
 function words(title: string, text: string, actions: readonly Action[]): void {
