@@ -150,13 +150,22 @@ async def _until_it_answers(path: Path, process: asyncio.subprocess.Process) -> 
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
+    """End all of it: an X server that is still leaving would take the next one's socket with it."""
     for how in (signal.SIGTERM, signal.SIGKILL):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, how)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(STOP_SECONDS):
-                await process.wait()
+        for _ in range(int(STOP_SECONDS / 0.02)):
+            if process.returncode is not None and not _has_members(process.pid):
                 return
+            await asyncio.sleep(0.02)
+
+
+def _has_members(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def _write_cookie(path: Path) -> None:

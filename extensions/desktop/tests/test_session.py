@@ -61,6 +61,28 @@ async def test_a_killed_server_leaves_no_desktop(x_server: Path, folder: Path) -
     assert not alive(pid)
 
 
+async def test_a_restart_waits_for_all_of_the_old_one(x_server: Path, folder: Path) -> None:
+    """The script is gone at once, the X server takes a moment, and then removes its socket: which must not be the new one."""
+    x_server.write_text(
+        "#!/bin/bash\n"
+        "python3 -c 'import signal, socket, sys, time, os\n"
+        "path = sys.argv[1]\n"
+        "server = socket.socket(socket.AF_UNIX); server.bind(path); server.listen()\n"
+        "def leave(*_):\n    time.sleep(0.5); os.unlink(path); os._exit(0)\n"
+        "signal.signal(signal.SIGTERM, leave)\n"
+        "while True: signal.pause()' $1/rfb &\nwait\n"
+    )
+    desktop = Session(LOG)
+    for _ in range(2):
+        socket = await desktop.ensure()
+        await desktop.stop()
+        assert not socket.exists()
+    assert (await desktop.ensure()).exists()
+    await asyncio.sleep(0.7)
+    assert (await desktop.ensure()).exists()
+    await desktop.stop()
+
+
 async def test_closing_leaves_neither_processes_nor_files(x_server: Path, folder: Path) -> None:
     desktop = Session(LOG)
     await desktop.ensure()
