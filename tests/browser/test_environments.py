@@ -10,6 +10,7 @@ import docker
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 from support import RunningDemo, log_in, screenshot, visit
+from test_desktop import wait_for_desktop
 from test_main_job import RUN_SECONDS, START_SECONDS, run_all, stop_server
 
 from panosc_spawner.facilities.load import load_site
@@ -147,10 +148,11 @@ def test_a_desktop_from_the_hub(docker_hub: RunningDemo, page: Page) -> None:
     expect(page.locator("#start-desktop")).to_be_hidden()
     page.get_by_role("radio", name=re.compile("With a desktop")).check()
     expect(page.locator("#start-desktop")).to_be_visible()
+    expect(page.locator("#env-chosen")).to_have_text(environments(docker_hub)["desktop"].title)
     every_look(page, "environments-desktop")
     page.locator("#start-desktop").click()
     page.wait_for_url(re.compile(r"/desktop/"), timeout=START_SECONDS * 1000)
-    expect(page.locator("#screen canvas")).to_be_visible(timeout=60_000)
+    wait_for_desktop(page, 60)
     screenshot(page, "environments-desktop-open")
     visit(page, f"{docker_hub.url}/hub/home")
     button = page.get_by_role("link", name=re.compile("^Desktop"))

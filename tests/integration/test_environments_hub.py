@@ -96,7 +96,7 @@ def test_nothing_at_all_is_here(hub: HubUnderTest) -> None:
     page = Browser(hub, "ada").get("/hub/open?proposals=esrf/ma1001")
     assert page.status == 503
     assert "“Diffraction and powder” is not on this machine. " in page.text.replace("</p>", " ")
-    assert "Environment: none can start" in page.text and 'id="start"' not in page.text
+    assert ">none can start</span>" in page.text and 'id="start"' not in page.text
 
 
 def test_docker_does_not_answer(hub: HubUnderTest) -> None:

@@ -8,8 +8,10 @@ const picks = document.getElementById("picks");
 
 for (const radio of document.querySelectorAll("input[name=environment]")) {
   radio.addEventListener("change", () => {
-    const name = document.getElementById("env-name");
-    if (name) name.textContent = radio.dataset.title;
+    for (const id of ["env-name", "env-chosen"]) {
+      const name = document.getElementById(id);
+      if (name) name.textContent = radio.dataset.title;
+    }
   });
 }
 
