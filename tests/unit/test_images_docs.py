@@ -61,7 +61,7 @@ def test_committed_pages_are_those_of_today() -> None:
 
 def test_what_was_measured_is_within_what_is_allowed() -> None:
     measured = record.read(OURS.root)
-    assert measured.keys() == OURS.folders.keys(), "panosc-hub images build all --verify --record measures them"
+    assert {"base"} <= measured.keys() <= OURS.folders.keys(), "make test-images measures them"
     for name, one in measured.items():
         image = OURS[name].image
         assert image.size is None or one.size * 1e6 <= image.size + 1e6, name
