@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,7 +24,9 @@ WIDTHS = (1280, 320)
 
 @pytest.fixture
 def without_start_page(docker_hub: RunningDemo) -> Iterator[RunningDemo]:
-    """The demo, in which Marie's proposal has no start page of its own."""
+    """The demo, in which Marie's proposal has no start page of its own, and she was never here."""
+    for examples in docker_hub.folder.glob("homes-docker/marie/examples"):
+        shutil.rmtree(examples)
     page = next((docker_hub.folder / "data").rglob("demo-001/processed/start-here.ipynb"))
     away = page.rename(page.with_name("put-away.ipynb"))
     yield docker_hub
