@@ -22,6 +22,7 @@ Xtigervnc -displayfd 5 -auth "$XAUTHORITY" \
 read -r number <"$folder/display" || exit 1
 echo "$number" >"$folder/number"
 export DISPLAY=:$number
+icewm >/dev/null 2>&1 </dev/null &
 
 # Places that a person looks for. A home that is full or not writable has none, and the desktop starts all the same.
 mkdir -p "$HOME/Desktop" 2>/dev/null
@@ -38,7 +39,6 @@ if [ -d "$HOME/proposals" ] && [ ! -e "$HOME/.config/gtk-3.0/bookmarks" ]; then
   echo "file://$HOME/proposals My proposals" 2>/dev/null >"$HOME/.config/gtk-3.0/bookmarks"
 fi
 
-icewm >/dev/null 2>&1 </dev/null &
 pcmanfm --desktop >/dev/null 2>&1 </dev/null &
 files=$!
 disown "$files"
