@@ -6,10 +6,10 @@ Its compiled functions come with the image: a first step takes seconds, not half
 import os
 import time
 
+from panosc_simulation import wakefield  # isort: skip  (before whatever imports numba, as its docstring says)
 import matplotlib.pyplot as plt
 import numpy as np
 from openpmd_viewer import OpenPMDTimeSeries
-from panosc_simulation import wakefield
 from scipy.optimize import curve_fit
 
 
