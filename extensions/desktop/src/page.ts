@@ -1,5 +1,7 @@
 // The desktop's page.
 
+import "./plain.ts";
+
 import { Clipboard, writeText } from "./clipboard.ts";
 import { COMBINATIONS, leavesTheDesktop, lockKeys, sendCombination } from "./keys.ts";
 import { Link, type State } from "./link.ts";
