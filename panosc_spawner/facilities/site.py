@@ -102,7 +102,8 @@ class Home(Model):
 
 
 SHORTEST_IDLE = timedelta(minutes=15)
-"""A server tells the hub every five minutes whether anything happened in it; one word may be lost."""
+"""A server tells the hub every minute whether anything happened in it (one started by another version: every five minutes);
+words may be lost. For so long the hub listens, after it was started, before it believes that a server is silent."""
 
 
 class Limits(Model):

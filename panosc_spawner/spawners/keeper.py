@@ -26,7 +26,7 @@ from docker.errors import DockerException
 
 from panosc_spawner.errors import ConfigurationError, PanoscError
 from panosc_spawner.facilities.load import load_site
-from panosc_spawner.facilities.site import Site
+from panosc_spawner.facilities.site import SHORTEST_IDLE, Site
 from panosc_spawner.spawners.docker_container import HUB_LABEL, PERSON_LABEL, SERVER_LABEL
 from panosc_spawner.spawners.docker_engine import environment_client
 from panosc_spawner.spawners.docker_remains import stop_and_remove
@@ -36,6 +36,8 @@ ROUND_SECONDS = 30
 GRACE = timedelta(seconds=120)
 _PAGINATED = "application/jupyterhub-pagination+json"
 _MAX_PAGES = 1000
+_MOST_SILENCE = timedelta(minutes=5)
+"""Between two answers of the hub; after more, the machine slept, or nobody asked, and it is listened to anew."""
 
 log = logging.getLogger("panosc.keeper")
 
@@ -56,11 +58,18 @@ class Server:
     last_activity: datetime | None = None
     idle: timedelta | None = None  # nothing may happen in it for so long; None: for ever
 
-    def why_over(self, now: datetime) -> str:
-        """Why it is to be stopped, in words; empty while it may run."""
+    def why_over(self, now: datetime, heard_since: datetime | None) -> str:
+        """Why it is to be stopped, in words; empty while it may run.
+
+        Args:
+            now: the time.
+            heard_since: since when the hub hears what its servers do. After an outage all that it knows of them is old, so
+                silence only counts once each server has had the time to speak.
+        """
         if self.ends_at and self.ends_at <= now:
             return "its time is over"
-        if self.idle and self.last_activity and self.last_activity + self.idle <= now:
+        listened = heard_since is not None and now - heard_since >= SHORTEST_IDLE
+        if listened and self.idle and self.last_activity and self.last_activity + self.idle <= now:
             return f"nothing has happened in it since {self.last_activity:%Y-%m-%d %H:%M} UTC"
         return ""
 
@@ -94,9 +103,9 @@ def orphans(containers: Iterable[Container], servers: Iterable[Server], now: dat
     )
 
 
-def overdue(servers: Iterable[Server], now: datetime) -> list[Server]:
+def overdue(servers: Iterable[Server], now: datetime, heard_since: datetime | None) -> list[Server]:
     """The servers whose time is over, or that nobody uses. One that is starting or stopping is left to the next round."""
-    return [server for server in servers if not server.pending and server.why_over(now)]
+    return [server for server in servers if not server.pending and server.why_over(now, heard_since)]
 
 
 def read_servers(users: object) -> list[Server]:
@@ -248,6 +257,8 @@ class Keeper:
         self._overlays = site.config.hub.state_dir / OVERLAYS
         self._api, self._docker, self._clock = api, docker, clock
         self._seen: frozenset[str] = frozenset()
+        self._heard_since: datetime | None = None
+        self._heard_at: datetime | None = None
 
     def round(self) -> None:
         """One round. What goes wrong is logged, and makes the next round begin anew."""
@@ -255,15 +266,24 @@ class Keeper:
             # Asked first: a container of a server that starts in between is then younger than the grace.
             containers = self._containers()
             servers = self._api.servers()
-            self._stop(overdue(servers, self._clock()))
+            self._heard(self._clock())
+            self._stop(overdue(servers, self._clock(), self._heard_since))
             self._reap(containers, servers)
         except (KeeperError, DockerException, requests.RequestException, OSError) as error:
             self._seen = frozenset()
+            if isinstance(error, KeeperError):
+                self._heard_since = self._heard_at = None
             log.warning("Nothing was tidied up: %s", error)
+
+    def _heard(self, now: datetime) -> None:
+        """The hub answered, so its servers could reach it, too."""
+        if self._heard_at is None or not timedelta(0) <= now - self._heard_at <= _MOST_SILENCE:
+            self._heard_since = now
+        self._heard_at = now
 
     def _stop(self, servers: Iterable[Server]) -> None:
         for server in servers:
-            why = server.why_over(self._clock())
+            why = server.why_over(self._clock(), self._heard_since)
             log.info("Stopping %s of %s: %s", server.name or "the server", server.person, why)
             try:
                 self._api.stop(server)
