@@ -300,10 +300,20 @@ def test_it_can_be_left_and_started_again_by_keyboard(marie: Page, server: str) 
     expect(marie.get_by_text("what was not saved in it is lost")).to_be_visible()
     screenshot(marie, "desktop-6-keys")
     look(marie)
+    marie.locator("#screen canvas").evaluate("old => old.dataset.old = true")
     marie.keyboard.press("Enter")
+    expect(marie.locator("#screen canvas:not([data-old])")).to_be_visible(timeout=10_000)
+    wait_for_desktop(marie)
+    expect(marie.locator("#curtain")).to_be_hidden()
+    # The new one has the keys: nothing was clicked.
+    open_terminal(marie)
+    type_line(marie, "echo again > restarted.txt; exit")
+    assert read_file(marie, server, "restarted.txt") == "again\n"
+    # Ended by something else than this page, it says so, and one press starts it.
+    restart(marie, server)
     expect(marie.get_by_role("heading", name="You closed the desktop")).to_be_visible(timeout=10_000)
     screenshot(marie, "desktop-7-closed")
-    marie.get_by_role("button", name="Start it again").click()
+    marie.get_by_role("button", name="Start it again").press("Enter")
     wait_for_desktop(marie)
 
 

@@ -42,10 +42,13 @@ export class Link {
   connect(): void {
     clearTimeout(this.timer);
     this.over = null;
+    this.drop();
     const { base, screen } = this.options;
     const url = new URL(`${base}desktop/socket`, window.location.href);
     url.protocol = url.protocol.replace("http", "ws");
-    const channel = new Channel(url.href, (words) => this.hear(words));
+    const channel = new Channel(url.href, (words) => {
+      if (this.rfb === rfb) this.hear(words);
+    });
     const rfb = new RFB(screen, channel as unknown as WebSocket, { shared: true });
     rfb.resizeSession = true;
     rfb.scaleViewport = false;
@@ -104,10 +107,15 @@ export class Link {
   private giveUp(state: State): void {
     clearTimeout(this.timer);
     this.over = state;
-    const rfb = this.rfb;
-    this.rfb = null;
-    rfb?.disconnect();
+    this.drop();
     this.options.onState(state);
+  }
+
+  // Whatever it still says is not about the next connection.
+  private drop(): void {
+    const old = this.rfb;
+    this.rfb = null;
+    old?.disconnect();
   }
 }
 

@@ -37,7 +37,10 @@ function say(words: string): void {
   find("status").textContent = words;
 }
 
-function show(state: State): void {
+let restarting = false;
+
+function show(news: State): void {
+  const state: State = restarting && news.is === "ended" ? { is: "connecting" } : news;
   document.body.dataset["state"] = state.is;
   const curtain = find("curtain");
   curtain.hidden = state.is === "connected" || state.is === "connecting";
@@ -179,10 +182,23 @@ find("restart-no").addEventListener("click", () => {
 find("restart-yes").addEventListener("click", () => {
   find("restart-question").hidden = true;
   panel("keys", false);
-  void fetch(`${base}desktop/restart`, { method: "POST", headers: xsrfHeader() }).then((answer) => {
-    if (!answer.ok) say("The desktop could not be restarted. Reload this page, then try again.");
+  void endDesktop().then((ended) => {
+    // The next connection starts a new one. Also where the old one ended without a word about it.
+    if (ended || link.rfb === null) restart();
+    if (!ended) say("The desktop could not be restarted. Reload this page, then try again.");
   });
 });
+
+async function endDesktop(): Promise<boolean> {
+  restarting = true;
+  try {
+    return (await fetch(`${base}desktop/restart`, { method: "POST", headers: xsrfHeader() })).ok;
+  } catch {
+    return false;
+  } finally {
+    restarting = false;
+  }
+}
 
 const fullscreen = find("fullscreen-button");
 fullscreen.hidden = !document.fullscreenEnabled;
