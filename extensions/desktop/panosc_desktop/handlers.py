@@ -32,8 +32,11 @@ if TYPE_CHECKING:
 HEARTBEAT_SECONDS = 4.0
 """How often the page hears that the connection is alive."""
 
-PERSON_DID_SOMETHING = frozenset((4, 5, 6, 255))
-"""RFB's first bytes of what a person causes: a key, the pointer, a paste, a key as QEMU sends it (RFC 6143, 7.5)."""
+PERSON_DID_SOMETHING = frozenset((4, 5, 255))
+"""RFB's first bytes of what a person causes: a key, the pointer, a key as QEMU sends it (RFC 6143, 7.5).
+
+Not the clipboard (6): noVNC answers the server's clipboard by itself, and a paste comes with a key or the pointer.
+"""
 
 NOT_YOURS = "This desktop belongs to somebody else. A desktop has its owner's rights and data, so it is not shared with the server."
 CLOSED_WITH_WORDS = 4000
