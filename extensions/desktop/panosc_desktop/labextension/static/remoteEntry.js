@@ -71,7 +71,7 @@
           icon,
           isVisible: () => selected().length > 0,
           execute: () => {
-            for (const item of selected()) void openFile(item.path.replace(/^[^/]*:/, ""));
+            for (const item of selected()) void openFile(app.serviceManager.contents.localPath(item.path));
           },
         });
         app.contextMenu.addItem({ command: OPEN_FILE, selector: ".jp-DirListing-item[data-isdir='false']", rank: 3 });
