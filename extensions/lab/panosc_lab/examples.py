@@ -12,6 +12,7 @@ import errno
 import hashlib
 import json
 import os
+import secrets
 import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -51,7 +52,7 @@ def copy_examples(shipped: Path, home: Path) -> Copied:
     try:
         target = _directory(home / EXAMPLES)
         known = _read_manifest(target / MANIFEST)
-        made = dict(known)
+        made: dict[str, str] = {}
         try:
             for name, source in _files(shipped):
                 content = source.read_bytes()
@@ -59,8 +60,10 @@ def copy_examples(shipped: Path, home: Path) -> Copied:
                     same.add(name)
                     made[name] = _digest(content)
         finally:
-            if made != known:
-                _write(target / MANIFEST, json.dumps(made, indent=1, sort_keys=True).encode())
+            # Read again: another server of the same person may have copied meanwhile.
+            noted = _read_manifest(target / MANIFEST)
+            if noted | made != noted:
+                _write(target / MANIFEST, json.dumps(noted | made, indent=1, sort_keys=True).encode())
     except OSError as error:
         done.problem = _in_words(error)
     done.as_shipped = frozenset(same)
@@ -119,12 +122,12 @@ def _directory(path: Path) -> Path:
 
 
 def _write(file: Path, content: bytes) -> None:
-    """Write a file whole or not at all.
+    """Write a file whole or not at all. Two servers of one person, in containers, may well have the same process number.
 
     Raises:
         OSError: if it cannot be written; nothing is left then.
     """
-    fresh = file.with_name(f".{file.name}.{os.getpid()}.part")
+    fresh = file.with_name(f".{file.name}.{secrets.token_hex(8)}.part")
     try:
         with fresh.open("xb") as handle:
             handle.write(content)

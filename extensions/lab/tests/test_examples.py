@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 from pathlib import Path
 
@@ -118,3 +119,26 @@ def test_only_regular_files_are_shipped_and_not_without_end(
     monkeypatch.setattr(examples, "MOST_FILES", 2)
     assert len(copy_examples(shipped, home).new) == 2
     assert not list((home / "examples").rglob("secret.txt"))
+
+
+def test_two_servers_of_one_person(shipped: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In containers both have the same process number; each copies its own image's, and neither forgets the other's."""
+    monkeypatch.setattr(os, "getpid", lambda: 7)
+    other = home.parent / "other-image"
+    (other / "neutrons").mkdir(parents=True)
+    (other / "neutrons/start-here.ipynb").write_text("first edition")
+    replace = Path.replace
+    names: list[str] = []
+
+    def meanwhile(self: Path, target: Path) -> Path:
+        names.append(self.name)
+        if target.name == "start-here.ipynb" and len(names) == 1:
+            assert not copy_examples(shipped, home).problem  # the same file, while this one is being written
+            assert not copy_examples(other, home).problem
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", meanwhile)
+    assert not copy_examples(shipped, home).problem
+    assert len(set(names)) == len(names)
+    noted = json.loads((home / "examples/.panosc.json").read_text())
+    assert {"neutrons/start-here.ipynb", "sans/start-here.ipynb"} <= set(noted)
