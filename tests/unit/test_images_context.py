@@ -22,7 +22,7 @@ title = "A layer"
 description = "What some have."
 from = "base"
 adds = "10 MB"
-licence = "MIT"
+licence = "BSD-3-Clause"
 notebook = "start-here.ipynb"
 compiler = true
 [apt]
@@ -189,7 +189,7 @@ class TestDockerfile:
     def test_secrets_are_optional_and_only_mounted(self) -> None:
         assert "required=true" not in self.text
         for mount in re.findall(r"--mount=type=secret\S+", self.text):
-            assert re.fullmatch(r"--mount=type=secret,id=(ca|pip|apt),target=/run/secrets/\S+", mount)
+            assert re.fullmatch(r"--mount=type=secret,id=(ca|pip|apt|apt-kernel),target=/run/secrets/\S+", mount)
         assert not re.search(r"^(ARG|ENV) .*(TOKEN|PASSWORD|SECRET)", self.text, re.MULTILINE)
 
     def test_it_ends_as_nobody_special(self) -> None:
