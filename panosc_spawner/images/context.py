@@ -9,6 +9,7 @@
     own/        *.whl           made from this repository
     files/  setup/  notebooks/  the image's folder; setup/sources/ has what an operator gives to the build
     about/      image.json      what the image says of itself
+                parts.tsv       what own wheels bundle
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from panosc_spawner.errors import ImageError
-from panosc_spawner.images import VERSION, locks
+from panosc_spawner.images import VERSION, locks, parts
 from panosc_spawner.images.folder import DESCRIPTION, Folder, Images
 from panosc_spawner.images.model import Kernel, Pip
 
@@ -55,6 +56,7 @@ def write_layer(target: Path, folder: Folder, images: Images, wheels: Sequence[P
             shutil.copyfile(source.file, target / "setup/sources" / name)
     _copy_tree(folder.path / "notebooks", target / "notebooks" / folder.name)
     (target / "about/image.json").write_text(json.dumps(about(folder), indent=1, ensure_ascii=False), "utf-8")
+    _lines(target / "about/parts.tsv", parts.bundled(images.root.parent / wheel for wheel in pip.wheels))
     dockerfile = (target / "Dockerfile").read_text("utf-8")
     (target / "Dockerfile").write_text(dockerfile + environment_lines(folder.image.env), "utf-8")
     _same_everywhere(target)

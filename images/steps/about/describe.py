@@ -8,14 +8,23 @@ Runs while the image is built, with the image's own Python and the tools' cyclon
 from __future__ import annotations
 
 import json
+import platform
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+from cyclonedx.model import (
+    ExternalReference,
+    ExternalReferenceType,
+    HashAlgorithm,
+    HashType,
+    Property,
+    XsUri,
+)
 from cyclonedx.model.bom import Bom
 from cyclonedx.model.component import Component, ComponentType
 from cyclonedx.output import make_outputter
@@ -23,6 +32,22 @@ from cyclonedx.schema import OutputFormat, SchemaVersion
 from packageurl import PackageURL
 
 ENVIRONMENTS = ("/opt/venv", "/opt/kernels/*")
+
+
+class Part(NamedTuple):
+    """Something in the image that is not a Python package; a line of ``parts.tsv``."""
+
+    kind: str
+    """The type in a package address: deb, npm, generic (github.com/package-url/purl-spec)."""
+    name: str
+    version: str
+    architecture: str
+    distribution: str
+    """``debian-13``; empty for what is of none."""
+    source: str
+    """The source package, or the address of what was built here."""
+    source_version: str
+    """Its version, or the SHA-256 of the file at that address."""
 
 
 def python_packages() -> Iterator[tuple[str, str, str]]:
@@ -35,31 +60,99 @@ def python_packages() -> Iterator[tuple[str, str, str]]:
                     yield package.metadata["Name"], package.version, str(environment)
 
 
-def debian_packages() -> Iterator[tuple[str, str, str]]:
-    """Name, version and architecture of every installed Debian package."""
-    shown = "${Package}\t${Version}\t${Architecture}\t${db:Status-Abbrev}\t${Section}\n"
-    listed = subprocess.run(["dpkg-query", "-W", "-f", shown], check=True, capture_output=True, text=True)
+def debian_packages() -> Iterator[Part]:
+    """Every installed Debian package."""
+    shown = ["Package", "Version", "Architecture", "source:Package", "source:Version", "db:Status-Abbrev", "Section"]
+    form = "\t".join(f"${{{field}}}" for field in shown) + "\n"
+    listed = subprocess.run(["dpkg-query", "-W", "-f", form], check=True, capture_output=True, text=True)
     for line in listed.stdout.splitlines():
-        name, version, architecture, status, section = line.split("\t")
+        name, version, architecture, source, source_version, status, section = line.split("\t")
         if status.startswith("ii") and section != "empty":  # see apt-install
-            yield name, version, architecture
+            yield Part("deb", name, version, architecture, distribution(), source, source_version)
 
 
-def bill_of_materials(about: dict[str, Any]) -> str:
-    """The image's CycloneDX document, as JSON."""
+def distribution() -> str:
+    """The image's Debian as package addresses name it: ``debian-13``."""
+    found = platform.freedesktop_os_release()
+    return f"{found['ID']}-{found.get('VERSION_ID') or found['VERSION_CODENAME']}"
+
+
+def note_parts(source: Path, about: dict[str, Any], file: Path) -> list[Part]:
+    """All that came past dpkg and pip: what parents and steps have noted (see note-parts), and what the builder knows."""
+    lines = file.read_text("utf-8").splitlines() if file.exists() else []
+    if (source / "parts.tsv").exists():
+        lines += (source / "parts.tsv").read_text("utf-8").splitlines()
+    for name, given in about.get("sources", {}).items():
+        lines.append("\t".join(("generic", name, "", "", "", given["address"], given["sha256"])))
+    lines = sorted(set(filter(None, lines)))
+    if lines:
+        file.write_text("".join(f"{line}\n" for line in lines), "utf-8")
+        file.chmod(0o644)
+    return [Part(*line.split("\t")) for line in lines]
+
+
+def python_component(name: str, version: str, environment: str) -> Component:
+    """A Python package."""
+    purl = PackageURL("pypi", None, canonical(name), version, {"environment": environment})
+    return Component(name=name, version=version, type=ComponentType.LIBRARY, purl=purl, bom_ref=str(purl))
+
+
+def debian_component(part: Part) -> Component:
+    """A Debian package. Advisories are about source packages: grype reads ``upstream``, trivy its own properties."""
+    qualifiers = {"arch": part.architecture, "distro": part.distribution}
+    if (part.source, part.source_version) != (part.name, part.version):
+        qualifiers["upstream"] = f"{part.source}@{part.source_version}"
+    purl = PackageURL("deb", part.distribution.partition("-")[0], part.name, part.version, qualifiers)
+    return Component(
+        name=part.name,
+        version=part.version,
+        type=ComponentType.LIBRARY,
+        purl=purl,
+        bom_ref=str(purl),
+        properties=[
+            Property(name="aquasecurity:trivy:SrcName", value=part.source),
+            Property(name="aquasecurity:trivy:SrcVersion", value=part.source_version),
+        ],
+    )
+
+
+def other_component(part: Part) -> Component:
+    """A package of JavaScript, or a source that an operator has given to the build, without a version."""
+    if part.kind == "generic":
+        given = {"download_url": part.source, "checksum": f"sha256:{part.source_version}"}
+        purl = PackageURL("generic", None, part.name, None, given)
+        return Component(
+            name=part.name,
+            type=ComponentType.APPLICATION,
+            purl=purl,
+            bom_ref=str(purl),
+            hashes=[HashType(alg=HashAlgorithm.SHA_256, content=part.source_version)],
+            external_references=[ExternalReference(type=ExternalReferenceType.DISTRIBUTION, url=XsUri(part.source))],
+        )
+    group, _, name = part.name.rpartition("/")
+    purl = PackageURL(part.kind, group or None, name, part.version)
+    return Component(
+        group=group or None, name=name, version=part.version, type=ComponentType.LIBRARY, purl=purl, bom_ref=str(purl)
+    )
+
+
+def bill_of_materials(about: dict[str, Any], noted: Iterable[Part]) -> str:
+    """The image's CycloneDX document, as JSON. Its Debian packages depend on its operating system, as scanners expect it."""
     subject = Component(name=about["tag"].partition(":")[0], version=about["version"], type=ComponentType.CONTAINER)
     bom = Bom()
     bom.metadata.component = subject
-    parts = []
-    for name, version, environment in python_packages():
-        purl = PackageURL("pypi", None, canonical(name), version, {"environment": environment})
-        parts.append(Component(name=name, version=version, type=ComponentType.LIBRARY, purl=purl, bom_ref=str(purl)))
-    for name, version, architecture in debian_packages():
-        purl = PackageURL("deb", "debian", name, version, {"arch": architecture})
-        parts.append(Component(name=name, version=version, type=ComponentType.LIBRARY, purl=purl, bom_ref=str(purl)))
-    for part in parts:
-        bom.components.add(part)
-    bom.register_dependency(subject, parts)
+    name, _, version = distribution().partition("-")
+    system = Component(name=name, version=version, type=ComponentType.OPERATING_SYSTEM, bom_ref="os")
+    of_debian, others = [], [python_component(*package) for package in python_packages()]
+    for part in (*debian_packages(), *noted):
+        if part.kind == "deb":
+            (of_debian if part.distribution == distribution() else others).append(debian_component(part))
+        else:
+            others.append(other_component(part))
+    for component in (system, *of_debian, *others):
+        bom.components.add(component)
+    bom.register_dependency(subject, [system, *others])
+    bom.register_dependency(system, of_debian)
     return make_outputter(bom, OutputFormat.JSON, SchemaVersion.V1_6).output_as_string(indent=1)
 
 
@@ -68,7 +161,7 @@ def versions() -> dict[str, str]:
     python: dict[str, str] = {}
     for name, version, _ in python_packages():
         python.setdefault(canonical(name), version)
-    debian = {name: version.partition("-")[0].rpartition(":")[2] for name, version, _ in debian_packages()}
+    debian = {part.name: part.version.partition("-")[0].rpartition(":")[2] for part in debian_packages()}
     return debian | python
 
 
@@ -120,13 +213,14 @@ def codemeta(about: dict[str, Any]) -> dict[str, Any]:
 
 
 def main(source: Path, target: Path) -> None:
-    """Write the three files."""
+    """Write the three files, and what is noted of further parts."""
     about = with_versions(json.loads((source / "image.json").read_text("utf-8")))
     target.mkdir(parents=True, exist_ok=True)
+    noted = note_parts(source, about, target / "parts.tsv")
     for name, text in (
         ("image.json", json.dumps(about, indent=1, ensure_ascii=False)),
         ("codemeta.json", json.dumps(codemeta(about), indent=1, ensure_ascii=False)),
-        ("sbom.cdx.json", bill_of_materials(about)),
+        ("sbom.cdx.json", bill_of_materials(about, noted)),
     ):
         (target / name).write_text(text + "\n", "utf-8")
         (target / name).chmod(0o644)

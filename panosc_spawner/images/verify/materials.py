@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from typing import Any
 
 from panosc_spawner.images.build import tag_of
@@ -12,17 +13,33 @@ from panosc_spawner.images.verify.report import CheckFailed
 
 
 def bill_of_materials(hardened: Hardened) -> str:
-    """CycloneDX by its schema, and not one installed package is missing."""
+    """CycloneDX by its schema, and nothing that is installed is missing.
+
+    It is compared with what Python and dpkg say when asked anew, with what steps have noted of parts that these do not know
+    (``parts.tsv``), and with the image's Debian; a Python that was copied here must be one of the parts.
+    """
     text = hardened.run("cat", "/opt/panosc/sbom.cdx.json")
     _validate(text)
-    listed = {(kind_of(part["purl"]), part["name"].lower(), part["version"]) for part in json.loads(text)["components"]}
-    installed = {tuple(row) for row in json.loads(hardened.run("python3", "/inside/installed.py"))}
-    missing = sorted(f"{name} {version}" for _, name, version in installed - listed)
-    gone = sorted(f"{name} {version}" for _, name, version in listed - installed)
+    listed = {_row(part) for part in json.loads(text)["components"]}
+    found = [tuple(row) for row in json.loads(hardened.run("python3", "/inside/installed.py"))]
+    pythons = [name for kind, name, _ in found if kind == "python"]
+    installed = {row for row in found if row[0] != "python"}
+    missing = sorted(f"{name} {version}".strip() for _, name, version in installed - listed)
+    # Debian has the interpreter python3.11 in the package python3.11-minimal.
+    missing += [name for name in pythons if not any(row[:2] == ("deb", f"{name}-minimal") for row in listed)]
+    gone = sorted(f"{name} {version}".strip() for _, name, version in listed - installed)
     if missing or gone:
         raise CheckFailed(f"installed and not listed: {words(missing)}; listed and not installed: {words(gone)}")
-    python = sum(kind == "pypi" for kind, _, _ in listed)
-    return f"{python} Python packages and {len(listed) - python} of Debian"
+    counted = Counter(kind for kind, _, _ in listed)
+    others = sum(counted.values()) - counted["pypi"] - counted["deb"] - counted["os"]
+    return f"{counted['pypi']} Python packages, {counted['deb']} of Debian, {others} others"
+
+
+def _row(part: dict[str, Any]) -> tuple[str, str, str]:
+    """Kind, name and version of a component; the operating system has no package address."""
+    kind = kind_of(part["purl"]) if "purl" in part else {"operating-system": "os"}.get(part["type"], part["type"])
+    name = f"{part['group']}/{part['name']}" if part.get("group") else part["name"]
+    return kind, name.lower(), part.get("version", "")
 
 
 def description(hardened: Hardened, folder: Folder) -> str:
@@ -40,7 +57,7 @@ def description(hardened: Hardened, folder: Folder) -> str:
 
 
 def kind_of(purl: str) -> str:
-    """``pypi`` or ``deb``: the type in a package address (github.com/package-url/purl-spec)."""
+    """``pypi``, ``deb``, …: the type in a package address (github.com/package-url/purl-spec)."""
     return purl.removeprefix("pkg:").partition("/")[0]
 
 
