@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import subprocess
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -120,6 +121,36 @@ def test_our_own_layers_hold_none(docker: FakeDocker) -> None:
     ours = "RUN --mount=type=secret,id=ca sh /steps/common/apt-install\nCMD jupyter lab --ServerApp.token=\nENV PATH=/opt/venv/bin"
     docker.answers |= {"history": Ended(0, ours, ""), "image": known(layer=1)}
     assert files.no_secrets("panosc/layer:x") == ""
+
+
+def test_a_mirrors_password_is_found_and_not_told(docker: FakeDocker) -> None:
+    def run(words: tuple[str, ...]) -> Ended:
+        return Ended(0, "/etc/apt/sources.list.d/m.sources:://me:pw@\n" * 2 if "/etc/xdg" in words[-1] else "", "")
+
+    docker.answers |= {"history": Ended(0, "CMD x", ""), "image": known(layer=1), "run": run}
+    with pytest.raises(CheckFailed) as raised:
+        files.no_secrets("panosc/layer:x")
+    assert str(raised.value) == "looks like a secret: /etc/apt/sources.list.d/m.sources: ://…@"
+
+
+@pytest.mark.parametrize("password", ["pw", "pw=x", "a-long-password"])
+def test_a_password_in_a_layers_command_is_not_told(password: str, docker: FakeDocker) -> None:
+    docker.answers |= {
+        "history": Ended(0, f"RUN wget https://me:{password}@example.org/x", ""),
+        "image": known(layer=1),
+    }
+    with pytest.raises(CheckFailed) as raised:
+        files.no_secrets("panosc/layer:x")
+    assert str(raised.value) == "looks like a secret: ://…@"
+
+
+def test_what_looks_for_addresses_with_passwords(tmp_path: Path) -> None:
+    (tmp_path / "m.sources").write_text("URIs: https://me:pw@mirror.example.org/debian\n")
+    (tmp_path / "d.sources").write_text("URIs: http://deb.debian.org:80/debian\n# me@example.org: see http://x/a:b@c\n")
+    (tmp_path / "none").mkdir()
+    command = files._ADDRESSES.replace("/etc/apt", str(tmp_path)).replace("/etc/", f"{tmp_path}/none/")
+    found = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
+    assert found.stdout == f"{tmp_path}/m.sources:://me:pw@\n"
 
 
 class TestStop:
@@ -266,14 +297,51 @@ class TestBillOfMaterials:
         ]
         return json.dumps({"bomFormat": "CycloneDX", "specVersion": "1.6", "version": 1, "components": listed})
 
+    def with_system(self, bill: str) -> str:
+        """The same, of a Debian."""
+        system = {"type": "operating-system", "name": "debian", "version": "13", "bom-ref": "os"}
+        read = json.loads(bill)
+        return json.dumps({**read, "components": [*read["components"], system]})
+
     def check(self, docker: FakeDocker, bill: str, installed: list[list[str]]) -> str:
         docker.answers["run"] = lambda words: Ended(0, bill if "cat" in words else json.dumps(installed), "")
         return materials.bill_of_materials(Hardened("t", 1))
 
     def test_complete(self, docker: FakeDocker) -> None:
-        bill = self.bill(("pypi", "NumPy", "2"), ("deb", "git", "1:2"))
-        said = self.check(docker, bill, [["pypi", "numpy", "2"], ["deb", "git", "1:2"]])
-        assert said == "1 Python packages and 1 of Debian"
+        bill = self.with_system(
+            self.bill(("pypi", "NumPy", "2"), ("deb", "git", "1:2"), ("npm", "@novnc/novnc", "1.7.0"))
+        )
+        installed = [
+            ["pypi", "numpy", "2"],
+            ["deb", "git", "1:2"],
+            ["npm", "@novnc/novnc", "1.7.0"],
+            ["os", "debian", "13"],
+        ]
+        assert self.check(docker, bill, installed) == "1 Python packages, 1 of Debian, 1 others"
+
+    def test_a_group_and_a_version_that_is_not_known(self) -> None:
+        novnc = {
+            "type": "library",
+            "group": "@novnc",
+            "name": "novnc",
+            "version": "1",
+            "purl": "pkg:npm/%40novnc/novnc@1",
+        }
+        assert materials._row(novnc) == ("npm", "@novnc/novnc", "1")
+        epoch = {"type": "application", "name": "EPOCH", "purl": "pkg:generic/EPOCH?checksum=sha256:0"}
+        assert materials._row(epoch) == ("generic", "epoch", "")
+        assert materials._row({"type": "file", "name": "x"}) == ("file", "x", "")
+
+    def test_without_its_debian_scanners_pass_over_its_packages(self, docker: FakeDocker) -> None:
+        with pytest.raises(CheckFailed, match="not listed: debian 13; listed"):
+            self.check(docker, self.bill(), [["os", "debian", "13"]])
+
+    def test_a_python_that_was_copied_is_a_part(self, docker: FakeDocker) -> None:
+        python = [["python", "python3.11", ""]]
+        with pytest.raises(CheckFailed, match=r"not listed: python3\.11; listed"):
+            self.check(docker, self.bill(), python)
+        part = ("deb", "python3.11-minimal", "3.11.2-6")
+        assert self.check(docker, self.bill(part), [*python, list(part)]) == "0 Python packages, 1 of Debian, 0 others"
 
     def test_something_is_missing_and_something_is_gone(self, docker: FakeDocker) -> None:
         with pytest.raises(CheckFailed, match="not listed: scipy 1; listed and not installed: numpy 1"):
@@ -282,6 +350,21 @@ class TestBillOfMaterials:
     def test_not_by_the_schema(self, docker: FakeDocker) -> None:
         with pytest.raises(CheckFailed, match=r"not CycloneDX 1\.6"):
             self.check(docker, '{"bomFormat": "CycloneDX", "specVersion": "1.6", "components": [{}]}', [])
+
+
+class TestInstalled:
+    def test_what_steps_noted_and_an_operator_gave(self, tmp_path: Path) -> None:
+        (tmp_path / "image.json").write_text('{"sources": {"epoch": {}}}')
+        script = inside("installed")
+        assert list(script.noted(tmp_path)) == [("generic", "epoch", "")]
+        (tmp_path / "parts.tsv").write_text("deb\tMcStas-comps\t3.5\tall\tdebian-13\tmccode\t3.5\n")
+        assert list(script.noted(tmp_path)) == [("deb", "mcstas-comps", "3.5"), ("generic", "epoch", "")]
+
+    def test_only_what_dpkg_does_not_know_is_foreign(self, tmp_path: Path) -> None:
+        for name in ("python3.11", "python3.11-config", "python3"):
+            (tmp_path / name).touch()
+        (tmp_path / "python3.12").symlink_to("python3.11")
+        assert list(inside("installed").foreign_pythons(tmp_path)) == [("python", "python3.11", "")]
 
 
 class TestScan:

@@ -19,7 +19,9 @@ _LEFTOVERS = (
     "/root/.cache /root/.config /home/jovyan/.cache /run/secrets/* /etc/pip.conf /opt/uv /opt/builder /steps /build /own"
     " /setup /about /tools /tmp/* /var/tmp/* /var/lib/apt/lists/* /var/cache/apt/*.bin"
 )
-_KEPT_BY_NAME = "-name .netrc -o -name pip.conf -o -name .pypirc -o -name '.git-credentials' -o -name 'id_rsa*' -o -name 'id_ed25519*'"
+_KEPT_BY_NAME = "-path '/etc/apt/auth.conf*' -o -name .netrc -o -name pip.conf -o -name .pypirc -o -name '.git-credentials' -o -name 'id_rsa*' -o -name 'id_ed25519*'"
+# Mirrors' addresses with a user and a password.
+_ADDRESSES = "grep -rosIE '://[^/[:space:]:@]+:[^/[:space:]@]+@' /etc/apt /etc/pip.conf /etc/xdg"
 _KEPT_BY_WORDS = re.compile(
     r"(?i)[\w-]*(?:password|passwd|secret|api[_-]?key|access[_-]?key|token)\s*=\s*[^\s\"']{4,}|://[^/\s:@]+:[^/\s@]+@|BEGIN [A-Z ]*PRIVATE KEY"
 )
@@ -107,11 +109,14 @@ def no_secrets(tag: str) -> str:
         "grep -rlsI -e 'BEGIN [A-Z ]*PRIVATE KEY' /etc /root /home /opt/panosc /usr/local /srv /var/lib 2>/dev/null; true",
         seconds=300,
     ).splitlines()
+    found += sorted({f"{line.partition(':')[0]}: ://…@" for line in as_root(tag, f"{_ADDRESSES}; true").splitlines()})
     return _none(found, "looks like a secret")
 
 
 def _masked(text: str) -> str:
     """What looks like a secret, without its value: reports are read by many."""
+    if text.startswith("://"):
+        return "://…@"
     name, equals, _ = text.partition("=")
     return f"{name}=…" if equals else f"{text[:12]}…"
 
