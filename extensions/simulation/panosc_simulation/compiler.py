@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import secrets
 import time
 from collections.abc import Callable
 from functools import cache as once
@@ -32,9 +33,15 @@ def program(instrument: Instrument, mccode: McCode, check: Check = lambda: None)
         InstrumentError: the line or the component that is wrong, in words.
     """
     helper = files(__package__).joinpath("progress.c").read_text()
-    key = instrument.key(
-        mccode.flavour, mccode.version, str(mccode.resources), " ".join(FLAGS), _compiler(mccode.compiler), helper
+    depends = (
+        mccode.flavour,
+        mccode.version,
+        str(mccode.resources),
+        " ".join(FLAGS),
+        _compiler(mccode.compiler),
+        helper,
     )
+    key = instrument.key(*depends, secrets.token_hex() if mccode.own else "")
     return cache.build(cache.folder(), key, lambda work: _make(instrument, mccode, helper, work, check), check)
 
 

@@ -28,6 +28,7 @@ class McCode:
     resources: Path  # components, and data/ with scattering tables
     version: str
     compiler: Path
+    own: bool = False  # whether the resources are a folder of the person's, who may change what is in it
 
     @property
     def title(self) -> str:
@@ -90,7 +91,8 @@ def find(flavour: str = "mcstas") -> McCode:
     resources = Path(told) if told else share
     if not resources.is_dir():
         raise InstallationError(f"{title}'s components are not at {resources} (Debian: {flavour}-comps).")
-    return McCode(flavour, Path(generator), resources, _version(Path(generator)), Path(compiler))
+    own = resources.resolve() != share.resolve()
+    return McCode(flavour, Path(generator), resources, _version(Path(generator)), Path(compiler), own)
 
 
 def _version(generator: Path) -> str:
