@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 from pathlib import Path
 
@@ -167,3 +169,34 @@ def test_without_epoch_a_run_says_what_to_do(monkeypatch: pytest.MonkeyPatch, tm
 def test_a_wrong_deck_is_refused_before_epoch_is_looked_for() -> None:
     with pytest.raises(DeckError, match="mass is missing"):
         run(GOOD.replace("  mass = 1.0\n", "", 1))
+
+
+EPOCH = """#!/bin/sh
+read folder
+printf '%s %s\\n' "$$" "$folder" > told.part && mv told.part told
+exec sleep 60
+"""
+
+
+def test_epoch_finds_its_deck_and_ends_with_the_process_of_its_run(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    program = tmp_path / "epoch1d"
+    program.write_text(EPOCH)
+    program.chmod(0o755)
+    monkeypatch.setenv("PANOSC_EPOCH1D", str(program))
+    monkeypatch.setenv("PANOSC_SIMULATIONS", str(tmp_path / "simulations"))
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent.parent))
+    started = run(GOOD)
+    until = time.monotonic() + 30
+    while not (started.path / "told").exists():
+        assert time.monotonic() < until, started.log()
+        time.sleep(0.02)
+    pid, folder = (started.path / "told").read_text().split()
+    assert folder == "." and (started.path / "input.deck").read_text().strip() == GOOD.strip()
+    os.kill(started.status["pid"], signal.SIGKILL)
+    stat = Path(f"/proc/{pid}/stat")
+    while stat.exists() and " Z " not in stat.read_text():
+        assert time.monotonic() < until, "EPOCH goes on without its run"
+        time.sleep(0.02)
+    assert started.state == "stopped"

@@ -43,10 +43,10 @@ def run(deck: str | Path, name: str = "epoch") -> Run:
     require(text)
     control = next(block.values for block in read(text) if block.kind == "control")
     program = find(1 + ("ny" in control) + ("nz" in control))
-    # EPOCH asks where its deck is on standard input; the run's folder is where the shell starts.
-    script = (
-        'cat > input.deck <<"PANOSC_END_OF_DECK"\n' + text.rstrip("\n") + '\nPANOSC_END_OF_DECK\necho . | exec "$0"'
-    )
+    # EPOCH asks where its deck is on standard input; the run's folder is where the shell starts. No pipe: EPOCH would be a child
+    # of the shell, and only the shell itself ends with the process of its run.
+    start = "printf '.\\n' > .deck-folder && exec \"$0\" < .deck-folder"
+    script = 'cat > input.deck <<"PANOSC_END_OF_DECK"\n' + text.rstrip("\n") + "\nPANOSC_END_OF_DECK\n" + start
     if "PANOSC_END_OF_DECK" in text:
         raise SimulationError("The deck has a line that is used to end it: PANOSC_END_OF_DECK.")
     return submit_command(["/bin/sh", "-c", script, str(program)], name)
