@@ -61,7 +61,7 @@ def write_neutrons(
         The file's path.
 
     Raises:
-        SimulationError: if the arrays do not fit each other, or a value is not possible.
+        SimulationError: if the arrays do not fit each other, a value is not possible, or the file cannot be written.
         InstallationError: if MCPL's library is not here.
     """
     target = Path(path)
@@ -69,6 +69,10 @@ def write_neutrons(
         raise SimulationError(f"The name of an MCPL file ends with .mcpl, and {target.name} does not.")
     energies, places, ways, times, weights = _checked(energy, position, direction, time, weight)
     library = _library()
+    try:  # the library ends the whole process, a notebook's kernel, if it cannot open the file
+        target.open("wb").close()
+    except OSError as error:
+        raise SimulationError(f"{target} cannot be written: {error.strerror}.") from error
     file = library.mcpl_create_outfile(str(target).encode())
     library.mcpl_hdr_set_srcname(file, source.encode())
     for line in comments:

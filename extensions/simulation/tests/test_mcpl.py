@@ -52,3 +52,17 @@ def test_without_the_library_it_says_where_it_is(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(mcpl, "_LIBRARIES", ("libno-such-library.so",))
     with pytest.raises(InstallationError, match="image Simulation"):
         mcpl.write_neutrons(tmp_path / "n.mcpl", **GOOD)
+
+
+def test_a_folder_that_is_not_there_is_said_before_the_library_ends_the_kernel(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    class Library:
+        def mcpl_create_outfile(self, name: bytes) -> None:
+            raise AssertionError("the library was asked")
+
+    monkeypatch.setattr(mcpl, "_library", Library)
+    with pytest.raises(SimulationError, match=r"n\.mcpl cannot be written: No such file or directory"):
+        mcpl.write_neutrons(tmp_path / "missing" / "n.mcpl", **GOOD)
+    with pytest.raises(AssertionError, match="was asked"):
+        mcpl.write_neutrons(tmp_path / "n.mcpl", **GOOD)
