@@ -1,7 +1,7 @@
 """Runs that outlive the notebook: each a process of its own and a folder in ``~/simulations``.
 
     ~/simulations/<run>/request.json   what was asked
-                        instrument/    its source, and the components and C files beside it
+                        instrument/    its source, and the files beside it that it is made of
                         status.json    how far it is; replaced by rename every few seconds while it runs
                         points/        what is done, a file each
                         result.nxs     when all is done
@@ -153,7 +153,7 @@ def submit(
     """Start a run or a scan that goes on when the notebook is closed or its kernel restarts.
 
     Args:
-        instrument: as in `run`; its source and the components beside it are copied, data files are read where they are.
+        instrument: as in `run`; its source and the components and parts beside it are copied, data files are read where they are.
         over: what to scan, as in `scan`; a single run if not given.
         parameters: as in `run`.
         ncount: as in `run`.
@@ -163,8 +163,17 @@ def submit(
 
     Returns:
         The run. `attach` shows how far it is and waits; `cancel` stops it.
+
+    Raises:
+        SimulationError: if it makes no sense, cannot be kept, or needs files that are not beside the instrument.
     """
     asked = plan(instrument, over, parameters, ncount, seed, gravity)
+    if statement := asked.instrument.elsewhere():
+        raise SimulationError(
+            "A run that goes on by itself takes the files that its instrument is made of along, and finds only those beside it:"
+            f" {statement} leads elsewhere. Put these files into {asked.instrument.components or asked.instrument.folder}, and name"
+            " them without a folder; or use run or scan."
+        )
     request = {
         "kind": "mccode",
         "name": asked.instrument.name,
@@ -198,13 +207,15 @@ def _create(name: str, request: Mapping[str, Any], instrument: Instrument | None
     try:
         (path / "instrument").mkdir(parents=True)
         if instrument:
-            (path / "instrument" / f"{instrument.name}.instr").write_text(instrument.source)
             for file in instrument.local_files():
                 shutil.copy2(file, path / "instrument" / file.name)
+            (path / "instrument" / f"{instrument.name}.instr").write_text(instrument.source)
         (path / "request.json").write_text(json.dumps(request))
-    except OSError as error:
+    except BaseException as error:
         shutil.rmtree(path, ignore_errors=True)
-        raise SimulationError(f"The run cannot be kept in {path}: {error.strerror}.") from error
+        if isinstance(error, OSError):
+            raise SimulationError(f"The run cannot be kept in {path}: {error.strerror}.") from error
+        raise
     made = Run(path.name, path)
     _start(made)
     return made
@@ -239,7 +250,7 @@ def write_status(path: Path, status: Mapping[str, Any]) -> None:
 
 
 def is_held(path: Path) -> bool:
-    """Whether a process works on the run. On a file system without locks: whether it said so in the last minute."""
+    """Whether a process works on the run. On a file system without locks: whether it said in the last minute that it runs."""
     try:
         with (path / "lock").open("a") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -247,8 +258,9 @@ def is_held(path: Path) -> bool:
         return True
     except OSError:
         try:
-            return time.time() - float(json.loads((path / "status.json").read_text())["heartbeat"]) < _SILENT_SECONDS
-        except (OSError, ValueError, KeyError):
+            said = json.loads((path / "status.json").read_text())
+            return said["state"] == "running" and time.time() - float(said["heartbeat"]) < _SILENT_SECONDS
+        except (OSError, ValueError, KeyError, TypeError):
             return False
     return False
 
@@ -258,8 +270,9 @@ def resume(run: str | Run) -> Run:
     one = get(run)
     if is_held(one.path):
         return one
-    if (one.path / "result.nxs").exists():
-        raise SimulationError(f"The run {one.id} is done: its result is in {one.path / 'result.nxs'}.")
+    result = one.path / "result.nxs"
+    if result.exists() or one.state == "done":
+        raise SimulationError(f"The run {one.id} is done: its result is in {result if result.exists() else one.path}.")
     _start(one)
     return one
 

@@ -10,7 +10,7 @@ import re
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -61,6 +61,21 @@ def complete(known: Mapping[str, Declared], given: Mapping[str, Value]) -> dict[
     if missing:
         raise InstrumentError(f"These parameters have no default and need a value: {', '.join(missing)}.")
     return {name: _fits(name, one.kind, given.get(name, one.default or "")) for name, one in known.items()}
+
+
+def plain(name: str, value: Any) -> Value:
+    """A value as Python's own number or text, also if it is one of NumPy's.
+
+    Raises:
+        InstrumentError: if it is anything else.
+    """
+    if isinstance(value, np.generic | np.ndarray) and np.ndim(value) == 0:
+        value = value.item()
+    if isinstance(value, str | int | float):
+        return value
+    if isinstance(value, Path):
+        return str(value)
+    raise InstrumentError(f"The parameter {name} is one number or one text, and {value!r} is not.")
 
 
 def _fits(name: str, kind: str, value: Value) -> Value:

@@ -12,10 +12,10 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from . import cores, point
-from .detached import write_status
+from .detached import is_held, write_status
 from .errors import Cancelled, SimulationError
 from .instrument import Instrument
 from .parameters import axes
@@ -153,12 +153,21 @@ def main(path: Path, start: Callable[[Path], None] = work) -> int:
     signal.signal(signal.SIGTERM, lambda *_: (path / "cancel").touch())  # the server stops: end in order
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with (path / "lock").open("a") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if _taken(path, lock):
             os._exit(0)  # another process works on it already
         start(path)
     os._exit(0)
+
+
+def _taken(path: Path, lock: IO[str]) -> bool:
+    """Whether another process has the run; if not, it is this one's until it ends."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:  # a file system without locks
+        return is_held(path)
+    return False
 
 
 if __name__ == "__main__":

@@ -75,7 +75,7 @@ def plan(
     if int(chosen) != chosen or not 0 < chosen < 2**31:
         raise InstrumentError(f"The seed must be a whole number from 1 to 2^31 - 1, and {chosen} is not.")
     falls = made.settings.get("gravity", False) if gravity is None else gravity
-    given = {**made.values, **(values or {})}
+    given = {**made.values, **{name: parameters.plain(name, value) for name, value in (values or {}).items()}}
     for axis in scan:
         if values and axis.name in values:
             raise InstrumentError(f"The parameter {axis.name} is both given and scanned.")
