@@ -2,6 +2,7 @@
 
 import math
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -63,17 +64,29 @@ file = experiment.save("simex.nxs")
 root = nxload(str(file))
 assert root.plottable_data.nxpath == "/entry/pattern" and root["entry/pattern"].nxsignal.shape == (4, 256, 256)
 assert root["entry/step_1_source/parameters/pulse_energy"].nxdata == 2e-3
-try:
-    experiment.source.parameters["slices"] = 5
-    experiment.run(progress=False)
-    raise AssertionError("an odd number of slices was taken")
-except SimulationError as refusal:
-    assert "even" in str(refusal)
-try:
-    Experiment("missing.xyz")
-    raise AssertionError("a missing sample was taken")
-except SimulationError as refusal:
-    assert "missing.xyz" in str(refusal)
+
+
+def refused(what: Callable[[], object], words: str) -> None:
+    """Whether it is refused in these words."""
+    try:
+        what()
+    except SimulationError as refusal:
+        assert words in str(refusal), refusal
+    else:
+        raise AssertionError(f"not refused: {words}")
+
+
+# What is saved is what was computed, never new parameters beside old patterns, or the patterns of a run that failed.
+experiment.source.parameters["pulse_energy"] = 1e-3
+refused(lambda: experiment.save("wrong.nxs"), "changed after the run (source.pulse_energy): call run() again")
+experiment.source.parameters["pulse_energy"] = 2e-3
+experiment.save("simex.nxs")
+experiment.source.parameters["slices"] = 5
+refused(lambda: experiment.run(progress=False), "even")
+refused(lambda: experiment.save("wrong.nxs"), "has not run")
+refused(experiment.patterns, "has not run")
+refused(lambda: Experiment("missing.xyz"), "missing.xyz")
+assert not Path("wrong.nxs").exists()
 
 figure, (left, right) = plt.subplots(1, 2, figsize=(9, 4), layout="constrained")
 extent = [focus.x_min * 1e6, focus.x_max * 1e6, focus.y_min * 1e6, focus.y_max * 1e6]

@@ -70,6 +70,7 @@ class Experiment:
         steps = [self.source, self.focus, self.interaction, self.diffraction, self.detector]
         self.instrument = Instrument("single_particle_imaging", steps, instrument_base_dir=str(self.folder))
         self.started = self.ended = ""
+        self._ran_with: dict[str, str] = {}
 
     @property
     def steps(self) -> dict[str, Any]:
@@ -86,12 +87,15 @@ class Experiment:
             SimulationError: which step failed, and why.
         """
         shown, clock = bar("SIMEX", progress), Clock()
+        self.ended = ""  # what an earlier run gave is overwritten step by step
         self.started = datetime.now(UTC).isoformat(timespec="seconds")
         for number, (name, step) in enumerate(self.steps.items()):
             try:
                 shown.check()
                 shown.update(number / len(self.steps), name)
+                before = _values(name, step)
                 _quietly(step)
+                self._ran_with |= before
             except (Cancelled, KeyboardInterrupt):
                 shown.close("cancelled", False)
                 raise
@@ -128,9 +132,12 @@ class Experiment:
         """Write a NeXus file that opens on the pattern.
 
         Raises:
-            SimulationError: if it did not run yet, or the file cannot be written.
+            SimulationError: if it did not run yet, parameters were changed since, or the file cannot be written.
         """
         self._must_have_run()
+        now = {key: value for name, step in self.steps.items() for key, value in _values(name, step).items()}
+        if changed := sorted(key for key, value in now.items() if self._ran_with.get(key) != value):
+            raise SimulationError(f"Parameters were changed after the run ({', '.join(changed)}): call run() again.")
         return write_whole(Path(path), self._write)
 
     def _write(self, file: Any) -> None:
@@ -203,6 +210,11 @@ def _atoms(sample: Any) -> Any:
     centred = atoms.copy()
     centred.positions -= centred.positions.mean(axis=0)
     return centred
+
+
+def _values(name: str, step: Any) -> dict[str, str]:
+    """A step's parameters as they are now, as text: what they hold may be changed in place."""
+    return {f"{name}.{key}": f"{value!r} {unit}" for key, value, unit, _ in listed(step.parameters)}
 
 
 def _quietly(step: Any) -> None:
