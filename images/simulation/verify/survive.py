@@ -25,7 +25,21 @@ SUBMIT = """
 import numpy as np, panosc_simulation as ps
 print(ps.submit("surviving.instr", {"wavelength": np.linspace(1, 3, 6)}, ncount=3e6, seed=11).id)
 """
-COMPILE = "import panosc_simulation as ps; ps.run('surviving.instr', ncount=1e3, seed=1, progress=False)"
+COMPILE = """
+import os, sys, time, panosc_simulation as ps
+from panosc_simulation import compiler
+really = compiler._make
+def counted(*given):
+    with open("compilations", "a") as file:
+        file.write("one\\n")
+    time.sleep(2)  # so that the other kernel comes meanwhile
+    return really(*given)
+compiler._make = counted
+open("ready-" + sys.argv[1], "w").close()
+while not all(map(os.path.exists, ("ready-0", "ready-1"))):
+    time.sleep(0.01)
+ps.run("surviving.instr", ncount=1e3, seed=1, progress=False)
+"""
 
 
 def until(what, seconds: float = 90.0) -> None:
@@ -38,11 +52,13 @@ def until(what, seconds: float = 90.0) -> None:
 
 os.environ["PANOSC_SIMULATION_CACHE"] = str(Path("cache").resolve())
 Path("surviving.instr").write_text(SOURCE)
-both = [subprocess.Popen([sys.executable, "-c", COMPILE]) for _ in range(2)]
+both = [subprocess.Popen([sys.executable, "-c", COMPILE, str(number)]) for number in range(2)]
 assert [one.wait(120) for one in both] == [0, 0], "one of two kernels at once failed"
+compilations = len(Path("compilations").read_text().splitlines())
+assert compilations == 1, f"two kernels at once compiled it {compilations} times"
 built = list(cache.folder().glob("*/program"))
 assert len(built) == 1, built
-print(f"result: programs made by two kernels at once = {len(built)} program")
+print(f"result: compilations by two kernels at once = {compilations} compilation")
 
 # The process that submits ends at once, as a kernel that restarts.
 asked = subprocess.run([sys.executable, "-c", SUBMIT], capture_output=True, text=True, check=True, timeout=60)
