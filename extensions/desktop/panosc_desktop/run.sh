@@ -31,8 +31,13 @@ settings=$HOME/.config/pcmanfm/default
 if [ ! -e "$settings/desktop-items-0.conf" ] && [ -e /usr/share/panosc-desktop/desktop-items-0.conf ]; then
   mkdir -p "$settings" 2>/dev/null && cp /usr/share/panosc-desktop/desktop-items-0.conf "$settings/" 2>/dev/null
 fi
-for place in /usr/share/panosc-desktop/Desktop/*.desktop; do
-  [ -e "$place" ] && [ ! -e "$HOME/Desktop/${place##*/}" ] && cp "$place" "$HOME/Desktop/" 2>/dev/null
+for place in /usr/share/panosc-desktop/Desktop/*; do
+  [ -f "$place" ] && [ ! -e "$HOME/Desktop/${place##*/}" ] && cp "$place" "$HOME/Desktop/" 2>/dev/null
+done
+# Earlier desktops had copies of programs' own entries there. What the person changed stays.
+for program in panosc-home panosc-proposals panosc-terminal silx-view pymca; do
+  copy=$HOME/Desktop/$program.desktop
+  [ -f "$copy" ] && cmp -s "$copy" "/usr/share/applications/$program.desktop" && rm -f "$copy"
 done
 if [ -d "$HOME/proposals" ] && [ ! -e "$HOME/.config/gtk-3.0/bookmarks" ]; then
   mkdir -p "$HOME/.config/gtk-3.0" 2>/dev/null

@@ -1,8 +1,7 @@
-"""Open the desktop as a browser does: refused without a log-in and to other origins, the picture through the proxy, an HDF5 file opened by its type in silx view, little memory, and an end with the server."""
+"""Open the desktop as a browser does: refused without a log-in and to other origins, the picture through the proxy, an HDF5 file opened by a double-click in silx view, icons that open, files of others that do not run, little memory, and an end with the server."""
 
 import os
 import re
-import shutil
 import signal
 import struct
 import subprocess
@@ -10,6 +9,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 
 import h5py
@@ -24,6 +24,11 @@ HTTP = f"http://127.0.0.1:{PORT}{BASE}"
 SOCKET = f"ws://127.0.0.1:{PORT}{BASE}desktop/socket"
 MOST_MEMORY_MB = 220
 RUN = Path("/tmp")
+SILX = r'"Silx viewer"|"silx view[^"]*":\s*\("silx'
+# The windows of the icons on the desktop, from the top.
+ICONS = (r'"home":\s*\("pcmanfm', r'"proposals":\s*\("pcmanfm', r'"PyMca[^"]*"', SILX, r'\("xterm"')
+BACKGROUND = (0x2B, 0x3A, 0x47)
+CONTROL, ALT, ESCAPE, F9, W = 0xFFE3, 0xFFE9, 0xFF1B, 0xFFC6, 0x77
 
 
 class Desktop:
@@ -73,6 +78,18 @@ class Desktop:
             pixels = np.frombuffer(self.read(width * height * 4), dtype=np.uint8)
             screen[y : y + height, x : x + width] = pixels.reshape(height, width, 4)
         return screen[:, :, 2::-1]
+
+    def double_click(self, x: int, y: int) -> None:
+        """With the left button."""
+        for pressed in (0, 1, 0, 1, 0):
+            self.send(struct.pack(">BBHH", 5, pressed, x, y))
+            time.sleep(0.05)
+
+    def press(self, *keysyms: int) -> None:
+        """Keys held together."""
+        for down, keys in ((1, keysyms), (0, keysyms[::-1])):
+            for key in keys:
+                self.send(struct.pack(">BBxxI", 4, down, key))
 
 
 def status(path: str, headers: dict[str, str] | None = None) -> int:
@@ -194,6 +211,106 @@ def wait_for_window(pattern: str, environment: dict[str, str]) -> float:
     return time.monotonic() - began
 
 
+def named(environment: dict[str, str]) -> dict[str, str]:
+    """Windows that have a title of their own; not hints, which have the program's."""
+    found = dict(re.findall(r'(0x[0-9a-f]+) "([^"]+)":\s*\("', windows(environment)))
+    return {window: title for window, title in found.items() if title != "pcmanfm"}
+
+
+def icons(picture: np.ndarray) -> list[tuple[int, int]]:
+    """Where they are on the desktop, from the top: blocks at the left that no letter is as solid as."""
+    column = np.any(np.abs(picture[:, :120].astype(int) - BACKGROUND) > 40, axis=2)
+    solid = [max((len(run) for run in bytes(row).split(b"\0")), default=0) >= 20 for row in column[:-40]]
+    edges = np.flatnonzero(np.diff([0, *solid, 0]))
+    blocks = [(top, end) for top, end in zip(edges[::2], edges[1::2], strict=True) if end - top >= 12]
+    return [(int(np.flatnonzero(column[(top + end) // 2]).mean()), int(top + end) // 2) for top, end in blocks]
+
+
+def end(*programs: str) -> None:
+    """All of them that are open."""
+    for pid, name in names().items():
+        if name in programs:
+            os.kill(pid, signal.SIGTERM)
+
+
+def click_icons(desktop: Desktop, environment: dict[str, str]) -> None:
+    """Open each icon on the desktop; what covers the next one goes out of the way."""
+    began = time.monotonic()
+    while len(places := icons(before := desktop.picture())) != len(ICONS):
+        assert time.monotonic() - began < 20, f"icons on the desktop at {places}"
+        time.sleep(0.2)
+    # PyMca last: its windows come one after the other.
+    for number in (0, 1, 3, 4, 2):
+        x, y = places[number]
+        began = time.monotonic()
+        while not np.array_equal(*(shown[y - 8 : y + 8, x - 8 : x + 8] for shown in (before, desktop.picture()))):
+            assert time.monotonic() - began < 20, f"the icon at {x}, {y} stays covered"
+            desktop.press(ALT, F9)
+            time.sleep(0.5)
+        desktop.double_click(x, y)
+        seconds = wait_for_window(ICONS[number], environment)
+        time.sleep(1)
+    print(f"result: PyMca's window after a double-click on its icon = {seconds:.1f} s")
+    print(f"result: icons on the desktop that open = {len(ICONS)} of {len(ICONS)}")
+    end("silx", "pymca", "xterm")
+    while re.search(rf"{SILX}|{ICONS[2]}", windows(environment)):
+        assert time.monotonic() - began < 40, "programs stay"
+        time.sleep(0.1)
+
+
+def double_click_in(desktop: Desktop, folder: Path, environment: dict[str, str]) -> str:
+    """Open a file of a folder that is full of its like; the title of the window that this brings. All are closed again."""
+    subprocess.run(["pcmanfm", str(folder)], env=environment, check=True, timeout=20)
+    wait_for_window(f'"{folder.name}":', environment)
+    time.sleep(1)
+    before = named(environment)
+    (window,) = (window for window, title in before.items() if title == folder.name)
+    said = subprocess.run(
+        ["xwininfo", "-id", window], env=environment, capture_output=True, text=True, check=True
+    ).stdout
+    left, top = (int(re.search(rf"Absolute upper-left {axis}:\s+(-?\d+)", said)[1]) for axis in "XY")
+    desktop.double_click(left + 235, top + 300)
+    began = time.monotonic()
+    while not (new := {window: title for window, title in named(environment).items() if window not in before}):
+        assert time.monotonic() - began < 20, f"a double-click in {folder} did nothing"
+        time.sleep(0.1)
+    time.sleep(2)
+    desktop.picture()
+    desktop.press(ESCAPE)
+    end("silx")
+    while set(named(environment)) & set(new):
+        assert time.monotonic() - began < 40, f"{new} stays"
+        time.sleep(0.1)
+    desktop.press(CONTROL, W)
+    return next(iter(new.values()))
+
+
+def hostile(folder: Path, ran: Path) -> Iterator[Path]:
+    """Folders as a colleague may fill them, each full of one kind of file that would run a command of theirs."""
+    entry = f"[Desktop Entry]\nType=Application\nName=run_0042.nxs\nIcon=application-x-hdf5\nExec=touch {ran}\n"
+    program = folder / "program.desktop"
+    program.write_text(entry)
+    link = "[Desktop Entry]\nType=Link\nName=run_0042.nxs\nIcon=application-x-hdf5\nURL=/usr/share/../.."
+    kinds = {
+        "program": ("x{}.desktop", entry),
+        "no-ending": ("run_{}", entry),
+        "link": ("x{}.desktop", f"{link}{program}\n"),
+        "link-no-ending": ("run_{}", f"{link}{program}\n"),
+        "script": ("run_{}", f"#!/bin/sh\ntouch {ran}\n"),
+        "symlink": ("run_{}.nxs", None),
+    }
+    for kind, (name, content) in kinds.items():
+        (folder / kind).mkdir()
+        for number in range(40):
+            file = folder / kind / name.format(number)
+            if content is None:
+                file.symlink_to(program)
+            else:
+                file.write_text(content)
+                file.chmod(0o755)
+        yield folder / kind
+
+
 def is_drawn(picture: np.ndarray) -> bool:
     """Whether the panel is there: blue, at the bottom."""
     row = picture[-6].astype(int)
@@ -253,21 +370,29 @@ try:
         kind = subprocess.run(command, capture_output=True, text=True, check=True).stdout
         assert "application/x-hdf5" in kind, f"{ending}: {kind}"
     environment = on_the_display()
-    opener = subprocess.Popen(["gio", "open", str(home / "rings.nxs")], env=environment)
-    seconds = wait_for_window(r'"Silx viewer"|"silx view[^"]*":\s*\("silx', environment)
+    silx = subprocess.Popen(["gio", "open", str(home / "rings.nxs")], env=environment)
+    seconds = wait_for_window(SILX, environment)
     print(f"result: an HDF5 file in silx view = {seconds:.1f} s")
     time.sleep(4)
     shown = desktop.picture()
     assert colours(shown) > 300, f"silx view shows no colour map: {colours(shown)} colours"
     Image.fromarray(shown).save(os.environ["PANOSC_PICTURE"])
-    fit = subprocess.Popen(
-        [shutil.which("pymca")], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    seconds = wait_for_window(r'"PyMca[^"]*"', environment)
-    print(f"result: PyMca's window = {seconds:.1f} s")
-    fit.terminate()
-    fit.wait(20)
-    opener.wait(20)
+    silx.wait(20)
+    end("silx")
+
+    # Icons open at once; so does an HDF5 file. What runs a command does not, without a question.
+    shared = home / "proposals" / "demo" / "visit-1" / "shared"
+    shared.mkdir(parents=True)
+    click_icons(desktop, environment)
+    data = shared / "data"
+    data.mkdir()
+    for number in range(40):
+        (data / f"run_{number}.nxs").hardlink_to(home / "rings.nxs")
+    assert re.search("silx", title := double_click_in(desktop, data, environment), re.I), title
+    ran = home / "ran"
+    asked = [double_click_in(desktop, folder, environment) for folder in hostile(shared, ran)]
+    assert not ran.exists(), f"somebody else's file ran by a double-click: {asked}"
+    print(f"result: files of others that a double-click ran = 0 of {len(asked)} kinds")
 finally:
     seconds = stop(server)
 print(f"result: the server and its desktop stopped in = {seconds:.2f} s")
