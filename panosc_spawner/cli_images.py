@@ -7,6 +7,7 @@ import json
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +23,15 @@ def add_parser(commands: Any) -> None:
     _action(actions, "list", "what images there are, and which are here", _list)
     build = _action(actions, "build", "build images and what they stand on", _build, names=True)
     build.add_argument("--unproven", action="store_true", help="also what has no proofs yet; tagged :unproven")
-    build.add_argument("--verify", action="store_true", help="prove each, and keep its name only if it is proven")
+    build.add_argument("--verify", action="store_true", help="prove each; only what is proven gets its name")
     build.add_argument("--record", action="store_true", help="with --verify: write images/sizes.toml")
     build.add_argument(
         "--with", action="append", default=[], dest="sources", metavar="NAME=ADDRESS#SHA256",
         help="add a program that has no package from its source, as the image's [sources] say",
     )  # fmt: skip
-    build.add_argument("--again", action="store_true", help="also what has not changed")
+    build.add_argument(
+        "--again", action="store_true", help="also what has not changed, without caches, on today's Debian"
+    )
     verify = _action(actions, "verify", "prove built images in containers as hard as the hub's", _verify, names=True)
     verify.add_argument("--only", metavar="PART", help="only scripts and notebooks with this in their name")
     verify.add_argument("--json", action="store_true", help="for programs")
@@ -77,7 +80,7 @@ def _list(arguments: argparse.Namespace, images: Images) -> int:
 
 def _build(arguments: argparse.Namespace, images: Images) -> int:
     from panosc_spawner.images import record, sources
-    from panosc_spawner.images.build import build_images, forget
+    from panosc_spawner.images.build import build_images, keep
     from panosc_spawner.images.verify import verify_image
 
     given = [sources.parse(text) for text in arguments.sources]
@@ -87,24 +90,34 @@ def _build(arguments: argparse.Namespace, images: Images) -> int:
     for folder in images.with_parents(_names(arguments, images)):
         (built,) = build_images(
             images, [folder.name], logs=_work(images) / "build", say=_say,
-            unproven=arguments.unproven, again=arguments.again, parents=False,
+            unproven=arguments.unproven, again=arguments.again, parents=False, candidates=arguments.verify,
         )  # fmt: skip
         if not arguments.verify:
             continue
         started = time.monotonic()
-        report = verify_image(folder, images, _work(images) / folder.name, _say)
+        candidate = replace(folder, candidate=True)
+        report = verify_image(candidate, images, _work(images) / folder.name, _say)
         took = time.monotonic() - started
         if not report.ok:
             failed.append(folder.name)
-            forget(folder)
-            _say(f"{folder.name}: not proven, so {report.image} is not kept under that name")
+            _say(_not_proven(folder, report.image))
             break  # what stands on it would stand on nothing
+        keep(folder)
         measured[folder.name] = record.measured(built, took, record.read(images.root).get(folder.name))
     if arguments.record and measured:
         record.write(images.root, measured)
     for name, one in measured.items():
         _say(f"{name:<14} {one.size:>6} MB  +{one.adds:>5} MB  built in {one.build:>4} s  proven in {one.verify:>4} s")
     return int(bool(failed))
+
+
+def _not_proven(folder: Folder, candidate: str) -> str:
+    """What became of an image that failed its proof, and of the one before it."""
+    from panosc_spawner.images import client
+
+    here = client.inspect_image(folder.tag)
+    other = f"{folder.tag} is still the one before it" if here else f"there is no {folder.tag}"
+    return f"{folder.name}: not proven, so it stays {candidate}, to be looked at; {other}"
 
 
 def _verify(arguments: argparse.Namespace, images: Images) -> int:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -44,6 +45,7 @@ def build_images(
     unproven: bool = False,
     again: bool = False,
     parents: bool = True,
+    candidates: bool = False,
 ) -> list[Built]:
     """Build images and all that they stand on.
 
@@ -53,8 +55,9 @@ def build_images(
         logs: a directory for Docker's output.
         say: told what is done.
         unproven: build what has no proofs yet, too; its tag then ends in ``:unproven``.
-        again: also what has not changed.
+        again: also what has not changed, without Docker's cache, on today's Debian.
         parents: False if what they stand on has just been built.
+        candidates: leave the names to what has them, and call what is built ``:unproven``; :func:`keep` gives it its name.
 
     Raises:
         ImageError: in words; what was built before it stays.
@@ -62,15 +65,29 @@ def build_images(
     built: list[Built] = []
     for folder in images.with_parents(names) if parents else [images[name] for name in names]:
         say(f"{folder.name}: building")
-        made = _build(folder, images, logs, unproven=unproven, again=again)
+        made = _build(replace(folder, candidate=candidates), images, logs, unproven=unproven, again=again)
         say(f"{folder.name}: {made.tag} {made.size / 1e6:.0f} MB, " + _told(made))
         built.append(made)
     return built
 
 
 def tag_of(folder: Folder) -> str:
-    """What an image is called: without proofs, it has no version."""
-    return folder.tag if folder.proofs() and folder.notebooks() else f"panosc/{folder.name}:unproven"
+    """What an image is called: what has no proofs, or is still to be proven, has no version."""
+    proven = folder.proofs() and folder.notebooks() and not folder.candidate
+    return folder.tag if proven else f"panosc/{folder.name}:unproven"
+
+
+def keep(folder: Folder) -> None:
+    """Give the candidate, which is proven now, the image's name; what had it has none any more.
+
+    Raises:
+        ImageError: if the candidate is not here any more.
+    """
+    candidate = replace(folder, candidate=True)
+    named = client.run("tag", tag_of(candidate), folder.tag)
+    if named.code:
+        raise ImageError(f"{tag_of(candidate)} could not be called {folder.tag}: {named.words}")
+    forget(candidate)
 
 
 def forget(folder: Folder) -> None:
@@ -102,31 +119,32 @@ def _told(made: Built) -> str:
 def _build(folder: Folder, images: Images, logs: Path, *, unproven: bool, again: bool) -> Built:
     started = time.monotonic()
     tag = tag_of(folder)
-    if tag != folder.tag and not unproven:
+    if not (folder.proofs() and folder.notebooks()) and not unproven:
         lacking = "verify/*.py" if not folder.proofs() else "notebooks/*.ipynb"
         raise ImageError(
             f"{folder.name} has no {lacking}: an image is only made with what proves that it works "
             f"(--unproven builds it as {tag})"
         )
     locks.check_against_parents(folder, images)
+    locks.check_against_description(folder, images)
     log = logs / f"{folder.name}.log"
     with tempfile.TemporaryDirectory(prefix=f"panosc-{folder.name}-") as scratch:
         made = wheels.make(folder.image.pip.wheels, images.root.parent, Path(scratch) / "wheels")
         parts = [_Part(folder, images, Path(scratch), kernel) for kernel in (*folder.image.kernels, None)]
         for part in parts:
             part.write(made)
-        bottom, parent = _parent(folder, images)
+        bottom, parent = _parent(folder, images, again=again)
+        of_parent = _id(bottom if parent == "floor" else parent)
         digest = _digest(
-            [part.context for part in parts], (bottom, parent, _id(bottom if parent == "floor" else parent))
+            [part.context for part in parts], (bottom, parent, of_parent, *_package_sources(folder, bottom))
         )
-        found = client.inspect_image(tag)
-        fresh = again or found is None or (found["Config"].get("Labels") or {}).get(MADE_OF) != digest
+        fresh = again or not _is_here(folder, digest)
         if fresh:
             log.unlink(missing_ok=True)
             labels = _labels(folder, images, parent, digest)
             with _between() as between:
                 for part in parts:
-                    parent = part.build(tag, bottom, parent, labels, log, between)
+                    parent = part.build(tag, bottom, parent, labels, log, between, again=again)
     if tag == folder.tag:  # what was built before there were proofs
         client.run("image", "rm", "--no-prune", f"panosc/{folder.name}:unproven")
     size = _size(tag)
@@ -151,20 +169,29 @@ class _Part:
             context.write_layer(self.context, self._folder, self._images, made)
 
     def build(
-        self, tag: str, bottom: str, parent: str, labels: Mapping[str, str], log: Path, between: list[str]
+        self,
+        tag: str,
+        bottom: str,
+        parent: str,
+        labels: Mapping[str, str],
+        log: Path,
+        between: list[str],
+        *,
+        again: bool,
     ) -> str:
         """Build it on a parent; returns what the next one stands on."""
+        given = secrets()
         arguments = ["--build-arg", f"DEBIAN={bottom}", "--build-arg", f"PARENT={parent}"]
         if self._kernel:
-            image = debian.image_of(self._folder.image.kernels[self._kernel].debian)
-            debian.ensure(image, secrets())
+            suite = self._folder.image.kernels[self._kernel].debian
+            image, given = debian.for_kernel(suite, bottom, given, again=again)
             tag = f"panosc/between:{self._folder.name}-{self._kernel}"
             between.append(tag)
             arguments += ["--build-arg", f"KERNEL_DEBIAN={image}", "--target", "kernel"]
         else:
             arguments += [word for key, value in labels.items() for word in ("--label", f"{key}={value}")]
             arguments += ["--target", "layer"]
-        client.build([*arguments, "--tag", tag], self.context, secrets(), log)
+        client.build([*arguments, "--tag", tag], self.context, given, log, again=again)
         return tag
 
 
@@ -179,13 +206,37 @@ def _between() -> Iterator[list[str]]:
             client.run("image", "rm", "--no-prune", tag)
 
 
-def _parent(folder: Folder, images: Images) -> tuple[str, str]:
-    """The Debian image at the bottom, and what the Dockerfile begins the image with."""
+def _parent(folder: Folder, images: Images, *, again: bool) -> tuple[str, str]:
+    """The Debian image at the bottom, and what the Dockerfile begins the image with.
+
+    Only what stands on Debian itself asks for today's: what is built after it has the same.
+    """
     bottom = images.chain(folder.name)[0].image.debian or ""
-    debian.ensure(bottom, secrets())
+    debian.ensure(bottom, secrets(), again=again and folder.image.from_ is None)
     if folder.image.from_ is None:
         return bottom, "floor"
     return bottom, tag_of(images[folder.image.from_])
+
+
+def _is_here(folder: Folder, digest: str) -> bool:
+    """Whether the image is made of the same already; a candidate may then be what was proven before."""
+    tag = tag_of(folder)
+    for here in (tag, folder.tag) if folder.candidate else (tag,):
+        found = client.inspect_image(here)
+        if found and (found["Config"].get("Labels") or {}).get(MADE_OF) == digest:
+            return here == tag or client.run("tag", here, tag).code == 0
+    return False
+
+
+def _package_sources(folder: Folder, bottom: str) -> list[str]:
+    """The lists of apt sources that are given: another snapshot of Debian makes another image.
+
+    Passwords are left out, as the digest is a label that everybody may read.
+    """
+    given = secrets()
+    of_kernels = [debian.sources_of(kernel.debian, bottom, given) for kernel in folder.image.kernels.values()]
+    texts = [Path(file).read_text("utf-8", "replace") for file in (given.get("apt"), *of_kernels) if file]
+    return [re.sub(r"://[^/\s@]*@", "://", text) for text in texts]
 
 
 def _id(image: str) -> str:
@@ -223,7 +274,7 @@ def _labels(folder: Folder, images: Images, parent: str, digest: str) -> dict[st
     known = {of_base: base_digest or ""} if base_digest or inherited.get(of_base) else {}
     return {
         f"{prefix}created": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        f"{prefix}revision": revision(images.root),
+        f"{prefix}revision": revision(images.root, folder.image.pip.wheels),
         f"{prefix}version": VERSION,
         f"{prefix}title": folder.image.title,
         f"{prefix}description": folder.image.description,
@@ -234,11 +285,19 @@ def _labels(folder: Folder, images: Images, parent: str, digest: str) -> dict[st
     }
 
 
-def revision(root: Path) -> str:
-    """The commit that an image is built from, with ``-changed`` where its files are not what was committed."""
+def revision(root: Path, wheels: Sequence[str] = ()) -> str:
+    """The commit that an image is built from, with ``-changed`` where its files are not what was committed.
+
+    Args:
+        root: the folder of images.
+        wheels: folders of the repository that are installed in the image, too.
+    """
     git = ["git", "-C", str(root)]
     commit = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
     if commit.returncode:
         return "unknown"
-    changes = subprocess.run([*git, "status", "--porcelain", "--", "."], capture_output=True, text=True, check=False)
+    made_of = [".", *(str(root.parent / wheel) for wheel in wheels)]
+    changes = subprocess.run(
+        [*git, "status", "--porcelain", "--", *made_of], capture_output=True, text=True, check=False
+    )
     return commit.stdout.strip() + ("-changed" if changes.stdout.strip() else "")

@@ -71,14 +71,24 @@ def inspect_image(tag: str) -> dict[str, Any] | None:
     return found
 
 
-def build(arguments: Sequence[str], context: Path, secrets: Mapping[str, str], log: Path) -> None:
+def build(
+    arguments: Sequence[str], context: Path, secrets: Mapping[str, str], log: Path, *, again: bool = False
+) -> None:
     """Run ``docker build`` with BuildKit, and write its output to a file.
+
+    Args:
+        arguments: of the command.
+        context: the build context.
+        secrets: files by their names; mounted while a step runs.
+        log: what the output is added to.
+        again: do every step anew, whatever Docker's cache has.
 
     Raises:
         ImageError: with the last lines of the output.
     """
     words = [word for name, file in secrets.items() for word in ("--secret", f"id={name},src={file}")]
-    command = [builder(), "build", "--progress=plain", *words, *arguments, str(context)]
+    anew = ["--no-cache"] if again else []
+    command = [builder(), "build", "--progress=plain", *anew, *words, *arguments, str(context)]
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("a") as output:
         done = subprocess.run(

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from packaging.utils import canonicalize_name
 
-from panosc_spawner.images import VERSION, locks
+from panosc_spawner.images import VERSION, locks, wheels
 from panosc_spawner.images.folder import Folder, Images
 from panosc_spawner.images.model import Software
 
@@ -65,7 +65,7 @@ def all_as_toml(images: Images) -> str:
 
 
 def locked_versions(folder: Folder, images: Images) -> dict[str, str]:
-    """The version of every locked package of an image, those of its parents and further Pythons included."""
+    """The version of every locked package of an image and of this repository's own in it, its parents' and further Pythons' too."""
     found: dict[str, str] = {}
     for one in images.chain(folder.name):
         for name in one.image.kernels:
@@ -74,6 +74,8 @@ def locked_versions(folder: Folder, images: Images) -> dict[str, str]:
     for one in images.chain(folder.name):
         if one.lock.exists():
             found.update(locks.versions(locks.read_lock(one.lock)))
+        own = (wheels.version(images.root.parent / wheel) for wheel in one.image.pip.wheels)
+        found.update({canonicalize_name(name): version for name, version in filter(None, own)})
     return found
 
 

@@ -17,6 +17,7 @@ from panosc_spawner.images import VERSION
 from panosc_spawner.images.model import NAME, Image
 
 DESCRIPTION = "image.toml"
+_PARTS = ("files", "kernels", "notebooks", "setup", "setup-files", "verify")
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,8 @@ class Folder:
     path: Path
     image: Image
     given: Mapping[str, Given] = field(default_factory=dict)
+    candidate: bool = False
+    """Whether the image that was built last is meant, which is still to be proven."""
 
     @property
     def name(self) -> str:
@@ -133,6 +136,9 @@ def read_folder(path: Path) -> Folder:
     if not re.fullmatch(NAME, path.name):
         reason = "an image's name is small letters, digits and single hyphens, and begins with a letter"
         raise ConfigurationError(file, "", f"{path.name!r} cannot be an image's name: {reason}")
+    for part in _PARTS:
+        if (path / part).is_symlink():
+            raise ConfigurationError(path / part, "", "is a link; only files of the image's own folder go into it")
     try:
         image = Image.model_validate(layer.data)
     except ValidationError as error:

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -89,6 +90,53 @@ def check_against_parents(folder: Folder, images: Images) -> None:
         if twice:
             again = f"panosc-hub images lock {folder.name}"
             raise ImageError(f"{folder.lock}: {', '.join(twice[:5])} is in {parent.name} already; {again} mends it")
+
+
+def check_against_description(folder: Folder, images: Images) -> None:
+    """What ``image.toml`` and the wheels of this repository require is locked, by the image or by a parent.
+
+    Raises:
+        ImageError: naming what is not.
+    """
+    known: dict[str, str] = {}
+    for one in images.chain(folder.name):
+        known |= versions(read_lock(one.lock)) if one.lock.exists() else {}
+    pip = folder.image.pip
+    of_wheels = [word for wheel in pip.wheels for word in _required(images.root.parent / wheel / "pyproject.toml")]
+    _refuse(folder, folder.lock, unsatisfied([*pip.requirements, *of_wheels], pip.without, known, SUITE))
+    for name, kernel in folder.image.kernels.items():
+        locked = versions(read_lock(folder.kernel_lock(name)))
+        wanted = [*kernel.requirements, "ipykernel"]
+        _refuse(folder, folder.kernel_lock(name), unsatisfied(wanted, kernel.without, locked, kernel.debian))
+
+
+def unsatisfied(
+    requirements: Iterable[str], without: Iterable[str], known: Mapping[str, str], suite: Suite
+) -> list[str]:
+    """The requirements that locked versions do not fulfil, each with what is locked."""
+    left_out = set(map(canonicalize_name, without))
+    python = {"python_version": PYTHON_OF_SUITE[suite], "python_full_version": f"{PYTHON_OF_SUITE[suite]}.0"}
+    wrong = []
+    for requirement in map(Requirement, requirements):
+        name = canonicalize_name(requirement.name)
+        if name in left_out or (requirement.marker and not requirement.marker.evaluate(python)):
+            continue
+        version = known.get(name)
+        if version is None or not requirement.specifier.contains(version, prereleases=True):
+            wrong.append(f"{requirement} (locked: {version or 'nothing'})")
+    return wrong
+
+
+def _required(project: Path) -> list[str]:
+    if not project.is_file():
+        return []  # wheels.make says so
+    return list(tomllib.loads(project.read_text("utf-8")).get("project", {}).get("dependencies", ()))
+
+
+def _refuse(folder: Folder, lock: Path, wrong: Sequence[str]) -> None:
+    if wrong:
+        again = f"panosc-hub images lock {folder.name}"
+        raise ImageError(f"{lock} is not of today's image.toml: {'; '.join(wrong[:5])}; {again} mends it")
 
 
 def lock_image(folder: Folder, images: Images) -> list[Path]:

@@ -68,8 +68,10 @@ def _licence(text: str) -> str:
 
 def _relative(text: str) -> str:
     path = PurePosixPath(text)
-    if not text or path.is_absolute() or ".." in path.parts or not text.isprintable():
-        raise ValueError(f"{text[:60]!r} must be a path beneath the repository, for example extensions/simulation")
+    if not text or path.is_absolute() or ".." in path.parts or not text.isprintable() or " " in text:
+        raise ValueError(
+            f"{text[:60]!r} must be a path beneath the repository, without spaces, for example extensions/simulation"
+        )
     return str(path)
 
 
@@ -218,3 +220,16 @@ class Image(_Table):
         if self.adds is None and self.size is None:
             raise ValueError('adds: a budget is needed: adds = "450 MB", or size = "720 MB" in all')
         return self
+
+    @model_validator(mode="after")
+    def _names_its_softwares_licences(self) -> Self:
+        own = _licences_in(self.licence)
+        for program in self.software:
+            if missing := sorted(_licences_in(program.licence) - own):
+                raise ValueError(f"licence: {program.name} is under {' and '.join(missing)}, which is not named here")
+        return self
+
+
+def _licences_in(expression: str) -> set[str]:
+    """The licences and exceptions that an SPDX expression names."""
+    return set(re.findall(r"[\w.+-]+", expression)) - {"AND", "OR", "WITH"}

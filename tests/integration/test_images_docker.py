@@ -31,7 +31,7 @@ title = "A layer for tests"
 description = "What a test looks at."
 from = "base"
 adds = "5 MB"
-licence = "BSD-3-Clause"
+licence = "GPL-3.0-or-later"
 notebook = "start-here.ipynb"
 [apt]
 packages = ["bc"]

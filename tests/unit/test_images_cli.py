@@ -12,7 +12,7 @@ from panosc_spawner.cli import main
 from panosc_spawner.images import build, client, record
 from panosc_spawner.images.build import Built
 from panosc_spawner.images.client import Ended
-from panosc_spawner.images.folder import Images
+from panosc_spawner.images.folder import Folder, Images
 from panosc_spawner.images.verify import Report
 
 
@@ -82,33 +82,43 @@ class TestBuildWithProofs:
         """What is done, in order; the image ``a`` can be made not to prove itself."""
         done: list[str] = []
 
-        def build_images(_: Images, names: list[str], **__: object) -> list[Built]:
-            done.append(f"build {names[0]}")
+        def build_images(_: Images, names: list[str], *, candidates: bool, **__: object) -> list[Built]:
+            done.append(f"build {names[0]}" + " as a candidate" * candidates)
             return [Built(names[0], "t", 7 * 10**6, 10**6, 5, True)]
 
-        def verify(folder: object, *_: object) -> Report:
-            name = getattr(folder, "name", "")
-            done.append(f"verify {name}")
-            report = Report(name, lambda _: None)
+        def verify(folder: Folder, *_: object) -> Report:
+            name = folder.name
+            done.append(f"verify {build.tag_of(folder)}")
+            report = Report(build.tag_of(folder), lambda _: None)
             report.check("x", lambda: "" if name not in self.failing else failing_check())
             return report
 
         monkeypatch.setattr(build, "build_images", build_images)
         monkeypatch.setattr("panosc_spawner.images.verify.verify_image", verify)
-        monkeypatch.setattr(build, "forget", lambda folder: done.append(f"forget {folder.name}"))
+        monkeypatch.setattr(build, "keep", lambda folder: done.append(f"keep {folder.name}"))
         self.failing: set[str] = set()
         return done
 
     def test_each_is_proven_before_the_next_stands_on_it(self, steps: list[str], images: Images) -> None:
         assert main(["images", "build", "b", "--verify", "--record"]) == 0
-        assert steps == ["build base", "verify base", "build a", "verify a", "build b", "verify b"]
+        assert steps == [
+            "build base as a candidate", "verify panosc/base:unproven", "keep base",
+            "build a as a candidate", "verify panosc/a:unproven", "keep a",
+            "build b as a candidate", "verify panosc/b:unproven", "keep b",
+        ]  # fmt: skip
         assert record.read(images.root)["b"].size == 7
 
-    def test_what_is_not_proven_loses_its_name(self, steps: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    def test_what_is_not_proven_does_not_get_its_name(
+        self, steps: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
         self.failing.add("a")
         assert main(["images", "build", "b", "--verify"]) == 1
-        assert steps == ["build base", "verify base", "build a", "verify a", "forget a"]
-        assert "a: not proven" in capsys.readouterr().out
+        assert steps[3:] == ["build a as a candidate", "verify panosc/a:unproven"]
+        said = "a: not proven, so it stays panosc/a:unproven, to be looked at; "
+        assert said + "there is no panosc/a:2026.11" in capsys.readouterr().out
+        monkeypatch.setattr(client, "inspect_image", lambda _: {"Id": "sha256:1"})
+        assert main(["images", "build", "b", "--verify"]) == 1
+        assert said + "panosc/a:2026.11 is still the one before it" in capsys.readouterr().out
 
     def test_without_verify_nothing_is_proven(self, steps: list[str]) -> None:
         assert main(["images", "build", "a"]) == 0

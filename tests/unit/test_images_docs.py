@@ -42,8 +42,9 @@ url = "https://www.mcstas.org"
 @pytest.fixture
 def images(tmp_path: Path) -> Images:
     """A base and one layer with software."""
+    text = LAYER.replace('"MIT"', '"MIT AND BSD-3-Clause AND GPL-2.0-only"')
     images = small_root(
-        tmp_path, layer=LAYER.replace("notebook =", 'desktop = true\nmemory = "1.5 GB"\nnotebook =') + SOFTWARE
+        tmp_path, layer=text.replace("notebook =", 'desktop = true\nmemory = "1.5 GB"\nnotebook =') + SOFTWARE
     )
     images["layer"].lock.write_text(lock_text(scipp="26.9.0"))
     (images["layer"].path / "kernels").mkdir()
@@ -79,6 +80,23 @@ def test_a_page(images: Images) -> None:
     assert r"| kernels | Python 3 (3.13), Old \| older |" in page
     assert "| desktop | yes" in page and "| memory | at least 1.5 GB |" in page
     assert "- `start-here.ipynb`: Begin here" in page and "- `verify/proof.py`: It is so." in page
+
+
+def test_a_package_of_this_repository_has_its_own_version(tmp_path: Path) -> None:
+    program = '[[software]]\nname = "Thing"\nversion-from = "panosc_thing"\npurpose = "x"\nlicence = "MIT"\nurl = "https://x.org"\n'
+    images = small_root(tmp_path, layer=LAYER + '[pip]\nwheels = ["extensions/thing"]\n' + program)
+    assert "| Debian trixie's |" in docs.page(images["layer"], images)
+    folder = tmp_path / "extensions" / "thing"
+    (folder / "thing").mkdir(parents=True)
+    (folder / "thing" / "__init__.py").write_text('"""A thing."""\n\n__version__ = "0.3.1"\n')
+    project = (
+        '[project]\nname = "panosc-thing"\ndynamic = ["version"]\n[tool.hatch.version]\npath = "thing/__init__.py"\n'
+    )
+    (folder / "pyproject.toml").write_text(project)
+    assert "| [Thing](https://x.org) | 0.3.1 |" in docs.page(images["layer"], images)
+    assert environment(images["layer"], images)["packages"] == ["Thing 0.3.1"]
+    (folder / "pyproject.toml").write_text('[project]\nname = "panosc-thing"\nversion = "4"\n')
+    assert environment(images["layer"], images)["packages"] == ["Thing 4"]
 
 
 def test_a_notebook_without_a_heading_and_a_proof_that_says_nothing(images: Images) -> None:

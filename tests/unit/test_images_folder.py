@@ -9,7 +9,7 @@ import pytest
 from images_support import BASE, LAYER, REPOSITORY, small_root, write_image
 
 from panosc_spawner.errors import ConfigurationError, ImageError
-from panosc_spawner.images.folder import find_root, read_images
+from panosc_spawner.images.folder import find_root, read_folder, read_images
 
 
 def test_each_stands_after_its_parent_whatever_they_are_called(tmp_path: Path) -> None:
@@ -52,6 +52,17 @@ def test_names_that_no_tag_could_have(tmp_path: Path, name: str) -> None:
     write_image(tmp_path, name, BASE)
     with pytest.raises(ConfigurationError, match="cannot be an image's name"):
         read_images(tmp_path)
+
+
+@pytest.mark.parametrize("part", ["files", "kernels", "notebooks", "setup", "setup-files", "verify"])
+def test_a_part_that_is_a_link_is_refused(tmp_path: Path, part: str) -> None:
+    folder = write_image(tmp_path, "layer", LAYER, proofs=False)
+    (tmp_path / "private").mkdir()
+    if (folder / part).is_dir():
+        (folder / part).rmdir()
+    (folder / part).symlink_to(tmp_path / "private")
+    with pytest.raises(ConfigurationError, match=f"{part}.*is a link; only files of the image's own folder"):
+        read_folder(folder)
 
 
 def test_a_misspelt_name(tmp_path: Path) -> None:

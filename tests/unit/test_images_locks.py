@@ -7,8 +7,6 @@ from pathlib import Path
 
 import pytest
 from images_support import HASH, LAYER, REPOSITORY, lock_text, small_root
-from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
 
 from panosc_spawner.errors import ImageError
 from panosc_spawner.images import locks
@@ -137,30 +135,50 @@ def test_what_cannot_be_had_is_said_in_uvs_words_and_the_old_lock_stays(tmp_path
     assert images["layer"].lock.read_text() == lock_text(scipp="25")
 
 
-def satisfied(requirements: tuple[str, ...], without: tuple[str, ...], known: dict[str, str]) -> list[str]:
-    """The requirements that a lock does not fulfil."""
-    left_out = set(map(canonicalize_name, without))
-    wrong = []
-    for requirement in map(Requirement, requirements):
-        version = known.get(canonicalize_name(requirement.name))
-        if canonicalize_name(requirement.name) not in left_out and (
-            version is None or not requirement.specifier.contains(version, prereleases=True)
-        ):
-            wrong.append(f"{requirement} (locked: {version})")
-    return wrong
+def test_a_description_that_was_changed_without_its_lock(tmp_path: Path) -> None:
+    pip = '[pip]\nrequirements = ["scipp>=26", "fisx<2", "numpy", "old; python_version<\'3.13\'"]\nwithout = ["Lark"]\n'
+    images = small_root(tmp_path, layer=LAYER + pip)
+    images["base"].lock.write_text(lock_text(numpy="2.1"))
+    layer = images["layer"]
+    layer.lock.write_text(lock_text(scipp="26.9", fisx="1.3"))
+    locks.check_against_description(layer, images)
+    layer.lock.write_text(lock_text(scipp="25.9", fisx="1.3"))
+    with pytest.raises(ImageError, match=r"scipp>=26 \(locked: 25\.9\); panosc-hub images lock layer mends it"):
+        locks.check_against_description(layer, images)
+    layer.lock.write_text(lock_text(scipp="26.9"))
+    with pytest.raises(ImageError, match=r"fisx<2 \(locked: nothing\)"):
+        locks.check_against_description(layer, images)
+
+
+def test_what_a_wheel_of_this_repository_requires_is_locked_too(tmp_path: Path) -> None:
+    images = small_root(tmp_path, layer=LAYER + '[pip]\nwheels = ["extensions/thing"]\nwithout = ["Lark"]\n')
+    project = tmp_path / "extensions" / "thing" / "pyproject.toml"
+    project.parent.mkdir(parents=True)
+    project.write_text('[project]\nname = "thing"\ndependencies = ["isal>=1.7", "lark"]\n')
+    images["layer"].lock.write_text(lock_text(isal="1.6"))
+    with pytest.raises(ImageError, match=r"isal>=1\.7 \(locked: 1\.6\)$|isal>=1\.7 \(locked: 1\.6\);"):
+        locks.check_against_description(images["layer"], images)
+    images["layer"].lock.write_text(lock_text(isal="1.8"))
+    locks.check_against_description(images["layer"], images)
+
+
+def test_a_second_pythons_lock_is_compared_as_well(tmp_path: Path) -> None:
+    kernel = '[kernels.old]\ntitle = "Old"\ndebian = "bookworm"\nrequirements = ["numpy<1.24"]\n'
+    images = small_root(tmp_path, layer=LAYER + kernel)
+    file = images["layer"].kernel_lock("old")
+    file.parent.mkdir()
+    file.write_text(lock_text(numpy="1.23"))
+    with pytest.raises(ImageError, match=r"old\.lock is not of today's image\.toml: ipykernel \(locked: nothing\)"):
+        locks.check_against_description(images["layer"], images)
+    file.write_text(lock_text(numpy="1.23", ipykernel="7"))
+    locks.check_against_description(images["layer"], images)
 
 
 @pytest.mark.parametrize("folder", OURS.folders.values(), ids=lambda folder: folder.name)
 def test_our_locks_are_those_of_todays_descriptions(folder: Folder, images: Images = OURS) -> None:
     locks.check_against_parents(folder, images)
-    known: dict[str, str] = {}
-    for one in images.chain(folder.name):
-        if one.lock.exists():
-            known |= locks.versions(locks.read_lock(one.lock))
-    assert satisfied(folder.image.pip.requirements, folder.image.pip.without, known) == []
+    locks.check_against_description(folder, images)
     if folder.lock.exists():
         locks.split(locks.read_lock(folder.lock), folder.image.pip.build, folder.lock)
     for name, kernel in folder.image.kernels.items():
-        blocks = locks.read_lock(folder.kernel_lock(name))
-        assert satisfied((*kernel.requirements, "ipykernel"), kernel.without, locks.versions(blocks)) == []
-        locks.split(blocks, kernel.build, folder.kernel_lock(name))
+        locks.split(locks.read_lock(folder.kernel_lock(name)), kernel.build, folder.kernel_lock(name))

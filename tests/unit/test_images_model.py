@@ -59,6 +59,9 @@ WRONG = [
     ({"pip": {"wheels": ["../other"]}}, "beneath the repository"),
     ({"pip": {"wheels": ["/etc"]}}, "beneath the repository"),
     ({"pip": {"remove": ["../../../usr"]}}, "beneath the repository"),
+    ({"pip": {"remove": ["a /etc"]}}, "without spaces"),
+    ({"software": [{"name": "x", "version": "1", "purpose": "y", "licence": "MIT OR Zlib", "url": "https://x.org"}]},
+     "x is under Zlib, which is not named here"),
     ({"pip": {"build-apt": ["g++"]}}, "without build"),
     ({"pip": {"build": ["fisx"], "without": ["FiSX"]}}, "also under without"),
     ({"env": {"path": "x"}}, "pattern"),
@@ -86,6 +89,18 @@ def test_an_unknown_key_is_named_with_the_one_that_was_meant(tmp_path: Path) -> 
         read_folder(folder)
 
 
+def test_an_image_names_the_licences_of_its_software() -> None:
+    program = {"name": "x", "version": "1", "purpose": "y", "url": "https://x.org"}
+    exception = "GPL-2.0-or-later WITH Classpath-exception-2.0"
+    software = [{**program, "licence": licence} for licence in ("(MIT OR Zlib) AND LicenseRef-SRW", exception)]
+    assert image(licence=f"MIT AND Zlib AND LicenseRef-SRW AND {exception}", software=software).software
+    with pytest.raises(ValidationError, match=r"x is under Classpath-exception-2\.0 and LicenseRef-SRW and Zlib"):
+        image(
+            licence="MIT AND GPL-2.0-or-later",
+            software=[{**program, "licence": f"Zlib AND LicenseRef-SRW AND {exception}"}],
+        )
+
+
 def test_licences_are_written_as_spdx_writes_them() -> None:
     assert image(licence="mit and gpl-3.0-OR-LATER").licence == "MIT AND GPL-3.0-or-later"
 
@@ -108,7 +123,9 @@ def test_whatever_is_taken_for_a_path_stays_beneath_its_folder(text: str) -> Non
     except ValidationError:
         return
     for path in (*taken.pip.wheels, *taken.pip.remove):
-        assert not path.startswith("/") and ".." not in path.split("/") and path.isprintable()
+        assert (
+            not path.startswith("/") and ".." not in path.split("/") and path.isprintable() and path.split() == [path]
+        )
 
 
 @given(st.dictionaries(st.sampled_from(["title", "from", "adds", "env", "pip", "apt", "kernels", "software", "verify"]),
