@@ -66,7 +66,6 @@ def _output(command: str) -> str:
     return done.stdout.strip()
 
 
-@cache
 def find(flavour: str = "mcstas") -> McCode:
     """The installation on this machine.
 
@@ -76,8 +75,14 @@ def find(flavour: str = "mcstas") -> McCode:
     Raises:
         InstallationError: what is missing, and where it comes from.
     """
+    return _find(flavour, os.environ.get(flavour.upper()), os.environ.get("PATH"))
+
+
+@cache
+def _find(flavour: str, told: str | None, path: str | None) -> McCode:
     title = _TITLES[flavour]
-    generator, compiler = shutil.which(flavour), shutil.which("gcc") or shutil.which("cc")
+    generator = shutil.which(flavour, path=path)
+    compiler = shutil.which("gcc", path=path) or shutil.which("cc", path=path)
     if generator is None:
         raise InstallationError(
             f"{title} is not in this environment. Start the environment “Simulation”, or install Debian's package {flavour}."
@@ -86,7 +91,6 @@ def find(flavour: str = "mcstas") -> McCode:
         raise InstallationError(
             f"{title} instruments need a C compiler, and there is none here (Debian: gcc, libc6-dev)."
         )
-    told = os.environ.get(flavour.upper())
     share = Path(generator).resolve().parent.parent / "share" / flavour / "resources"
     resources = Path(told) if told else share
     if not resources.is_dir():

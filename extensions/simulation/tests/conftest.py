@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from panosc_simulation import mccode
 from stand_in import SOURCE
 
 
@@ -18,7 +16,7 @@ def generated(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def instrument(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, generated: Path) -> Iterator[Path]:
+def instrument(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, generated: Path) -> Path:
     """An instrument file, and a McStas to compile it with."""
     here, bin_ = Path(__file__).parent, tmp_path / "usr" / "bin"
     bin_.mkdir(parents=True)
@@ -39,9 +37,7 @@ def instrument(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, generated: Path)
         monkeypatch.setenv(name, value)
     monkeypatch.delenv("MCSTAS", raising=False)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    mccode.find.cache_clear()
     folder = tmp_path / "work"
     folder.mkdir()
     (folder / "angles.instr").write_text(SOURCE)
-    yield folder / "angles.instr"
-    mccode.find.cache_clear()
+    return folder / "angles.instr"
