@@ -139,6 +139,8 @@ def _entries(directory: Path) -> Iterator[Path]:
 def _read_json(file: Path) -> dict[str, Any]:
     try:
         found = json.loads(read_regular(file, _SPEC_BYTES) or b"{}")
+        # Half a character, or a number that is none, would be read here, and break the whole list when that is sent.
+        json.dumps(found, ensure_ascii=False, allow_nan=False).encode()
     except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
