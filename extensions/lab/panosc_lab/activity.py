@@ -56,7 +56,7 @@ def is_a_persons(method: str, path: str, status: int) -> bool:
         path: beneath the server's own address, without a slash at the beginning.
         status: of the answer.
     """
-    if not 200 <= status < 400:
+    if not 200 <= status < 400 or path.startswith("proxy/"):  # pages of proxied programs ask by themselves, in any way
         return False
     return method not in ("GET", "HEAD", "OPTIONS") or not path.startswith(_POLLED)
 
@@ -76,7 +76,9 @@ def is_running(status: object, now: float) -> bool:
     if not isinstance(status, Mapping) or status.get("state") != "running":
         return False
     beat = status.get("heartbeat")
-    return isinstance(beat, int | float) and not isinstance(beat, bool) and abs(now - beat) < HEARTBEAT_SECONDS
+    if not isinstance(beat, int | float) or isinstance(beat, bool):
+        return False
+    return now - HEARTBEAT_SECONDS < beat < now + HEARTBEAT_SECONDS  # compared, since a large integer is no float
 
 
 def runs_a_command(terminal: Any) -> bool:

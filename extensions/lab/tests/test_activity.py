@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelManager
 from panosc_lab import activity
 from panosc_lab.activity import PERSON, is_a_persons, is_running, running_simulation
 from panosc_lab.processes import Process, parse_stat, processes, seconds_computed
+from traitlets.config import Config
 
 Fetch = Callable[..., Awaitable[Any]]
 LONG_AGO = 1_000_000.0
@@ -84,6 +86,9 @@ async def test_strangers_do_not_count(quiet: Any, jp_fetch: Fetch) -> None:
         ("GET", "desktop/", 200, False),
         ("GET", "desktop-websockify", 101, False),
         ("HEAD", "api/status", 200, False),
+        ("GET", "proxy/8050/_dash-update", 200, False),
+        ("POST", "proxy/8050/_dash-update-component", 200, False),
+        ("POST", "proxy/absolute/8050/poll", 200, False),
     ],
 )
 def test_requests(method: str, path: str, status: int, counts: bool) -> None:
@@ -123,6 +128,22 @@ async def test_a_busy_kernel_counts_and_a_quiet_one_does_not(quiet: Any, jp_serv
     finally:
         client.stop_channels()
         await manager.shutdown_kernel(kernel_id, now=True)
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        "images/base/files/opt/venv/etc/jupyter/jupyter_server_config.json",
+        "panosc_spawner/spawners/local_config/jupyter_server_config.json",
+    ],
+)
+async def test_a_panel_that_asks_kernels_for_their_memory_does_not_count(file: str) -> None:
+    """JupyterLab's kernel usage panel asks every five seconds."""
+    told = json.loads((Path(__file__).parents[3] / file).read_text())["MappingKernelManager"]
+    manager = AsyncMappingKernelManager(config=Config(MappingKernelManager=told))
+    assert not manager.track_message_type("usage_request") and not manager.track_message_type("usage_reply")
+    assert manager.track_message_type("execute_request")
+    assert set(AsyncMappingKernelManager().untracked_message_types) < set(manager.untracked_message_types)
 
 
 @pytest.fixture
@@ -206,6 +227,9 @@ async def test_a_running_simulation_counts(quiet: Any, home: Path) -> None:
         ({"state": "running"}, False),
         ({"state": "running", "heartbeat": True}, False),
         ({"state": "running", "heartbeat": "990"}, False),
+        ({"state": "running", "heartbeat": 10**400}, False),
+        ({"state": "running", "heartbeat": -(10**400)}, False),
+        ({"state": "running", "heartbeat": float("nan")}, False),
         ([], False),
         (None, False),
     ],
