@@ -68,7 +68,8 @@ class KeepingConnection(ZMQChannelsWebsocketConnection):
         super().handle_incoming_message(incoming_msg)
 
     def disconnect(self) -> Any:
-        """Whoever waited for answers is gone."""
-        if keeper := self._afterwards:
+        """Whoever waited for answers is gone, unless it is back already: a broken line may end after its successor began."""
+        replaced = self._open_sessions.get(self.session_key) not in (None, self.websocket_handler)
+        if (keeper := self._afterwards) and not replaced:
             keeper.left(self.session_key, said_goodbye=self.websocket_handler.close_code in _GONE)
         return super().disconnect()  # type: ignore[no-untyped-call]

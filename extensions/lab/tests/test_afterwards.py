@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from panosc_lab import afterwards
+from panosc_lab.afterwards import Afterwards
 from panosc_lab.connection import KEY, Execution, read_execution
-from panosc_lab.outputs import MOST_BYTES, Outputs
 
 Fetch = Callable[..., Awaitable[Any]]
 LONG = "import time\nprint('begun', flush=True)\ntime.sleep(0.7)\nprint('ended')\n6 * 7"
@@ -275,38 +276,115 @@ async def test_a_notebook_that_was_deleted_harms_nobody(page: Callable[..., Page
     assert not mine.file.exists()
 
 
-class TestOutputs:
-    def made(self, *messages: tuple[str, dict[str, Any]]) -> list[dict[str, Any]]:
-        outputs = Outputs()
-        for kind, content in messages:
-            outputs.take(kind, content)
-        return outputs.items
+async def test_a_line_that_ends_after_its_successor_began(page: Callable[..., Page], jp_serverapp: Any) -> None:
+    """The page is back on a new connection; the old one, that nobody answers on, is given up by the server later."""
+    mine, keeper = page(LONG), jp_serverapp.web_app.settings[KEY]
+    await mine.open()
+    mine.run(0)
+    await mine.until("begun")
+    old = mine.socket
+    old.protocol._handle_message = lambda opcode, data: None
+    await mine.connect()
+    old.protocol.stream.close()
+    old.close()
+    await until(lambda: jp_serverapp.kernel_manager._kernel_connections[mine.kernel] == 1)
+    await all_done(jp_serverapp)
+    keeper._clock = lambda: time.time() + 3600
+    await keeper.round()
+    assert mine.outputs() == [], "its page is open"
 
-    def test_streams_are_joined_and_progress_bars_are_one_line(self) -> None:
-        said = [("stream", {"name": "stdout", "text": text}) for text in ("a\r\n", "10 %\r", "20 %\r", "100 %\n", "b")]
-        assert self.made(*said) == [{"output_type": "stream", "name": "stdout", "text": "a\n100 %\nb"}]
 
-    def test_clearing(self) -> None:
-        stream = ("stream", {"name": "stdout", "text": "x"})
-        assert self.made(stream, ("clear_output", {"wait": False})) == []
-        assert len(self.made(stream, ("clear_output", {"wait": True}))) == 1
-        assert self.made(stream, ("clear_output", {"wait": True}), stream)[0]["text"] == "x"
+async def test_a_page_that_was_opened_later_has_no_output_to_save(page: Callable[..., Page], jp_serverapp: Any) -> None:
+    mine, keeper = page(LONG), jp_serverapp.web_app.settings[KEY]
+    await mine.open()
+    mine.run(0)
+    await mine.until("begun")
+    mine.break_line()
+    mine.session = uuid.uuid4().hex
+    await mine.connect()
+    await all_done(jp_serverapp)
+    mine.file.write_text(json.dumps(notebook(LONG)))
+    os.utime(mine.file, (time.time() + 60,) * 2)
+    keeper._clock = lambda: time.time() + 3600
+    await keeper.round()
+    assert mine.text() == "begun\nended\n"
 
-    def test_a_display_that_changes(self) -> None:
-        shown = {"data": {"text/plain": "1"}, "metadata": {}, "transient": {"display_id": "d"}}
-        changed = shown | {"data": {"text/plain": "2"}}
-        made = self.made(("display_data", shown), ("update_display_data", changed))
-        assert made == [{"output_type": "display_data", "data": {"text/plain": "2"}, "metadata": {}}]
 
-    def test_an_error(self) -> None:
-        content = {"ename": "E", "evalue": "v", "traceback": ["t"]}
-        assert self.made(("error", content)) == [{"output_type": "error", **content}]
+async def test_under_an_open_page_it_is_written_once(page: Callable[..., Page], jp_serverapp: Any) -> None:
+    """A page is reloaded while a cell runs."""
+    mine, keeper = page("import time\nprint('half', flush=True)\ntime.sleep(60)"), jp_serverapp.web_app.settings[KEY]
+    await mine.open()
+    mine.run(0)
+    await mine.until("half")
+    old, mine.session = mine.socket, uuid.uuid4().hex
+    await mine.connect()
+    old.close(1001)
+    await until(lambda: jp_serverapp.kernel_manager._kernel_connections[mine.kernel] == 1)
+    await keeper.round()
+    assert mine.outputs() == []
+    await jp_serverapp.kernel_manager.get_kernel(mine.kernel).interrupt_kernel()
+    await until(lambda: len(mine.outputs()) == 2)
+    assert mine.text() == "half\n" and mine.outputs()[1]["ename"] == "KeyboardInterrupt"
 
-    def test_without_end(self) -> None:
-        chunk = ("stream", {"name": "stdout", "text": "x" * (MOST_BYTES // 4)})
-        made = self.made(*[chunk] * 50)
-        assert "left out" in made[-1]["text"] and len(made) == 2
-        assert sum(len(item["text"]) for item in made) < MOST_BYTES + 200
+
+@pytest.mark.parametrize("codes", [("print('seen')", "2"), ("print('seen')", "print('seen')")])
+async def test_a_notebook_whose_cells_have_no_names(
+    page: Callable[..., Page], jp_serverapp: Any, caplog: pytest.LogCaptureFixture, codes: tuple[str, str]
+) -> None:
+    mine = page(*codes)
+    old = notebook(*codes) | {"nbformat_minor": 4}
+    for cell in old["cells"]:
+        del cell["id"]
+    mine.file.write_text(json.dumps(old))
+    os.utime(mine.file, (time.time() - 60,) * 2)
+    await mine.open()
+    mine.run(0)
+    await mine.until("execute_reply")
+    await all_done(jp_serverapp)
+    await mine.close()
+    if len(set(codes)) == 2:
+        await until(lambda: mine.text() == "seen\n")
+    else:
+        await until(lambda: "The output of a cell is lost" in caplog.text)
+        assert json.loads(mine.file.read_text()) == old, "either could be meant"
+
+
+async def test_what_a_page_saved_and_what_is_run_again_is_not_kept(
+    page: Callable[..., Page], jp_serverapp: Any
+) -> None:
+    mine, keeper = page("print('a')", "print('b')"), jp_serverapp.web_app.settings[KEY]
+    await mine.open()
+    for number in (0, 1, 0):
+        mine.run(number)
+        await mine.until("execute_reply")
+        await all_done(jp_serverapp)
+    kept = keeper._cells[mine.kernel]
+    assert [cell.execution.cell for cell in kept.values()] == ["cell-1", "cell-0"]
+    await keeper.round()
+    assert len(kept) == 2, "nobody has saved it"
+    os.utime(mine.file, (time.time() + 60,) * 2)
+    await keeper.round()
+    assert kept == {}
+
+
+def test_all_cells_together_are_bounded(jp_serverapp: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(afterwards, "MOST_BYTES", 2500)
+    clock = iter(range(10**6))
+    keeper = Afterwards(jp_serverapp, lambda: float(next(clock)))
+    for number in range(6):
+        kernel = f"kernel-{number % 2}"
+        keeper.asked(kernel, f"{number}", Execution(f"m{number}", f"c{number}", "1"))
+        cell = keeper._cells[kernel][f"m{number}"]
+        cell.outputs.take("stream", {"name": "stdout", "text": "x" * 1000})
+        if number == 0:
+            cell.left_at = 0.0  # nobody has it on a page
+        if number != 1:  # which runs
+            cell.done_at = keeper._clock()
+        keeper._forget_most()
+    assert [set(cells) for cells in keeper._cells.values()] == [set(), {"m1", "m5"}]
+    keeper._cells["kernel-1"]["m5"].outputs.take("stream", {"name": "stdout", "text": "x" * 9000})
+    keeper._forget_most()
+    assert set(keeper._cells["kernel-1"]) == {"m1", "m5"}, "the last one stays"
 
 
 @pytest.mark.parametrize(
