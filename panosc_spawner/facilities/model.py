@@ -91,7 +91,7 @@ __all__ = [
     "UserOffice",
 ]
 
-IMAGES_BUILD = "panosc-hub images build "
+IMAGES_BUILD = "panosc-hub images build --verify "
 """The command that builds this repository's images; their names follow."""
 
 PlainName = Annotated[str, AfterValidator(_plain_name)]

@@ -58,7 +58,7 @@ def test_it_is_listed_below_and_cannot_be_chosen(hub: HubUnderTest) -> None:
 
 def test_an_administrator_is_told_the_command(hub: HubUnderTest) -> None:
     page = absent_part(Browser(hub, "root").get("/hub/open?proposals=esrf/ma1001").text)
-    assert "panosc-hub images build diffraction</code>" in page
+    assert "panosc-hub images build --verify diffraction</code>" in page
     assert "it can be started as soon as it is there" in page
 
 

@@ -195,7 +195,7 @@ class TestOffer:
         assert ("Size", "700 MB") in found.cards[0].facts
         assert [(card.title, card.brought_by, card.checked) for card in found.absent] == [
             ("Desktop", "docker pull example/desktop:1", False),
-            ("SANS", "panosc-hub images build ill", False),
+            ("SANS", "panosc-hub images build --verify ill", False),
         ]
         assert found.missed == "SANS"
 
