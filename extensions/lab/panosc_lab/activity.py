@@ -9,7 +9,7 @@ whatever drawer its laptop lies. Here counts:
 - a run of a simulation: ``~/simulations/<run>/status.json`` says "running" and its heartbeat is fresh;
 - any program that computes: a tenth of a core over a minute, wherever it was started.
 
-An open tab does not, nor does an open desktop page.
+An open tab does not, nor does an open desktop page, nor what the pages of proxied programs (``proxy/<port>/``) ask for.
 """
 
 from __future__ import annotations
