@@ -6,7 +6,7 @@ It is the launch step's own decision, made again: the same rules say whether a r
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -236,11 +236,12 @@ def start_again_with(
     site: Site,
     accounts: Mapping[str, Account | NoAccount],
     now: datetime,
+    absent: Collection[str] = (),
 ) -> Selection | None:
     """With what a server that lost proposals can be started again; None if with nothing.
 
     The choices of the first start are kept as far as the proposals that are left allow: an environment of a facility that is
-    not among them, or more memory than they entitle to, gives way to what is suggested.
+    not among them, or more memory than they entitle to, gives way to what is suggested. ``absent``: images that are not here.
     """
     left = tuple(ref for ref in selection.proposals if ref in decision.startable)
     if not left:
@@ -248,6 +249,6 @@ def start_again_with(
     same = replace(selection, proposals=left)
     modest = replace(same, memory=None, cpu=None, gpus=None)
     for candidate in (same, replace(same, environment=""), modest, replace(modest, environment="")):
-        if isinstance(plan(person, report.grants, candidate, site, accounts, now), LaunchPlan):
+        if isinstance(plan(person, report.grants, candidate, site, accounts, now, absent), LaunchPlan):
             return candidate
     return None

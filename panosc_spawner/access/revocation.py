@@ -111,7 +111,9 @@ class Revoker:
         if isinstance(selection, Refusal) or case.person is None:
             return False
         accounts = await facility_accounts(self._context, case.person, selection)
-        left = start_again_with(selection, case.decision, case.person, case.report, site, accounts, datetime.now(UTC))
+        absent = (await self._context.images.look()).absent
+        now = datetime.now(UTC)
+        left = start_again_with(selection, case.decision, case.person, case.report, site, accounts, now, absent)
         if left is None or (name in user.spawners and user.spawners[name].active):
             return False
         spawner = user.spawners[name]

@@ -14,7 +14,7 @@ from panosc_spawner.errors import PathError
 from panosc_spawner.facilities.ids import ProposalRef
 from panosc_spawner.facilities.model import Access, Area, Environment, Role
 from panosc_spawner.facilities.paths import PathMap
-from panosc_spawner.facilities.site import Site
+from panosc_spawner.facilities.site import Limits, Site
 from panosc_spawner.facilities.units import format_duration
 from panosc_spawner.identity.person import Account, NoAccount, Person
 from panosc_spawner.launch.accounts import server_account
@@ -50,12 +50,12 @@ def plan(
     chosen = live_grants(grants, selection.proposals, site, now)
     if isinstance(chosen, Refusal):
         return chosen
+    maximum = maximum_limits(site.config.resources, policy_groups(person, chosen))
     environment = _environment(
-        selection.environment or suggested_environment(chosen, site, absent), chosen, site, absent
+        selection.environment or suggested_environment(chosen, site, maximum, absent), chosen, site, absent
     )
     if isinstance(environment, Refusal):
         return environment
-    maximum = maximum_limits(site.config.resources, policy_groups(person, chosen))
     limits = choose_limits(site.config.resources, maximum, selection, environment[1])
     if isinstance(limits, Refusal):
         return limits
@@ -103,14 +103,17 @@ def live_grants(
     return chosen
 
 
-def suggested_environment(chosen: Sequence[Grant], site: Site, absent: Collection[str] = ()) -> str:
+def suggested_environment(chosen: Sequence[Grant], site: Site, most: Limits, absent: Collection[str] = ()) -> str:
     """The environment for these proposals: the source's, else one made for the instrument, else the facility's default.
 
-    One whose image is not here is passed over; only where none is here at all, the first is named all the same.
+    One whose image is not here, or that needs more than the person may have, is passed over; only where none is left, the
+    first is named all the same.
     """
     offered = offered_environments(_facilities(chosen), site)
     wished = [key for grant in chosen for key in _wished(grant, site) if key in offered]
-    return next((key for key in wished if offered[key].image not in absent), wished[0] if wished else "")
+    here = [key for key in wished if offered[key].image not in absent]
+    fitting = [key for key in here if offered[key].minimum_memory <= most.memory and offered[key].gpus <= most.gpus]
+    return next(iter(fitting or here or wished), "")
 
 
 def _wished(grant: Grant, site: Site) -> list[str]:

@@ -171,9 +171,9 @@ def _offer(trial: DryRun, person: Person, site: Site, given: dict[str, list[str]
     if isinstance(grants, Refusal):
         return Offer(), None
     offered = offered_environments(dict.fromkeys(grant.ref.facility for grant in grants), site)
-    suggested = suggested_environment(grants, site, trial.here.absent)
-    best = suggested_environment(grants, site)
     most = maximum_limits(site.config.resources, policy_groups(person, grants))
+    suggested = suggested_environment(grants, site, most, trial.here.absent)
+    best = suggested_environment(grants, site, most)
     default: Limits | Refusal = most
     if environment := offered.get(selection.environment or suggested):
         default = choose_limits(site.config.resources, most, Selection(selection.proposals), environment)

@@ -168,6 +168,16 @@ def test_more_than_what_is_left_entitles_to_gives_way() -> None:
     assert again == Selection((MA,))
 
 
+def test_it_is_started_again_in_what_is_on_the_machine() -> None:
+    found = decide(held(grant(MA), grant(SP)), said(grant(SP)), SITE, SPEAKERS, NOW, SEEN)
+    image = SITE.facilities[SPALL].environments["sans"].image
+    asked = Selection((MA, SP), f"{SPALL}/sans")
+    here = start_again_with(asked, found, PERSON, said(grant(SP)), SITE, ACCOUNTS, NOW)
+    assert here == Selection((SP,), f"{SPALL}/sans")
+    gone = start_again_with(asked, found, PERSON, said(grant(SP)), SITE, ACCOUNTS, NOW, (image,))
+    assert gone == Selection((SP,), "")
+
+
 def test_what_is_not_confirmed_now_is_not_started_again() -> None:
     report = said(grant(SP, confirmed=False), outcomes=(OK, down(OTHER, last_answer=True)))
     found = decide(held(grant(MA), grant(SP)), report, SITE, SPEAKERS, NOW, SEEN)

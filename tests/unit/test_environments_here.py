@@ -50,7 +50,15 @@ class TestPlan:
         assert isinstance(refusal, Refusal)
         assert refusal.reason is Reason.MISSING_IMAGE
         assert refusal.remedy == "The people who run this hub can add it."
-        assert suggested_environment([grant()], SITE, (SANS, BASE)) == "spallation/sans"
+        assert suggested_environment([grant()], SITE, SITE.config.resources.default, (SANS, BASE)) == "spallation/sans"
+
+    def test_one_that_needs_more_memory_than_the_person_may_have_is_not_suggested(self) -> None:
+        most, facility = SITE.config.resources.default, SITE.facilities["spallation"]
+        big = facility.environments["sans"].model_copy(update={"minimum_memory": most.memory + 1})
+        changed = facility.model_copy(update={"environments": {**facility.environments, "sans": big}})
+        site = replace(SITE, facilities={**SITE.facilities, "spallation": changed})
+        assert suggested_environment([grant()], SITE, most) == "spallation/sans"
+        assert suggested_environment([grant()], site, most) == "spallation/base"
 
 
 class FakeClient:
