@@ -15,6 +15,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -253,10 +254,15 @@ def run_lanes(*steps: tuple[list[Stage], ...], environment: dict[str, str], lack
     Whatever happens, nothing that was started is left running.
     """
     running: set[subprocess.Popen[bytes]] = set()
+    stopping = threading.Event()
 
     def run_lane(lane: list[Stage], shown: bool) -> list[str]:
         able = [stage for stage in lane if not set(stage.needs) & set(lacking)]
-        return [stage.name for stage in able if not run_stage(stage, environment, running, shown=shown)]
+        return [
+            stage.name
+            for stage in able
+            if not stopping.is_set() and not run_stage(stage, environment, running, shown=shown)
+        ]
 
     failed = []
     with ThreadPoolExecutor() as pool:
@@ -265,6 +271,7 @@ def run_lanes(*steps: tuple[list[Stage], ...], environment: dict[str, str], lack
                 runs = [pool.submit(run_lane, lane, len(lanes) == 1) for lane in lanes]
                 failed += [name for run in runs for name in run.result()]
         finally:
+            stopping.set()
             for process in list(running):
                 process.terminate()
     return failed
