@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import fcntl
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -56,8 +58,9 @@ def _in_words(run: Callable[[argparse.Namespace, Images], int]) -> Callable[[arg
 
     def command(arguments: argparse.Namespace) -> int:
         try:
-            root = (arguments.images or find_root(Path.cwd())).absolute()
-            return run(arguments, read_images(root))
+            images = read_images((arguments.images or find_root(Path.cwd())).absolute())
+            with _alone(images) if run in (_build, _verify) else nullcontext():
+                return run(arguments, images)
         except (ConfigurationError, ImageError) as error:
             print(error, file=sys.stderr)
             return 1
@@ -65,6 +68,19 @@ def _in_words(run: Callable[[argparse.Namespace, Images], int]) -> Callable[[arg
             return 130
 
     return command
+
+
+@contextmanager
+def _alone(images: Images) -> Iterator[None]:
+    """One build or proof of a folder at a time: they share the names of what is not proven yet, and where pictures go."""
+    _work(images).mkdir(parents=True, exist_ok=True)
+    with (_work(images) / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print("Another build or proof of these images is under way; waiting for it", file=sys.stderr, flush=True)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _list(arguments: argparse.Namespace, images: Images) -> int:

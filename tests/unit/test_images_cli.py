@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import threading
 from pathlib import Path
 
 import pytest
@@ -138,3 +140,17 @@ def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     out = capsys.readouterr().out
     for word in ("list", "build", "verify", "lock", "docs", "environment", "scan"):
         assert word in out
+
+
+def test_one_build_or_proof_at_a_time(images: Images, capsys: pytest.CaptureFixture[str]) -> None:
+    lock = images.root.parent / ".test" / "images" / "lock"
+    lock.parent.mkdir(parents=True)
+    with lock.open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        other = threading.Thread(target=main, args=(["images", "verify", "a"],))
+        other.start()
+        other.join(0.5)
+        assert other.is_alive(), "it did not wait"
+    other.join(10)
+    assert not other.is_alive()
+    assert "under way; waiting" in capsys.readouterr().err
