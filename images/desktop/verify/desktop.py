@@ -28,7 +28,7 @@ SILX = r'"Silx viewer"|"silx view[^"]*":\s*\("silx'
 # The windows of the icons on the desktop, from the top.
 ICONS = (r'"home":\s*\("pcmanfm', r'"proposals":\s*\("pcmanfm', r'"PyMca[^"]*"', SILX, r'\("xterm"')
 BACKGROUND = (0x2B, 0x3A, 0x47)
-CONTROL, ALT, ESCAPE, F9, W = 0xFFE3, 0xFFE9, 0xFF1B, 0xFFC6, 0x77
+ALT, ESCAPE, F9 = 0xFFE9, 0xFF1B, 0xFFC6
 
 
 class Desktop:
@@ -259,7 +259,7 @@ def click_icons(desktop: Desktop, environment: dict[str, str]) -> None:
 
 
 def double_click_in(desktop: Desktop, folder: Path, environment: dict[str, str]) -> str:
-    """Open a file of a folder that is full of its like; the title of the window that this brings. All are closed again."""
+    """Open a file of a folder that is full of its like; the title of the window that this brings, which is closed again."""
     subprocess.run(["pcmanfm", str(folder)], env=environment, check=True, timeout=20)
     wait_for_window(f'"{folder.name}":', environment)
     time.sleep(1)
@@ -275,13 +275,11 @@ def double_click_in(desktop: Desktop, folder: Path, environment: dict[str, str])
         assert time.monotonic() - began < 20, f"a double-click in {folder} did nothing"
         time.sleep(0.1)
     time.sleep(2)
-    desktop.picture()
-    desktop.press(ESCAPE)
     end("silx")
     while set(named(environment)) & set(new):
         assert time.monotonic() - began < 40, f"{new} stays"
-        time.sleep(0.1)
-    desktop.press(CONTROL, W)
+        desktop.press(ESCAPE)
+        time.sleep(0.3)
     return next(iter(new.values()))
 
 
