@@ -340,7 +340,7 @@ def test_an_hdf5_file_opens_from_jupyterlab(marie: Page, server: str) -> None:
     read_file(marie, server, "made.txt")
     visit(marie, f"{server}lab/tree/made.txt?reset")
     expect(marie.locator(".jp-DirListing-item", has_text="opened.h5")).to_be_visible(timeout=60_000)
-    marie.keyboard.press("Control+Shift+L")
+    marie.locator("[data-jp-item-name='new-launcher']").first.click()
     expect(marie.locator(".jp-LauncherCard", has_text="Desktop")).to_be_visible(timeout=20_000)
     screenshot(marie, "desktop-8-launcher")
     marie.locator(".jp-DirListing-item", has_text="opened.h5").click(button="right")
