@@ -203,7 +203,8 @@ class PlannedSpawner(Spawner):
         env: dict[str, str] = super().get_env()
         if self.plan:
             env.update(self.plan.variables)
-        env.setdefault("JUPYTERHUB_ACTIVITY_INTERVAL", "60")  # seconds; people see it, and idle servers are judged by it
+        # Seconds. People see what it tells, and idle servers are judged by it.
+        env.setdefault("JUPYTERHUB_ACTIVITY_INTERVAL", "60")
         return env
 
     def get_state(self) -> dict[str, Any]:

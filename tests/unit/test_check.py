@@ -387,7 +387,9 @@ class TestDocker:
             file.write('\n[environments.ours]\ntitle = "Ours"\nimage = "example/ours:1"')
         findings = site.check()
         assert_finding(findings["image"], "ok", "panosc/base:2026.11 is here")
-        assert_finding(findings["images"], "warning", "so nobody can start: panosc/", "panosc-hub images build --verify ceric ")
+        assert_finding(
+            findings["images"], "warning", "so nobody can start: panosc/", "panosc-hub images build --verify ceric "
+        )
         assert "; docker pull example/ours:1" in findings["images"].remedy
         assert "base" not in findings["images"].message
 
