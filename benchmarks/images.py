@@ -46,7 +46,7 @@ import time
 from jupyter_client.manager import start_new_kernel
 began = time.perf_counter()
 manager, client = start_new_kernel(kernel_name="python3")
-client.execute_interactive("1 + 1", timeout=60)
+client.execute_interactive("pass", timeout=60)
 print(time.perf_counter() - began)
 client.stop_channels()
 manager.shutdown_kernel(now=True)
@@ -61,7 +61,7 @@ class Images:
     def __init__(self, client: docker.DockerClient, stack: ExitStack) -> None:
         self._client, self._stack = client, stack
 
-    def run(self, image: str, *command: str) -> Container:
+    def run(self, image: str, *command: str, network: str = "bridge") -> Container:
         """A container as the hub hardens it, but on Docker's own network, where this program can ask it."""
         container = self._client.containers.run(
             image,
@@ -70,6 +70,7 @@ class Images:
             user="20123:20123",
             environment={"HOME": "/tmp/home", "MPLCONFIGDIR": "/tmp/matplotlib"},
             working_dir="/tmp",
+            network_mode=network,
             read_only=True,
             init=True,
             cap_drop=["ALL"],
@@ -101,7 +102,7 @@ class Images:
 
     def timed_inside(self, image: str, program: str) -> float:
         """The seconds that a program in a container of its own prints."""
-        container = self.run(image, "python", "-c", program)
+        container = self.run(image, "python", "-c", program, network="none")
         container.wait(timeout=PATIENCE_SECONDS)
         said = container.logs(stdout=True, stderr=False).decode().split()
         problem = container.logs(stdout=False, stderr=True).decode()
