@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 import shutil
 import subprocess
 from collections.abc import Mapping
@@ -15,20 +14,8 @@ from panosc_spawner.images import client
 from panosc_spawner.images.model import Suite
 
 _PULL_SECONDS = 120
-_SOURCES = """\
-Types: deb
-URIs: http://deb.debian.org/debian
-Suites: {suite} {suite}-updates
-Components: main
-Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
-
-Types: deb
-URIs: http://deb.debian.org/debian-security
-Suites: {suite}-security
-Components: main
-Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
-"""
-"""Debian's own archive, as the registries' images have it."""
+_WITHOUT_PASSWORDS = "find \"$1\"/etc/apt/sources.list* -type f -exec sed -E -i 's,://[^/[:space:]]*@,://,g' {} +"
+"""A command for mmdebstrap's end: the list that it was given stays in the new root, ``$1``, and its passwords must not."""
 
 
 def image_of(suite: Suite) -> str:
@@ -123,8 +110,7 @@ def _make(image: str, refusal: str, secrets: Mapping[str, str]) -> None:
         "--dpkgopt=force-unsafe-io",
         "--dpkgopt=path-exclude=/usr/share/man/*", "--dpkgopt=path-exclude=/usr/share/locale/*",
         "--dpkgopt=path-exclude=/usr/share/doc/*", "--dpkgopt=path-include=/usr/share/doc/*/copyright",
-        # What is given may hold a password, and mmdebstrap leaves it there.
-        *([f"--customize-hook={_own_sources(suite)}"] if sources else []),
+        f"--customize-hook={_WITHOUT_PASSWORDS}",
         "--include=ca-certificates", suite, "-", *sources,
     ]  # fmt: skip
     made_as = f"panosc/between:debian-{suite}"  # one that is here keeps its name until there is a better one
@@ -136,10 +122,3 @@ def _make(image: str, refusal: str, secrets: Mapping[str, str]) -> None:
     client.run("image", "rm", "--no-prune", made_as)
     if not good:
         raise ImageError(f"mmdebstrap could not make {image}:\n{words[-2000:]}{made.stderr}")
-
-
-def _own_sources(suite: str) -> str:
-    """The shell command by which mmdebstrap forgets where it had packages from; ``$1`` is the new root."""
-    lists = '"$1"/etc/apt/sources.list'
-    words = shlex.quote(_SOURCES.format(suite=suite))
-    return f"rm -f {lists} {lists}.d/* && printf %s {words} >{lists}.d/debian.sources"

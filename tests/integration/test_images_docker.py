@@ -218,7 +218,7 @@ class TestProofsThatFail:
         assert not report.ok and "AssertionError" in report.checks[0].words
 
     def test_the_network_is_not_there(self, images: Images, tmp_path: Path) -> None:
-        source = '"""Ask."""\nimport urllib.request\nurllib.request.urlopen("http://deb.debian.org", timeout=5)\n'
+        source = '"""Ask."""\nimport urllib.request\nurllib.request.urlopen("http://example.org", timeout=5)\n'
         with changed(images[NAME].path / "verify" / "proof.py", source):
             report = verified(images, tmp_path, "proof")
         assert not report.ok and "URLError" in report.checks[0].words

@@ -146,7 +146,9 @@ def test_a_password_in_a_layers_command_is_not_told(password: str, docker: FakeD
 
 def test_what_looks_for_addresses_with_passwords(tmp_path: Path) -> None:
     (tmp_path / "m.sources").write_text("URIs: https://me:pw@mirror.example.org/debian\n")
-    (tmp_path / "d.sources").write_text("URIs: http://deb.debian.org:80/debian\n# me@example.org: see http://x/a:b@c\n")
+    (tmp_path / "d.sources").write_text(
+        "URIs: http://mirror.example.org:80/debian\n# me@example.org: see http://x/a:b@c\n"
+    )
     (tmp_path / "none").mkdir()
     command = files._ADDRESSES.replace("/etc/apt", str(tmp_path)).replace("/etc/", f"{tmp_path}/none/")
     found = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
