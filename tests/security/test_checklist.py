@@ -499,7 +499,9 @@ def test_back_channel_logout_that_is_none(bench: Bench) -> None:
         for token in tokens:
             if isinstance(token, str):
                 assert browser.post(address, data={"logout_token": token}).status_code == 400, token
-        assert browser.post(address, data={"logout_token": MEGABYTE}).status_code in (400, 413, 503)
+        # Refused before all of it is read, after which the connection is of no use: it must not be kept for the next question.
+        too_big = browser.post(address, data={"logout_token": MEGABYTE}, headers={"Connection": "close"})
+        assert too_big.status_code in (400, 413, 503)
         assert browser.post(address, json={"logout_token": bench.op.sign(right)}).status_code == 400
         wrong_place = f"{address}/{bench.other.id}"
         assert (
