@@ -1,0 +1,1 @@
+"""The PaNOSC search API, served from the index: any client of it can search this site."""

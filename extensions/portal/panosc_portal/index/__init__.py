@@ -1,0 +1,1 @@
+"""What this site has itself: an index in SQLite, filled from NeXus files and from the site's sources."""

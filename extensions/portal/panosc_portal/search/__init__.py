@@ -1,0 +1,1 @@
+"""One search over all catalogues: asked side by side, shown as they answer, checked here, merged."""

@@ -1,0 +1,1 @@
+"""The environments as a catalogue: pages, JSON-LD and OAI-PMH."""
