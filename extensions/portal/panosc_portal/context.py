@@ -12,7 +12,6 @@ from starlette.responses import HTMLResponse
 from panosc_portal.hub import Hub, Login
 from panosc_spawner.facilities.site import Site
 
-
 T = TypeVar("T")
 
 
