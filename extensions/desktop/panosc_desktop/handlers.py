@@ -59,18 +59,31 @@ def is_owner(handler: JupyterHandler) -> bool:
     return owner is None or getattr(user, "username", None) == owner
 
 
-class DesktopPage(JupyterHandler):
-    """``desktop/``: the page. The desktop starts while the page loads."""
+class OwnersHandler(JupyterHandler):
+    """What the desktop's handlers have in common: they know the desktop, and of all who are logged in its owner alone gets to them.
+
+    Whoever is not logged in is sent to log in by ``web.authenticated``, on each method; a websocket is refused by jupyter-server-proxy.
+    """
+
+    session: Session
 
     def initialize(self, session: Session) -> None:
         """Remember whose desktop it is."""
         self.session = session
 
+    async def prepare(self) -> None:  # type: ignore[override]  # as APIHandler's
+        """Refuse others, before anything starts."""
+        await super().prepare()
+        if self.current_user and not is_owner(self):
+            raise web.HTTPError(403, NOT_YOURS)
+
+
+class DesktopPage(OwnersHandler):
+    """``desktop/``: the page. The desktop starts while the page loads."""
+
     @web.authenticated
     async def get(self) -> None:
         """The page, or words for everybody else."""
-        if not is_owner(self):
-            raise web.HTTPError(403, NOT_YOURS)
         _start_in_background(self.session)
         server = self.base_url
         self.set_header("Cache-Control", "no-store")
@@ -86,50 +99,32 @@ class DesktopPage(JupyterHandler):
         )
 
 
-class DesktopState(JupyterHandler):
+class DesktopState(OwnersHandler):
     """``desktop/state``: what the page asks when its connection is gone. Asking is no activity."""
-
-    def initialize(self, session: Session) -> None:
-        """Remember whose desktop it is."""
-        self.session = session
 
     @web.authenticated
     async def get(self) -> None:
         """Whether there is a desktop, and what is wrong with the home."""
-        if not is_owner(self):
-            raise web.HTTPError(403, NOT_YOURS)
         self.set_header("Cache-Control", "no-store")
         self.finish({"running": self.session.running, "home": home_problem()})
 
 
-class DesktopRestart(APIHandler):
+class DesktopRestart(OwnersHandler, APIHandler):
     """``desktop/restart``: end the desktop; the page's next connection starts a new one."""
-
-    def initialize(self, session: Session) -> None:
-        """Remember whose desktop it is."""
-        self.session = session
 
     @web.authenticated
     async def post(self) -> None:
         """End it."""
-        if not is_owner(self):
-            raise web.HTTPError(403, NOT_YOURS)
         await self.session.stop()
         self.set_status(204)
 
 
-class DesktopOpen(APIHandler):
+class DesktopOpen(OwnersHandler, APIHandler):
     """``desktop/open``: open a file of the person's in silx view, on their desktop."""
-
-    def initialize(self, session: Session) -> None:
-        """Remember whose desktop it is."""
-        self.session = session
 
     @web.authenticated
     async def post(self) -> None:
         """Open ``{"path": …}``, as the file browser names it: beneath the server's folder."""
-        if not is_owner(self):
-            raise web.HTTPError(403, NOT_YOURS)
         path = self._file()
         try:
             await self.session.ensure()
@@ -157,7 +152,7 @@ class DesktopOpen(APIHandler):
         return path
 
 
-class DesktopSocket(RawSocketHandler):  # type: ignore[misc]  # jupyter-server-proxy is untyped
+class DesktopSocket(OwnersHandler, RawSocketHandler):  # type: ignore[misc]  # jupyter-server-proxy is untyped
     """``desktop/socket``: the page's connection to the VNC socket, through jupyter-server-proxy.
 
     To what that does it adds: the owner alone; a start on demand, with words when it fails; a heartbeat for the page; no
@@ -170,15 +165,9 @@ class DesktopSocket(RawSocketHandler):  # type: ignore[misc]  # jupyter-server-p
 
     def initialize(self, session: Session) -> None:
         """Remember whose desktop it is."""
-        self.session = session
+        super().initialize(session)
         self.update_last_activity = False
         self._heart: PeriodicCallback | None = None
-
-    async def prepare(self) -> None:
-        """Refuse everybody but the owner, before anything starts."""
-        await super().prepare()
-        if not is_owner(self):
-            raise web.HTTPError(403, NOT_YOURS)
 
     async def open(self, path: str = "") -> None:
         """Connect to the desktop; start it if there is none."""
