@@ -40,6 +40,12 @@ def _hub(site: Site, file: Path) -> Iterator[ConfigurationError]:
         yield ConfigurationError(
             file, "hub.demo", "a demo is for loopback only: its personas need no password", "remove demo, or public_url"
         )
+    ports = {"hub.port": hub.port, "hub.proxy_api_port": hub.proxy_api_port, "portal.port": site.config.portal.port}
+    if site.config.portal.enabled and list(ports.values()).count(site.config.portal.port) > 1:
+        taken = next(key for key, port in ports.items() if port == site.config.portal.port)
+        yield ConfigurationError(
+            file, "portal.port", f"{site.config.portal.port} is {taken}, too", "write a port that nothing else uses"
+        )
     if site.config.home.kind == "volume" and hub.spawner != "docker":
         yield ConfigurationError(
             file, "home.kind", "volumes are Docker's, but servers are local", 'write kind = "path"'

@@ -17,6 +17,7 @@ from panosc_spawner.facilities.access_rules import AccessPolicy, TokenRule
 from panosc_spawner.facilities.audit_rules import AuditRules
 from panosc_spawner.facilities.login_rules import Login
 from panosc_spawner.facilities.model import AbsolutePath, AccountRule, Facility, Model, PlainName
+from panosc_spawner.facilities.portal_rules import PortalRules
 from panosc_spawner.facilities.source_rules import SourceRule
 from panosc_spawner.facilities.units import ByteSize, Duration
 
@@ -205,6 +206,7 @@ class SiteFile(Model):
     resources: Resources = Resources()
     docker: Docker = Docker()
     local: LocalMode = LocalMode()
+    portal: PortalRules = PortalRules()
 
 
 @dataclass(frozen=True)
