@@ -15,11 +15,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import json
 import os
 import struct
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -30,6 +31,7 @@ from panosc_portal.hub import ProposalData
 
 CHILD = Path(__file__).with_name("reader_child.py")
 MOST_ENTRIES = 1_000_000
+PIPE_SIZE = 1024 * 1024
 FIRST_WORD_SECONDS = 20.0
 SILENCE_SECONDS = 120.0
 """A file system that gives nothing for so long (tape, a server that is away) ends the reading, in words."""
@@ -131,7 +133,7 @@ class Stream:
     sums: Sums | None = field(default=None, init=False)
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        """Its bytes, in pieces of 256 KiB at most.
+        """Its bytes, in pieces of 512 KiB at most.
 
         Raises:
             ReadError: also ``changed`` where it is not the same file any more at its end.
@@ -174,23 +176,31 @@ class Reader:
     def __init__(self, data: ProposalData) -> None:
         self._data = data
         self._child: asyncio.subprocess.Process | None = None
+        self._answers = -1
         self._busy = asyncio.Lock()
 
     async def __aenter__(self) -> Self:
         process_options(self._data)  # whether it may be
         groups = [str(number) for number in self._data.groups]
-        self._child = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-I", "-S", str(CHILD), str(self._data.uid), str(self._data.gid), *groups),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,
-            env={"LANG": "C.UTF-8"},
-            cwd="/",
-            limit=1024 * 1024,
-        )
+        self._answers, theirs = _pipe()
+        try:
+            self._child = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-I", "-S", str(CHILD), str(self._data.uid), str(self._data.gid), *groups),
+                stdin=asyncio.subprocess.PIPE,
+                stdout=theirs,
+                stderr=asyncio.subprocess.DEVNULL,
+                env={"LANG": "C.UTF-8"},
+                cwd="/",
+            )
+        except OSError:
+            os.close(self._answers)
+            raise ReadError("account", detail="the reading process cannot be started") from None
+        finally:
+            os.close(theirs)
         try:
             async with asyncio.timeout(FIRST_WORD_SECONDS):
-                _, body = await self._frame("")
+                _, length = await self._head("")
+                body = await self._whole("", length)
             if json.loads(body).get("uid") != self._data.uid:
                 raise ReadError("account")
         except (TimeoutError, ReadError):
@@ -211,7 +221,10 @@ class Reader:
         if child.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 child.kill()
-        _close_pipes(child)
+        os.close(self._answers)
+        self._answers = -1
+        if child.stdin is not None:
+            child.stdin.close()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(asyncio.shield(child.wait()), 2.0)
 
@@ -324,36 +337,72 @@ class Reader:
                 if not ended[0]:
                     await self.aclose()
 
-    async def _frames(self, path: str, ended: list[bool]) -> Any:
+    async def _frames(self, path: str, ended: list[bool]) -> AsyncGenerator[tuple[bytes, bytes]]:
         while not ended[0]:
-            try:
-                async with asyncio.timeout(SILENCE_SECONDS):
-                    kind, body = await self._frame(path)
-            except TimeoutError:
-                raise ReadError("silent", path) from None
+            kind, length = await self._head(path)
+            left = length
+            if kind == b"B":  # given on as it comes: putting it together would cost a copy
+                while left:
+                    piece = await self._heard(path, left)
+                    left -= len(piece)
+                    yield kind, piece
+                continue
+            body = await self._whole(path, length)
             ended[0] = kind in {b"D", b"X"}
             if kind == b"X":
                 code, words = json.loads(body)
                 raise ReadError(code, path, words)
             yield kind, body
 
-    async def _frame(self, path: str) -> tuple[bytes, bytes]:
-        child = self._child
-        if child is None or child.stdout is None:
+    async def _head(self, path: str) -> tuple[bytes, int]:
+        head = await self._whole(path, 5)
+        (length,) = struct.unpack(">I", head[1:])
+        if length > 16 * 1024**2:
+            raise ReadError("io", path, "the reading process sends nonsense")
+        return head[:1], length
+
+    async def _whole(self, path: str, length: int) -> bytes:
+        parts = []
+        while length:
+            parts.append(await self._heard(path, length))
+            length -= len(parts[-1])
+        return b"".join(parts)
+
+    async def _heard(self, path: str, most: int) -> bytes:
+        """Some of what the child says, as soon as there is some."""
+        if self._child is None or self._answers < 0:
             raise ReadError("io", path, "the reader is closed")
+        while True:
+            try:
+                piece = os.read(self._answers, most)
+            except BlockingIOError:
+                await self._readable(path)
+                continue
+            if not piece:
+                raise ReadError("io", path, "the reading process ended")
+            return piece
+
+    async def _readable(self, path: str) -> None:
+        loop = asyncio.get_running_loop()
+        there: asyncio.Future[None] = loop.create_future()
+        loop.add_reader(self._answers, _tell, there)
         try:
-            head = await child.stdout.readexactly(5)
-            (length,) = struct.unpack(">I", head[1:])
-            if length > 16 * 1024**2:
-                raise ReadError("io", path, "the reading process sends nonsense")
-            return head[:1], await child.stdout.readexactly(length)
-        except asyncio.IncompleteReadError:
-            raise ReadError("io", path, "the reading process ended") from None
+            await asyncio.wait_for(there, SILENCE_SECONDS)
+        except TimeoutError:
+            raise ReadError("silent", path) from None
+        finally:
+            loop.remove_reader(self._answers)
 
 
-def _close_pipes(child: asyncio.subprocess.Process) -> None:
-    if child.stdin is not None:
-        child.stdin.close()
-    transport = getattr(child, "_transport", None)
-    if transport is not None:
-        transport.close()
+def _tell(there: asyncio.Future[None]) -> None:
+    if not there.done():
+        there.set_result(None)
+
+
+def _pipe() -> tuple[int, int]:
+    """A pipe: the end that is read does not block; both are big enough for the child to work ahead."""
+    ours, theirs = os.pipe()
+    os.set_blocking(ours, False)
+    with contextlib.suppress(OSError, AttributeError):  # many pipes of the user's: then a small one does
+        fcntl.fcntl(theirs, fcntl.F_SETPIPE_SZ, PIPE_SIZE)
+    return ours, theirs

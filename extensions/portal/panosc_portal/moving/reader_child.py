@@ -28,7 +28,7 @@ _OPENAT2 = 437  # the same number on every architecture
 _NO_SYMLINKS, _BENEATH, _NO_MAGIC = 0x04, 0x08, 0x02
 _AT_FDCWD = -100
 _NO_NEW_PRIVILEGES = 38
-CHUNK = 256 * 1024
+CHUNK = 512 * 1024
 BATCH = 500
 CHECKPOINT = 256 * 1024**2
 """At each multiple of so many bytes, the CRC so far is told, so that a stream which goes on in the middle need not read all."""

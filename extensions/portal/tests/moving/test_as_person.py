@@ -10,7 +10,6 @@ import zlib
 from pathlib import Path
 
 import pytest
-
 from moving_places import OTHER, PERSON, as_person, open_dir, person_data
 from panosc_portal.moving import as_person as module
 from panosc_portal.moving.as_person import Entry, Reader, ReadError, process_options, shown
@@ -80,7 +79,7 @@ async def test_nothing_beyond_the_directory_is_opened(area: Path, open_folder: P
 async def test_a_link_that_stays_beneath_is_followed_if_that_is_wished(area: Path) -> None:
     (area / "inside").symlink_to("b/c.dat")
     assert await content(area, "inside", links=True) == b"c" * 70_000
-    with pytest.raises(ReadError, match="leads out|link"):
+    with pytest.raises(ReadError, match="leads out"):
         await content(area, "inside")
 
 
@@ -126,7 +125,7 @@ async def test_the_child_has_no_rights_of_root_and_no_files_of_the_portals(area:
     async with Reader(person_data(area)) as reader:
         assert reader._child is not None
         status = Path(f"/proc/{reader._child.pid}/status").read_text()
-        open_files = [os.readlink(link) for link in Path(f"/proc/{reader._child.pid}/fd").iterdir()]
+        open_files = [str(link.readlink()) for link in Path(f"/proc/{reader._child.pid}/fd").iterdir()]
     values = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
     assert values["Uid"].split() == [str(PERSON)] * 4
     assert values["Groups"].split() == ["7070"]
