@@ -53,11 +53,11 @@ def pixel_positions():
     return x, y, z
 
 
-def through_chopper(random, wavelength):
+def through_chopper(random, wavelength, path=CHOPPER - SOURCE, window=(OPEN, CLOSED)):
     """When each neutron was emitted, and whether it passed the chopper."""
     emitted = random.uniform(0, PULSE, wavelength.size)
-    at_chopper = emitted + SECONDS_PER_ANGSTROM * wavelength * (CHOPPER - SOURCE)
-    return emitted, (at_chopper > OPEN) & (at_chopper < CLOSED)
+    at_chopper = emitted + SECONDS_PER_ANGSTROM * wavelength * path
+    return emitted, (at_chopper > window[0]) & (at_chopper < window[1])
 
 
 def detector_events(random):
@@ -121,10 +121,10 @@ def place(component, z):
     component["depends_on"] = f"{transformations.name}/translation"
 
 
-def write_events(random, component, arrival, identity=None):
+def write_events(random, component, arrival, identity=None, pulses=PULSES):
     """Events by pulse. The clock begins anew with each: an arrival later than a period is one of a later pulse."""
     late = (arrival // PERIOD).astype(int)
-    pulse = random.integers(0, PULSES - 2, arrival.size) + late
+    pulse = random.integers(0, pulses - 2, arrival.size) + late
     order = np.argsort(pulse, kind="stable")
     events = group(component, component.name.rpartition("/")[2] + "_events", "NXevent_data")
     offset = np.round(arrival % PERIOD * 1e6).astype("i4")  # one microsecond is the clock's step here
@@ -135,9 +135,9 @@ def write_events(random, component, arrival, identity=None):
         np.ones(offset.size, "i4") if identity is None else identity[order].astype("i4"),
         packed=True,
     )
-    zero = field(events, "event_time_zero", np.round(np.arange(PULSES) * PERIOD * 1e9).astype("i8"), "ns")
+    zero = field(events, "event_time_zero", np.round(np.arange(pulses) * PERIOD * 1e9).astype("i8"), "ns")
     zero.attrs["start"] = START
-    field(events, "event_index", np.searchsorted(pulse[order], np.arange(PULSES)).astype("i8"))
+    field(events, "event_index", np.searchsorted(pulse[order], np.arange(pulses)).astype("i8"))
 
 
 def write_detector(random, instrument, events):
@@ -154,14 +154,14 @@ def write_detector(random, instrument, events):
     write_events(random, detector, events[1], events[0])
 
 
-def write_chopper(instrument):
+def write_chopper(instrument, position=CHOPPER, window=(OPEN, CLOSED)):
     chopper = group(instrument, "bandwidth_chopper", "NXdisk_chopper")
-    place(chopper, CHOPPER)
+    place(chopper, position)
     field(chopper, "rotation_speed", 14.0, "Hz")
     field(chopper, "rotation_speed_setpoint", 14.0, "Hz")
-    field(chopper, "phase", 360 / PERIOD * CLOSED, "deg")  # the slit's edge at 0 deg passes last
+    field(chopper, "phase", 360 / PERIOD * window[1], "deg")  # the slit's edge at 0 deg passes last
     field(chopper, "beam_position", 0.0, "deg")
-    field(chopper, "slit_edges", [0.0, 360 / PERIOD * (CLOSED - OPEN)], "deg")
+    field(chopper, "slit_edges", [0.0, 360 / PERIOD * (window[1] - window[0])], "deg")
     field(chopper, "slits", 1)
     field(chopper, "radius", 0.35, "m")
 
