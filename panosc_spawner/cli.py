@@ -9,6 +9,8 @@
     panosc-hub explain SITE PERSON PROPOSAL
                                  why somebody can, or cannot, open a proposal: which link is broken, and who can mend it
     panosc-hub audit SITE        read the audit log: who got access to what, when, why
+    panosc-hub environments SITE [WORD…]
+                                 the software catalogue: programs, versions, licences, techniques; --json for harvesters
     panosc-hub images WHAT       list, build, verify, lock and describe the images that servers run in
     panosc-hub people WHAT SITE  whose an identity is: list, show, history, link, unlink, remove, release
 """
@@ -23,7 +25,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from panosc_spawner import __version__, cli_audit, cli_explain, cli_images, cli_people
+from panosc_spawner import __version__, cli_audit, cli_environments, cli_explain, cli_images, cli_people
 from panosc_spawner.errors import ConfigurationError
 
 
@@ -55,6 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     show.add_argument("facility", nargs="?", metavar="FACILITY", help="the shipped file with the site's over it")
     show.set_defaults(run=_show)
     cli_audit.add_parser(commands)
+    cli_environments.add_parser(commands)
     cli_explain.add_parser(commands)
     cli_images.add_parser(commands)
     cli_people.add_parser(commands)

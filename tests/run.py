@@ -42,8 +42,12 @@ DEBIAN_PACKAGES = (
     "mmdebstrap",
     "openssl",
     "postgresql",
+    "rclone",
     "slapd",
     "xmlsec1",
+    "xrootd-plugins",
+    "xrootd-server",
+    "xrootd-server-plugins",
 )
 DOCKER_WAIT_SECONDS = 60
 STAGE_SECONDS = 30 * 60  # a stage that takes longer hangs

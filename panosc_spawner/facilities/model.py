@@ -22,6 +22,7 @@ from panosc_spawner.facilities.account_rules import (
     TableAccount,
 )
 from panosc_spawner.facilities.base import Model
+from panosc_spawner.facilities.catalogue_rules import CatalogueRule
 from panosc_spawner.facilities.ids import IdRule
 from panosc_spawner.facilities.units import ByteSize
 
@@ -178,6 +179,17 @@ class Environment(Model):
         default=ByteSize(512 * 1024**2), description="A smaller request is refused in words."
     )
     gpus: int = Field(default=0, ge=0, le=16, description="GPUs it needs.")
+    status: Literal["current", "deprecated", "withdrawn"] = Field(
+        default="current",
+        description="deprecated: still starts, said to be so, and suggested only where there is no other. withdrawn: stays in the "
+        "software catalogue, so that results made with it can be traced, and starts no more.",
+    )
+    status_note: str = Field(default="", max_length=300, description="Why, and what to use instead; shown with the status.")
+    doi: str = Field(
+        default="",
+        pattern=r"^(10\.\d{4,9}/\S{1,200})?$",
+        description="Of this environment as published, as 10.5281/zenodo.1234.",
+    )
 
     @field_validator("image")
     @classmethod
@@ -221,6 +233,10 @@ class Facility(Model):
         default=(),
         description="Names of the site's [[sources]] whose word counts for this facility; empty: all that speak of it. "
         "Name them where a source serves several facilities and is this one's authority for none or some of its rights.",
+    )
+    catalogues: dict[PlainName, CatalogueRule] = Field(
+        default_factory=dict,
+        description="Where the portal finds its data sets, as [catalogues.<name>]; see CatalogueRule.",
     )
     environments: dict[PlainName, Environment] = Field(default_factory=dict)
     default_environment: str = ""

@@ -106,14 +106,15 @@ def live_grants(
 def suggested_environment(chosen: Sequence[Grant], site: Site, most: Limits, absent: Collection[str] = ()) -> str:
     """The environment for these proposals: the source's, else one made for the instrument, else the facility's default.
 
-    One whose image is not here, or that needs more than the person may have, is passed over; only where none is left, the
-    first is named all the same.
+    One whose image is not here, that needs more than the person may have, or that is deprecated is passed over; only where
+    none is left, the first is named all the same.
     """
     offered = offered_environments(_facilities(chosen), site)
     wished = [key for grant in chosen for key in _wished(grant, site) if key in offered]
     here = [key for key in wished if offered[key].image not in absent]
     fitting = [key for key in here if offered[key].minimum_memory <= most.memory and offered[key].gpus <= most.gpus]
-    return next(iter(fitting or here or wished), "")
+    current = [key for key in fitting if offered[key].status == "current"]
+    return next(iter(current or fitting or here or wished), "")
 
 
 def _wished(grant: Grant, site: Site) -> list[str]:
@@ -136,6 +137,7 @@ def offered_environments(facilities: Iterable[str], site: Site) -> dict[str, Env
         f"{facility}/{key}": environment
         for facility in facilities
         for key, environment in site.facilities[facility].environments.items()
+        if environment.status != "withdrawn"
     }
 
 
@@ -190,6 +192,8 @@ def _environment(
     if wanted in here:
         return wanted, here[wanted]
     names = ", ".join(dict.fromkeys(environment.title for environment in here.values()))
+    if refusal := _withdrawn(wanted, chosen, site, names):
+        return refusal
     if wanted in offered:
         return Refusal(
             Reason.MISSING_IMAGE,
@@ -200,6 +204,21 @@ def _environment(
         Reason.NO_ENVIRONMENT,
         f"'{wanted[:60]}' is not an environment for these proposals." if wanted else "No environment is offered.",
         f"Choose one of: {names}." if names else "Tell the people who run this hub.",
+    )
+
+
+def _withdrawn(wanted: str, chosen: Sequence[Grant], site: Site, others: str) -> Refusal | None:
+    facility, _, key = wanted.partition("/")
+    if facility not in _facilities(chosen):
+        return None
+    environment = site.facilities[facility].environments.get(key)
+    if environment is None or environment.status != "withdrawn":
+        return None
+    note = f" {environment.status_note.rstrip('.')}." if environment.status_note else ""
+    return Refusal(
+        Reason.NO_ENVIRONMENT,
+        f"“{environment.title}” was withdrawn, and starts no more.{note}",
+        f"Choose one of: {others}." if others else "Tell the people who run this hub.",
     )
 
 

@@ -91,6 +91,7 @@ def _facts(environment: Environment, here: Here) -> tuple[tuple[str, str], ...]:
         format_size(environment.size) if environment.size else ""
     )
     facts = (
+        ("Deprecated", (environment.status_note or "it will go away") if environment.status == "deprecated" else ""),
         ("Packages", ", ".join(here.packages.get(environment.image) or environment.packages)),
         ("Techniques", ", ".join(environment.techniques)),
         ("Formats", ", ".join(environment.formats)),
