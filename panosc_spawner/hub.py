@@ -28,6 +28,9 @@ from panosc_spawner.identity.setup import configure_authenticator
 from panosc_spawner.notices import Notices
 from panosc_spawner.pages import TEMPLATES, page_handlers, template_vars
 from panosc_spawner.pages.requests import audited
+from panosc_spawner.portal.desk import PortalDesk
+from panosc_spawner.portal.handlers import portal_handlers
+from panosc_spawner.portal.service import ACCESS, catalogue_audiences, portal_service
 from panosc_spawner.proposals.book import GrantBook
 from panosc_spawner.secret_file import METRICS_TOKEN, METRICS_TOKEN_LENGTH, read_secret
 from panosc_spawner.spawners.context import HubContext, audit_log
@@ -183,7 +186,10 @@ def _login(c: Any, site: Site, community: Community, context: HubContext, tokens
     logins = login_context(site, context)
     configure_authenticator(c, site, logins)
     access = Access(context, tokens, logins)
-    c.CommunitiesAuthenticator.page_handlers = [*access.handlers, *page_handlers(context, community)]
+    portal = []
+    if site.config.portal.enabled:
+        portal = portal_handlers(PortalDesk(context, tokens, catalogue_audiences(site)))
+    c.CommunitiesAuthenticator.page_handlers = [*access.handlers, *portal, *page_handlers(context, community)]
 
 
 def login_context(site: Site, context: HubContext) -> LoginContext:
@@ -226,7 +232,7 @@ def _pages(c: Any, context: HubContext, community: Community, warning: str) -> N
 
 
 def _services(c: Any, site: Site) -> None:
-    """The keeper, which stops servers whose time is over and removes containers that no server owns; and who reads metrics."""
+    """The keeper, which stops servers whose time is over and removes containers that no server owns; who reads metrics; the portal."""
     c.JupyterHub.services = [
         {"name": "keeper", "command": [sys.executable, "-m", "panosc_spawner.spawners.keeper", str(site.folder)]}
     ]
@@ -241,3 +247,6 @@ def _services(c: Any, site: Site) -> None:
         token = read_secret(site.folder / file, METRICS_TOKEN, least=METRICS_TOKEN_LENGTH).get_secret_value()
         c.JupyterHub.services.append({"name": "prometheus", "api_token": token})
         c.JupyterHub.load_roles.append({"name": "metrics", "services": ["prometheus"], "scopes": ["read:metrics"]})
+    if site.config.portal.enabled:
+        c.JupyterHub.services.append(portal_service(site))
+        c.JupyterHub.extra_user_scopes = {ACCESS}

@@ -21,6 +21,7 @@ REVOCATIONS = Counter("panosc_revocations", "Servers that lost data or were ende
 REFUSALS = Counter("panosc_refusals", "Launches that were refused, by reason", ["reason"])
 MOUNTS = Counter("panosc_mounts", "Directories of proposals that servers were given", ["facility", "access"])
 TOKENS = Counter("panosc_tokens", "Tokens for people's own code, by audience and outcome", ["audience", "outcome"])
+PORTAL_QUESTIONS = Counter("panosc_portal_questions", "What the portal asked, by outcome", ["question", "outcome"])
 
 WATCH_SECONDS = Histogram("panosc_watch_seconds", "How long a round of the membership watcher takes")
 WATCH_LAST = Gauge("panosc_watch_last_round", "When the membership watcher last finished a round (Unix time)")

@@ -18,6 +18,7 @@ class Event(StrEnum):
     SERVER_STARTED = "server-started"
     SERVER_STOPPED = "server-stopped"
     MOUNT = "mount"
+    DATA_READ = "data-read"  # by the portal, in a person's name: "reason" says for what
     REFUSAL = "refusal"
     REVOCATION = "revocation"
     TOKEN_GIVEN = "token-given"  # noqa: S105 - an event's name

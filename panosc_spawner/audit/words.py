@@ -11,6 +11,8 @@ from panosc_spawner.audit.reader import Entry
 _WIDTH = max(len(event) for event in Event)
 _SAID = ("time", "event", "person", "by", "proposal", "proposals", "server", "source", "evidence", "reason")
 
+_IN_ACCESS = {Event.MOUNT: ("area", "access", "role"), Event.DATA_READ: ("areas", "role")}
+
 
 def in_words(entry: Entry) -> str:
     """One line of plain text; what came from outside cannot break it or move the terminal."""
@@ -33,6 +35,8 @@ def _server(entry: Entry) -> str:
 
 
 def _access(entry: Entry) -> str:
+    if entry.event == Event.DATA_READ:
+        return f"{_value(entry.fields.get('areas', ''))} as {entry.get('role')}"
     if entry.event != Event.MOUNT:
         return ""
     return f"{entry.get('area')} ({entry.get('access')}) as {entry.get('role')}"
@@ -43,7 +47,7 @@ def _why(entry: Entry) -> str:
 
 
 def _rest(entry: Entry) -> str:
-    said = {*_SAID, *(("area", "access", "role") if entry.event == Event.MOUNT else ())}
+    said = {*_SAID, *_IN_ACCESS.get(entry.event, ())}
     return ", ".join(f"{name}={_value(value)}" for name, value in entry.fields.items() if name not in said)
 
 

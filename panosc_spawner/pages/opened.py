@@ -24,6 +24,14 @@ _TOGETHER = timedelta(minutes=2)
 
 _AREAS = {"raw": "raw data", "processed": "processed data", "scratch": "scratch", "shared": "shared files"}
 
+_PURPOSES = {
+    "download": "for a download",
+    "archive": "to archive them",
+    "stage": "to copy them here",
+    "preview": "for a picture of them",
+    "index": "to find them by search",
+}
+
 
 @dataclass(frozen=True)
 class Opening:
@@ -36,6 +44,7 @@ class Opening:
     role: str
     read: str
     changed: str
+    purpose: str = ""  # without a server: what the portal read them for, in words
 
 
 @dataclass
@@ -60,17 +69,17 @@ def openings(
         name_of: the name of a person for people, by their user name; empty if they are not here any more.
     """
     servers: list[_Server] = []
-    latest: dict[tuple[str, str, str], _Server] = {}
+    latest: dict[tuple[str, ...], _Server] = {}
     for entry in entries:
-        if entry.event != Event.MOUNT or entry.get("proposal") not in proposals:
+        if entry.event not in (Event.MOUNT, Event.DATA_READ) or entry.get("proposal") not in proposals:
             continue
-        key = (entry.get("person"), entry.get("server"), entry.get("proposal"))
+        key = (entry.event, entry.get("person"), entry.get("server"), entry.get("proposal"), _purpose(entry))
         server = latest.get(key)
         if server is None or server.last - entry.time > _TOGETHER:
             server = latest[key] = _Server(entry, entry.time, {}, {})
             servers.append(server)
         server.last = entry.time
-        (server.written if entry.get("access") == "rw" else server.read)[entry.get("area")] = None
+        (server.written if entry.get("access") == "rw" else server.read).update(dict.fromkeys(_areas_of(entry)))
     return [_opening(server, own, name_of) for server in servers[:MOST]]
 
 
@@ -84,7 +93,19 @@ def _opening(server: _Server, own: str, name_of: Callable[[str], str]) -> Openin
         role=_role(server.entry.get("role")),
         read=_areas(server.read),
         changed=_areas(server.written),
+        purpose=_purpose(server.entry),
     )
+
+
+def _areas_of(entry: Entry) -> list[str]:
+    several = entry.fields.get("areas")
+    return [str(area) for area in several] if isinstance(several, list) else [entry.get("area")]
+
+
+def _purpose(entry: Entry) -> str:
+    if entry.event != Event.DATA_READ:
+        return ""
+    return _PURPOSES.get(entry.get("reason"), entry.get("reason"))
 
 
 def _role(value: str) -> str:
@@ -141,6 +162,7 @@ _WORDS: Mapping[str, Callable[[Entry], str]] = {
     Event.LOGOUT: lambda entry: "You logged out.",
     Event.LOGIN_ENDED: lambda entry: "Your login ended.",
     Event.SERVER_STARTED: lambda entry: f"You opened {_proposals(entry)}.",
+    Event.DATA_READ: lambda entry: f"Data of {_proposals(entry)} were read for you {_purpose(entry)}.",
     Event.SERVER_STOPPED: lambda entry: f"What you had open of {_proposals(entry)} was closed{_because(entry)}.",
     Event.REFUSAL: lambda entry: f"You could not open {_proposals(entry) or 'something'}: {entry.get('evidence')}",
     Event.REVOCATION: lambda entry: f"{_proposals(entry) or 'A proposal'} was taken away from what you had open.",

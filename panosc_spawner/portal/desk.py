@@ -1,0 +1,215 @@
+"""What the hub answers its portal, for one person: who they are, what is theirs, where it lies, and a token for a catalogue."""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from panosc_spawner.access.broker import HubTokens
+from panosc_spawner.audit import Event
+from panosc_spawner.errors import IdError, TokenError
+from panosc_spawner.facilities.ids import ProposalRef
+from panosc_spawner.identity.person import Person
+from panosc_spawner.launch.model import Mount, Reason, Refusal, Selection
+from panosc_spawner.launch.plan import live_grants
+from panosc_spawner.launch.reading import INSIDE, Reading, reading
+from panosc_spawner.launch.selection import parse_ref
+from panosc_spawner.launch.sources import with_sources
+from panosc_spawner.metrics import TOKENS
+from panosc_spawner.proposals.model import Grant
+from panosc_spawner.spawners.base import facility_accounts
+from panosc_spawner.spawners.context import HubContext
+from panosc_spawner.spawners.file_threads import in_file_thread, place_of
+from panosc_spawner.spawners.real_mounts import real_directories
+from panosc_spawner.spawners.records import record_refusal
+from panosc_spawner.spawners.refused import Refused
+
+PURPOSES = ("download", "archive", "stage", "preview", "index")
+"""What data are read for. Main proposers see it on “Who opened my data?”."""
+
+_SHOWN = timedelta(seconds=60)
+"""How old the sources' answers may be where they are only shown."""
+_FRESH = timedelta(seconds=20)
+"""And where a right is decided about: as for tokens. Long jobs ask again every minute."""
+_WRITTEN_AGAIN = 600.0
+"""Seconds after which a reading that goes on is written down anew."""
+_MOST_WRITTEN = 20_000
+
+
+@dataclass
+class PortalDesk:
+    """One for all requests of a hub.
+
+    Args:
+        context: of the hub.
+        tokens: hands out tokens of people.
+        audiences: of the catalogues that are asked in people's names, by the catalogue's name.
+    """
+
+    context: HubContext
+    tokens: HubTokens
+    audiences: Mapping[str, str]
+    clock: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
+    _written: OrderedDict[tuple[Any, ...], float] = field(default_factory=OrderedDict)
+
+    async def person(self, person: Person, user: Any) -> dict[str, Any]:
+        """What is theirs now: proposals that can be opened, servers, and sources that did not answer."""
+        report = await self.context.book.report(person, max_age=_SHOWN)
+        site, now = self.context.site, self.clock()
+        open_now = [g for g in report.grants if not isinstance(live_grants([g], [g.ref], site, now), Refusal)]
+        failed = [f"{one.source} did not answer ({one.error.rstrip('.')})." for one in report.outcomes if one.error]
+        return {
+            "proposals": [_proposal(grant) for grant in open_now],
+            "servers": [_server(user, spawner) for spawner in user.spawners.values() if spawner.active],
+            "troubles": failed,
+        }
+
+    async def data(self, person: Person, proposal: str, purpose: str) -> dict[str, Any]:
+        """Where a proposal's data lie for them, by rights that are live now; written down.
+
+        Raises:
+            Refused: in words; nothing is given then, and that is written down, too.
+        """
+        wanted: tuple[ProposalRef, ...] = ()
+        try:
+            wanted = (self._ref(proposal),)
+            decided, real = await self._decide(person, wanted[0], purpose)
+        except Refused as refused:
+            record_refusal(self.context, person.username, "", wanted, refused.refusal)
+            raise
+        self._write_down(person, decided, real, purpose)
+        return {
+            "ref": str(wanted[0]),
+            "areas": [_area(mount, path) for mount, path in real.items()],
+            "uid": decided.account.uid,
+            "gid": decided.account.gid,
+            "groups": list(decided.account.gids),
+            "warnings": list(decided.warnings),
+        }
+
+    def _ref(self, proposal: str) -> ProposalRef:
+        try:
+            return parse_ref(proposal, self.context.site)
+        except IdError as error:
+            raise Refused(
+                Refusal(Reason.BAD_REQUEST, f"{str(error)[:1].upper()}{str(error)[1:]}.", "Check the proposal.")
+            ) from None
+
+    async def _decide(self, person: Person, ref: ProposalRef, purpose: str) -> tuple[Reading, dict[Mount, Path]]:
+        if purpose not in PURPOSES:
+            raise Refused(Refusal(Reason.BAD_REQUEST, "Data are not read for that.", f"One of: {', '.join(PURPOSES)}."))
+        site = self.context.site
+        report = await self.context.book.report(person, max_age=_FRESH)
+        accounts = await facility_accounts(self.context, person, Selection((ref,)))
+        decided = reading(report.grants, ref, site, accounts, self.clock())
+        if isinstance(decided, Refusal):
+            raise Refused(with_sources(decided, report.outcomes))
+        real = await in_file_thread(place_of([ref.facility]), real_directories, decided.mounts, site)
+        again = reading(report.grants, ref, site, accounts, self.clock())  # file systems take their time
+        if isinstance(again, Refusal):
+            raise Refused(again)
+        return decided, real
+
+    def _write_down(self, person: Person, decided: Reading, real: Mapping[Mount, Path], purpose: str) -> None:
+        grant = decided.grant
+        if self._just_written((person.username, grant.ref, grant.role, purpose, *real.values())):
+            return
+        self.context.audit.record(
+            Event.DATA_READ,
+            person=person.username,
+            proposal=str(grant.ref),
+            source=grant.source,
+            evidence=grant.evidence,
+            reason=purpose,
+            areas=list(dict.fromkeys(mount.area.value for mount in real)),
+            role=grant.role.value,
+            seen=grant.seen_at.isoformat(timespec="seconds"),
+            paths=[str(path) for path in real.values()],
+            account=f"{decided.account.name} ({decided.account.uid}:{decided.account.gid})",
+        )
+
+    async def token(self, person: Person, catalogue: str) -> str:
+        """A token of theirs for one catalogue.
+
+        Raises:
+            Refused: if the site has no such catalogue that is asked in people's names, or the login service gives none.
+        """
+        audience = self.audiences.get(catalogue)
+        if not audience:
+            TOKENS.labels("unknown", "unknown").inc()
+            raise Refused(
+                Refusal(
+                    Reason.BAD_REQUEST,
+                    "This hub asks no catalogue of that name in people’s own names.",
+                    "Its open data can be found without.",
+                )
+            )
+        try:
+            given = await self.tokens.token(person, audience)
+        except TokenError as error:
+            TOKENS.labels(catalogue, "no-exchange").inc()
+            if not self._just_written((person.username, catalogue, "refused")):
+                self.context.audit.record(
+                    Event.TOKEN_REFUSED, person=person.username, reason="no-exchange", evidence=catalogue
+                )
+            raise Refused(Refusal(Reason.LOGIN_EXPIRED, str(error), "Log out, log in, and try again.")) from None
+        TOKENS.labels(catalogue, "given").inc()
+        if not self._just_written((person.username, catalogue, audience)):
+            self.context.audit.record(
+                Event.TOKEN_GIVEN, person=person.username, by="portal", reason=catalogue, audience=audience
+            )
+        return given.get_secret_value()
+
+    def _just_written(self, what: tuple[Any, ...]) -> bool:
+        """Whether the same was written down a short time ago: a long download asks every minute."""
+        now = time.monotonic()
+        at = self._written.get(what)
+        if at is not None and now - at < _WRITTEN_AGAIN:
+            return True
+        self._written[what] = now
+        self._written.move_to_end(what)
+        while len(self._written) > _MOST_WRITTEN:
+            self._written.popitem(last=False)
+        return False
+
+
+def _proposal(grant: Grant) -> dict[str, Any]:
+    proposal = grant.proposal
+    return {
+        "ref": str(grant.ref),
+        "title": proposal.title,
+        "role": grant.role.value,
+        "source": grant.source,
+        "instruments": list(proposal.instruments),
+        "start": proposal.start.isoformat() if proposal.start else None,
+        "end": proposal.end.isoformat() if proposal.end else None,
+        "access_ends": grant.ends_at.isoformat() if grant.ends_at else None,
+    }
+
+
+def _server(user: Any, spawner: Any) -> dict[str, Any]:
+    summary = getattr(spawner, "summary", None) or {}
+    return {
+        "name": spawner.name,
+        "url": user.server_url(spawner.name),
+        "ready": bool(spawner.ready),
+        "proposals": [str(ref) for ref in summary.get("proposals") or ()],
+        "environment": str(summary.get("environment") or ""),
+    }
+
+
+def _area(mount: Mount, path: Path) -> dict[str, Any]:
+    place = INSIDE / mount.proposal.facility / mount.proposal.id / mount.area
+    label = mount.target.relative_to(place).as_posix()
+    return {
+        "area": mount.area.value,
+        "path": str(path),
+        "root": str(Path(mount.root).resolve()),
+        "label": "" if label == "." else label,
+        "read_only": mount.read_only,
+    }

@@ -1,0 +1,88 @@
+"""The portal as a service of the hub: its command, its address, and the little that it may do."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from typing import Any
+from urllib.parse import urlsplit
+
+from jupyterhub.utils import subdomain_hook_idna
+
+from panosc_spawner.errors import ConfigurationError
+from panosc_spawner.facilities.site import Site
+
+NAME = "portal"
+CLIENT = f"service-{NAME}"
+"""Its OAuth client at the hub: tokens of this client alone may ask for a person's data."""
+ACCESS = f"access:services!service={NAME}"
+"""Who has this scope may use it; every user of the hub has."""
+PATH = f"/services/{NAME}/"
+PACKAGE = "panosc_portal"
+_START_SECONDS = 20
+
+
+def portal_service(site: Site) -> dict[str, Any]:
+    """For ``c.JupyterHub.services``. The hub starts it, and starts it again when it ends.
+
+    It has no scopes of its own. In a person's name, by a token that ends with their login, it may find out who they are, and
+    put a file into a running server of theirs.
+
+    Raises:
+        ConfigurationError: if the package is not installed here.
+    """
+    if importlib.util.find_spec(PACKAGE) is None:
+        raise ConfigurationError(
+            site.folder / "site.toml",
+            "portal.enabled",
+            "the portal's package is not installed",
+            "pip install extensions/portal, or write enabled = false",
+        )
+    return {
+        "name": NAME,
+        "url": f"http://127.0.0.1:{site.config.portal.port}",
+        "command": [sys.executable, "-m", PACKAGE, "serve", str(site.folder)],
+        "oauth_no_confirm": True,  # it is a part of the hub
+        "oauth_client_allowed_scopes": ["access:servers!user"],
+        "display": False,  # the pages have links of their own
+        "timeout": _START_SECONDS,
+    }
+
+
+def catalogue_audiences(site: Site) -> dict[str, str]:
+    """For whom tokens of people are made, by the name of the catalogue: of those that the site asks in people's names."""
+    return {}
+
+
+def portal_address(site: Site) -> str:
+    """Where people's browsers find it, with a slash at the end: a path, or an address where it has a host of its own."""
+    hub = site.config.hub
+    parts = urlsplit(hub.public_url)
+    if not hub.user_domains:
+        return f"{parts.path.rstrip('/')}{PATH}"
+    # As JupyterHub names the hosts of services where each person's servers have one (c.JupyterHub.subdomain_host).
+    host = subdomain_hook_idna(NAME, parts.hostname, "service")
+    return f"{parts.scheme}://{host}{f':{parts.port}' if parts.port else ''}{PATH}"
+
+
+def within_portal(site: Site, address: str) -> str:
+    """The address, if it is one of the portal's pages as this site serves it; else nothing.
+
+    Args:
+        site: whose portal.
+        address: from outside: a path beneath ``/services/portal/``.
+    """
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return ""
+    plain = site.config.portal.enabled and not parts.scheme and not parts.netloc and not parts.fragment
+    clean = (
+        address.isascii() and address.isprintable() and not set(address) & set(' \\"<>^`{|}') and len(address) < 4096
+    )
+    names = parts.path.removeprefix(PATH).split("/")
+    beneath = parts.path.startswith(PATH) and not {".", ".."} & set(names) and "" not in names[:-1]
+    encoded = "%2e" in parts.path.lower() or "%2f" in parts.path.lower() or "%5c" in parts.path.lower()
+    if not (plain and clean and beneath) or encoded:
+        return ""
+    return portal_address(site) + address.removeprefix(PATH)
