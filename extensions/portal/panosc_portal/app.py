@@ -31,6 +31,7 @@ PARTS = (
     "moving.archive_pages",
     "moving.staging_pages",
     "software.pages",
+    "moving.job_pages",  # last: its lifespan begins the jobs, when all kinds of them are known
 )
 """Modules with ``router(portal) -> APIRouter``; each may have ``lifespan(portal)``, an async context manager for the time it runs."""
 
