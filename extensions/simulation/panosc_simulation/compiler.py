@@ -56,17 +56,19 @@ def _make(instrument: Instrument, mccode: McCode, helper: str, work: Path, check
     source, code, made = work / f"{instrument.name}.instr", work / f"{instrument.name}.c", work / "program"
     source.write_text(instrument.source)
     (work / "progress.c").write_text(helper)
-    beside = str(instrument.components or instrument.folder)
-    translate = [str(mccode.generator), "-t", "-o", code.name, "-I", beside, source.name]
-    status, output = _finish(translate, work, mccode, check)
+    beside = str(instrument.home())
+    # In the instrument's folder, as by hand: from there a relative SEARCH leads, and a SHELL command starts.
+    translate = [str(mccode.generator), "-t", "-o", str(code), "-I", beside, str(source)]
+    status, output = _finish(translate, work, mccode, check, instrument.home())
     if status != 0 or not code.exists():
         known = sorted(path.stem for path in mccode.resources.rglob("*.comp"))
         raise InstrumentError(
             f"{instrument.name} is not right. {messages.translation(output, instrument.source, known)}"
         )
-    text = code.read_text(errors="replace")
+    text = code.read_text(errors="replace").replace(str(source), source.name)
     if text.count(_LOOP) == 1:  # another version's loop: no progress, but everything else
-        code.write_text(text.replace(_LOOP, _COUNT + _LOOP))
+        text = text.replace(_LOOP, _COUNT + _LOOP)
+    code.write_text(text)
     command = [str(mccode.compiler), *FLAGS, "-I", beside, "-o", made.name, code.name, "progress.c"]
     status, output = _finish([*command, *mccode.link_flags(text), "-lm", "-lpthread"], work, mccode, check)
     if status != 0:
@@ -75,8 +77,10 @@ def _make(instrument: Instrument, mccode: McCode, helper: str, work: Path, check
     return made
 
 
-def _finish(command: list[str], work: Path, mccode: McCode, check: Check) -> tuple[int, str]:
-    process = Process(command, work, work, {**mccode.environment(), "TMPDIR": str(work)})
+def _finish(
+    command: list[str], work: Path, mccode: McCode, check: Check, folder: Path | None = None
+) -> tuple[int, str]:
+    process = Process(command, folder or work, work, {**mccode.environment(), "TMPDIR": str(work)})
     try:
         while (status := process.poll()) is None:
             check()

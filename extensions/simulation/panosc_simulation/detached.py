@@ -153,7 +153,7 @@ def submit(
     """Start a run or a scan that goes on when the notebook is closed or its kernel restarts.
 
     Args:
-        instrument: as in `run`; its source and the components and parts beside it are copied, data files are read where they are.
+        instrument: as in `run`; its source and the components and parts that it is made of are copied, data files are read where they are.
         over: what to scan, as in `scan`; a single run if not given.
         parameters: as in `run`.
         ncount: as in `run`.
@@ -165,14 +165,14 @@ def submit(
         The run. `attach` shows how far it is and waits; `cancel` stops it.
 
     Raises:
-        SimulationError: if it makes no sense, cannot be kept, or needs files that are not beside the instrument.
+        SimulationError: if it makes no sense, cannot be kept, or needs files that are neither beside the instrument nor in a folder there.
     """
     asked = plan(instrument, over, parameters, ncount, seed, gravity)
     if statement := asked.instrument.elsewhere():
         raise SimulationError(
-            "A run that goes on by itself takes the files that its instrument is made of along, and finds only those beside it:"
-            f" {statement} leads elsewhere. Put these files into {asked.instrument.components or asked.instrument.folder}, and name"
-            " them without a folder; or use run or scan."
+            "A run that goes on by itself takes the files that its instrument is made of along, and finds only those beside it,"
+            f" or in a folder there that SEARCH names: {statement} leads elsewhere. Put these files into"
+            f" {asked.instrument.home()}, and name them without a folder; or use run or scan."
         )
     request = {
         "kind": "mccode",
@@ -208,7 +208,9 @@ def _create(name: str, request: Mapping[str, Any], instrument: Instrument | None
         (path / "instrument").mkdir(parents=True)
         if instrument:
             for file in instrument.local_files():
-                shutil.copy2(file, path / "instrument" / file.name)
+                kept = path / "instrument" / file.relative_to(instrument.home())
+                kept.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(file, kept)
             (path / "instrument" / f"{instrument.name}.instr").write_text(instrument.source)
         (path / "request.json").write_text(json.dumps(request))
     except BaseException as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import secrets
 import tempfile
@@ -20,8 +21,11 @@ _COMPONENT, _C = (".comp", ".cmp", ".com"), (".h", ".c")
 _COMMENT = re.compile(r'("(?:\\.|[^"\\\n])*")|/\*.*?\*/|//[^\n]*', re.DOTALL)  # or a string, which has none
 _INCLUDE = re.compile(r'[%#][ \t]*include[ \t]*(["<])([^">\n]+)[">]')
 _STRING = re.compile(r'"(?:\\.|[^"\\\n])*"')
-_SEARCH = re.compile(r'\bSEARCH\s+(?:SHELL\s*)?""', re.IGNORECASE)  # strings are emptied before
-_SHELL = re.compile(r'\bSHELL\s*""', re.IGNORECASE)  # a command that may write anything
+# Or a string, so that no statement is seen in one.
+_SEARCH = re.compile(
+    r'\bSEARCH\s+(?P<shell>SHELL\s*)?"(?P<folder>(?:\\.|[^"\\\n])*)"|"(?:\\.|[^"\\\n])*"', re.IGNORECASE
+)
+_SHELL = re.compile(r'\bSHELL\s*""', re.IGNORECASE)  # a command that may write anything; strings are emptied before
 
 
 @dataclass(frozen=True)
@@ -86,53 +90,77 @@ class Instrument:
         return cls(thing.name, _WRITTEN.sub("*", source), folder, flavour, values, units, settings)
 
     def key(self, *more: str) -> str:
-        """A hash of all that its program depends on: its source, the files beside it, and what is given.
+        """A hash of all that its program depends on: its source, the files that it is made of, and what is given.
 
         Where it depends on files that are not known here, every key is another one, so that nothing old is ever run.
         """
         digest = hashlib.sha256()
-        text = self._text(files := self.local_files())
+        files, folders = self._made_of()
         for part in (self.source, *more):
             digest.update(part.encode() + b"\0")
         for file in files:
             digest.update(file.name.encode() + b"\0" + hashlib.sha256(_bytes(file)).digest())
-        if self._outside(text) or _SHELL.search(_STRING.sub('""', text)):
+        text = self._text(files)
+        if self._unknown(text, folders) or _SHELL.search(_STRING.sub('""', text)):
             digest.update(secrets.token_bytes())
         return digest.hexdigest()[:40]
 
     def local_files(self) -> list[Path]:
-        """The files beside the instrument that it is made of: components, parts and C files that it names, and that those name."""
-        waiting = sorted(path for path in self._beside().glob("*") if path.is_file())
-        found: list[Path] = []
-        new = self.source
-        while new:
-            included = {name for _, name in _INCLUDE.findall(new)}
-            named = [path for path in waiting if self._names(path, new, included)]
-            waiting = [path for path in waiting if path not in named]
-            found += named
-            new = "".join(map(_read, named))
-        return sorted(found)
+        """The files that it is made of: components, parts and C files that it names, and that those name.
+
+        They are looked for beside it, and in the folders that it names by ``SEARCH "folder"``, as McStas does.
+        """
+        return self._made_of()[0]
+
+    def home(self) -> Path:
+        """Where its own components are, and from where a relative ``SEARCH "folder"`` leads."""
+        return self.components or self.folder
 
     def elsewhere(self) -> str:
-        """The statement by which it takes what is neither in it nor beside it; empty if there is none."""
-        return self._outside(self._text(self.local_files()))
+        """The statement by which it takes what is neither in it, nor beside it, nor in a folder there; empty if there is none."""
+        files, folders = self._made_of()
+        text = self._text(files)
+        away = next((name for name in _searched(text) if Path(name).is_absolute() or ".." in Path(name).parts), None)
+        return self._unknown(text, folders) or (f'SEARCH "{away}"' if away is not None else "")
 
-    def _outside(self, text: str) -> str:
-        if _SEARCH.search(_STRING.sub('""', text)):
-            return "SEARCH"
+    def _made_of(self) -> tuple[list[Path], list[Path]]:
+        """The files that it is made of, and the folders where they are looked for."""
+        folders = [self.home()]
+        waiting = _listing(folders[0])
+        found: list[Path] = []
+        new = text = self.source
+        while new:
+            named_folders = dict.fromkeys(self.home() / name for name in _searched(_plain_text(new)))
+            more = [folder for folder in named_folders if folder not in folders]
+            folders += more
+            waiting += [path for folder in more for path in _listing(folder)]
+            heard = text if more else new  # what was read before may name what lies in a folder that is new
+            included = {name for _, name in _INCLUDE.findall(heard)}
+            named = [path for path in waiting if self._names(path, heard, included)]
+            waiting = [path for path in waiting if path not in named]
+            found += named
+            new = "\n".join(map(_read, named))
+            text = f"{text}\n{new}"
+        return sorted(found), folders
+
+    def _unknown(self, text: str, folders: Iterable[Path]) -> str:
+        """The statement that leads to files whose names are not known here; empty if there is none."""
+        if any(found["shell"] for found in _SEARCH.finditer(text)):
+            return "SEARCH SHELL"
+        for folder in folders:  # what cannot be listed may all the same be opened by its name
+            if os.access(folder, os.X_OK) and not os.access(folder, os.R_OK):
+                return f'SEARCH "{folder}"'
         for quote, name in _INCLUDE.findall(text):
             if name.startswith("/") and quote == '"':
                 return f'include "{name}"'
-            if "/" in name and any((self._beside() / f"{name}{ending}").is_file() for ending in ("", *_C)):
+            tried = (folder / f"{name}{ending}" for folder in folders for ending in ("", *_C))
+            if "/" in name and any(path.is_file() for path in tried):
                 return f'include "{name}"'
         return ""
 
-    def _beside(self) -> Path:
-        return self.components or self.folder
-
     def _text(self, files: Iterable[Path]) -> str:
         """Its source and that of these files, without comments."""
-        return "\n".join(_COMMENT.sub(lambda found: found[1] or " ", one) for one in (self.source, *map(_read, files)))
+        return "\n".join(map(_plain_text, (self.source, *map(_read, files))))
 
     def _names(self, path: Path, text: str, included: set[str]) -> bool:
         """Whether this text needs that file. Rather one too many: it costs one compilation."""
@@ -147,6 +175,26 @@ class Instrument:
     def source_hash(self) -> str:
         """SHA-256 of the source, as kept in results."""
         return hashlib.sha256(self.source.encode()).hexdigest()
+
+
+def _plain_text(text: str) -> str:
+    """A source without its comments."""
+    return _COMMENT.sub(lambda found: found[1] or " ", text)
+
+
+def _searched(text: str) -> list[str]:
+    """The folders that a source without comments names by ``SEARCH "folder"``."""
+    found = ((one["folder"], one["shell"]) for one in _SEARCH.finditer(text))
+    return [folder for folder, shell in found if not shell and folder and "\0" not in folder]
+
+
+def _listing(folder: Path) -> list[Path]:
+    """The files in a folder; none if it is not there."""
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(Path(entry.path) for entry in entries if entry.is_file())
+    except OSError:
+        return []
 
 
 def _bytes(file: Path) -> bytes:

@@ -64,7 +64,6 @@ def test_a_detached_run_takes_them_all(parts: Path) -> None:
 @pytest.mark.parametrize(
     "statement",
     [
-        'SEARCH "/home/me/components"',
         'SEARCH SHELL "where-is components"',
         '%include "sub/part.instr"',
         '%include "sub/lib"',
