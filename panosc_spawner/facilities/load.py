@@ -28,6 +28,7 @@ from panosc_spawner.facilities.templates import TemplateError
 _SHIPPED = Path(__file__).parent
 _COMMON = "common"
 _ENVIRONMENTS = "environments"
+_CATALOGUES = "catalogues"
 
 
 @dataclass(frozen=True)
@@ -227,7 +228,9 @@ def _from_folder(config: SiteFile, folder: Path) -> SiteFile:
 
 
 def _ids_in(folder: Path) -> tuple[str, ...]:
-    return tuple(sorted(file.stem for file in folder.glob("*.toml") if file.stem not in (_COMMON, _ENVIRONMENTS)))
+    return tuple(
+        sorted(file.stem for file in folder.glob("*.toml") if file.stem not in (_COMMON, _ENVIRONMENTS, _CATALOGUES))
+    )
 
 
 def _nearest(word: str, known: Iterable[str]) -> str:

@@ -184,7 +184,9 @@ class Environment(Model):
         description="deprecated: still starts, said to be so, and suggested only where there is no other. withdrawn: stays in the "
         "software catalogue, so that results made with it can be traced, and starts no more.",
     )
-    status_note: str = Field(default="", max_length=300, description="Why, and what to use instead; shown with the status.")
+    status_note: str = Field(
+        default="", max_length=300, description="Why, and what to use instead; shown with the status."
+    )
     doi: str = Field(
         default="",
         pattern=r"^(10\.\d{4,9}/\S{1,200})?$",

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, field_validator, model_validator
 
 from panosc_spawner.facilities.base import Model
-from panosc_spawner.facilities.http_source_rules import safe_service_url
+from panosc_spawner.facilities.http_service import safe_service_url
 from panosc_spawner.facilities.model import Area, PlainName
 from panosc_spawner.facilities.units import ByteSize, Duration
 
@@ -122,6 +122,11 @@ class Remote(Model):
     destination_token: Token | None = Field(
         default=None,
         description="For xrootd: how the storage here is asked; by = 'file' with macaroon = true as a rule.",
+    )
+    writer: str = Field(
+        default="",
+        pattern=r"^[a-z_][a-z0-9_.-]{0,31}$|^$",
+        description="For xrootd: the local account as which the storage here writes, as 'xrootd'. Empty: the portal's own.",
     )
     tape_url: str = Field(
         default="",

@@ -10,6 +10,9 @@ from urllib.parse import urlsplit
 from jupyterhub.utils import subdomain_hook_idna
 
 from panosc_spawner.errors import ConfigurationError
+from panosc_spawner.facilities.catalogues import site_catalogues
+from panosc_spawner.facilities.access_rules import TokenRule
+from panosc_spawner.facilities.catalogues import catalogues_of
 from panosc_spawner.facilities.site import Site
 
 NAME = "portal"
@@ -51,7 +54,13 @@ def portal_service(site: Site) -> dict[str, Any]:
 
 def catalogue_audiences(site: Site) -> dict[str, str]:
     """For whom tokens of people are made, by the name of the catalogue: of those that the site asks in people's names."""
-    return {}
+    return {one.rule.name: one.rule.audience for one in catalogues_of(site) if one.rule.audience}
+
+
+def storage_tokens(site: Site) -> dict[str, TokenRule]:
+    """The tokens of ``[tokens]`` with which the portal fetches people's data from other storages, by name."""
+    names = {remote.token.catalogue for remote in site.config.portal.staging.remotes if remote.token.by == "person"}
+    return {name: rule for name, rule in site.config.tokens.items() if name in names}
 
 
 def portal_address(site: Site) -> str:

@@ -31,11 +31,12 @@ class CatalogueError(PortalError):
         source: its name.
         outcome: which way it failed.
         reason: in words, without addresses and secrets.
+        status: its HTTP status, where it answered with one.
     """
 
-    def __init__(self, source: str, outcome: Outcome, reason: str) -> None:
+    def __init__(self, source: str, outcome: Outcome, reason: str, status: int = 0) -> None:
         super().__init__(f"{source}: {reason}")
-        self.source, self.outcome, self.reason = source, outcome, reason
+        self.source, self.outcome, self.reason, self.status = source, outcome, reason, status
 
 
 class HubError(PortalError):

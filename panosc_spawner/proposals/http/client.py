@@ -28,7 +28,7 @@ import httpx
 from pydantic import SecretStr
 
 from panosc_spawner.errors import ConfigurationError, PersonalSourceError, SourceError
-from panosc_spawner.facilities.http_source_rules import HttpSource
+from panosc_spawner.facilities.http_service import HttpService
 from panosc_spawner.facilities.units import format_size
 from panosc_spawner.proposals.http.json_answer import NotAnAnswer, parse
 from panosc_spawner.proposals.http.lanes import Lanes
@@ -66,6 +66,14 @@ class PersonRefusedError(HttpStatusError, PersonalSourceError):
     """The service does not take this person's token."""
 
 
+class SlowError(SourceError):
+    """It did not answer in time."""
+
+
+class GarbledError(SourceError):
+    """It answered, but not in a form that can be used."""
+
+
 class _WithoutAddresses(logging.Filter):
     """Takes path and query out of httpx's log lines: sessions and names are in them."""
 
@@ -91,7 +99,7 @@ class HttpClient:
         ConfigurationError: if ``ca_file`` cannot be used.
     """
 
-    def __init__(self, rule: HttpSource, folder: Path) -> None:
+    def __init__(self, rule: HttpService, folder: Path) -> None:
         self.source = rule.name
         self._rule = rule
         self._tls = _trusted(rule, folder)
@@ -115,7 +123,17 @@ class HttpClient:
         Raises:
             SourceError: in words without addresses; :class:`HttpStatusError` where the service answered something else.
         """
-        return await self._ask("GET", path, query, headers, None, personal)
+        return await self._parsed(await self._ask("GET", path, query, headers, None, personal))
+
+    async def get_document(self, *path: Plain, query: Mapping[str, Plain] | None = None, accept: str) -> bytes:
+        """What is at a path below the source's address, as it is: for protocols that do not speak JSON; see :meth:`get`.
+
+        Args:
+            path: as in :meth:`get`.
+            query: parameters.
+            accept: the media type that is asked for.
+        """
+        return await self._ask("GET", path, query, {"Accept": accept}, None, False)
 
     async def post(
         self,
@@ -130,9 +148,8 @@ class HttpClient:
             kind, content = "application/x-www-form-urlencoded", urlencode(_opened(form))
         else:
             kind, content = "application/json", json.dumps(_opened(payload or {}))
-        return await self._ask(
-            "POST", path, None, {**(headers or {}), "Content-Type": kind}, content.encode(), personal
-        )
+        sent = {**(headers or {}), "Content-Type": kind}
+        return await self._parsed(await self._ask("POST", path, None, sent, content.encode(), personal))
 
     async def aclose(self) -> None:
         """Close its connections. It opens new ones when it is used again."""
@@ -146,7 +163,7 @@ class HttpClient:
         headers: Mapping[str, Plain] | None,
         content: bytes | None,
         personal: bool,
-    ) -> Any:
+    ) -> bytes:
         url = self._address(path, query)
         plain: dict[str, str] = {"Accept": "application/json", "Accept-Encoding": "identity", **_opened(headers or {})}
         if not all(value.isascii() and value.isprintable() for value in plain.values()):
@@ -156,14 +173,15 @@ class HttpClient:
             async with asyncio.timeout(wait):
                 status, location, body = await self._exchange(method, url, plain, content)
         except TimeoutError:
-            self._fail(f"no answer within {wait:g} s")
+            raise SlowError(self.source, f"no answer within {wait:g} s") from None
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError, ValueError, UnicodeError) as error:
             # Without the cause: httpx's and h11's messages and objects hold addresses and header values.
-            raise SourceError(self.source, _in_words(error, self._rule)) from None
+            kind = SlowError if isinstance(error, httpx.TimeoutException) else SourceError
+            raise kind(self.source, _in_words(error, self._rule)) from None
         if status in (200, 201):
-            return await self._parsed(body)
+            return body
         if status == 204:
-            return None
+            return b"null"
         self._refuse(status, location, body, personal)
 
     async def _exchange(
@@ -186,7 +204,7 @@ class HttpClient:
         try:
             limit = self._rule.max_answer if answer.status_code < 300 else _ERROR_BODY
             if answer.headers.get("Content-Encoding", "identity").lower() not in {"", "identity"}:
-                self._fail("its answer is compressed, though that was declined")
+                raise GarbledError(self.source, "its answer is compressed, though that was declined")
             body = await self._read(answer, limit)
             return answer.status_code, answer.headers.get("Location", ""), body
         finally:
@@ -199,7 +217,7 @@ class HttpClient:
             if len(body) > limit:
                 if answer.status_code >= 300:
                     return b""  # the status says enough
-                kind = TooMuchError if _is_json(answer) else SourceError
+                kind = TooMuchError if _is_json(answer) else GarbledError
                 raise kind(self.source, f"its answer is bigger than {format_size(limit)} (max_answer)")
         return bytes(body)
 
@@ -207,7 +225,7 @@ class HttpClient:
         try:
             return await asyncio.to_thread(parse, body) if len(body) > _IN_THREAD else parse(body)
         except NotAnAnswer as error:
-            self._fail(f"its answer cannot be used: {error}")
+            raise GarbledError(self.source, f"its answer cannot be used: {error}") from None
 
     def _refuse(self, status: int, location: str, body: bytes, personal: bool) -> NoReturn:
         if 300 <= status < 400:
@@ -251,7 +269,7 @@ class HttpClient:
         raise SourceError(self.source, reason)
 
 
-def _trusted(rule: HttpSource, folder: Path) -> ssl.SSLContext:
+def _trusted(rule: HttpService, folder: Path) -> ssl.SSLContext:
     file = folder / rule.ca_file if rule.ca_file else None
     try:
         return ssl.create_default_context(cafile=file)
@@ -296,7 +314,7 @@ def _where(location: str) -> str:
     return f" ({parts.scheme}://{host[:100]})" if known else ""
 
 
-def _in_words(error: Exception, rule: HttpSource) -> str:
+def _in_words(error: Exception, rule: HttpService) -> str:
     if isinstance(error, httpx.ConnectTimeout):
         return "no connection in time (it is down, or a firewall is between)"
     if isinstance(error, httpx.TimeoutException):

@@ -17,7 +17,8 @@ from pydantic import SecretStr, ValidationError
 from service import FAILURES, Asked, Reply, Service, broken, busy, cut_off, drip, elsewhere, hang, huge, zipped
 
 from panosc_spawner.errors import ConfigurationError, PersonalSourceError, SourceError
-from panosc_spawner.facilities.http_source_rules import IcatSource, SciCatSource, safe_service_url
+from panosc_spawner.facilities.http_service import safe_service_url
+from panosc_spawner.facilities.http_source_rules import IcatSource, SciCatSource
 from panosc_spawner.proposals.http.client import HttpClient, HttpStatusError, PersonRefusedError
 from panosc_spawner.proposals.http.json_answer import MAX_DEPTH, NotAnAnswer, parse
 from panosc_spawner.proposals.http.too_much import TooMuchError, about_one_person

@@ -215,10 +215,14 @@ class Capabilities:
 
 @dataclass(frozen=True)
 class Credentials:
-    """Somebody's token for one catalogue, never for another. ``person`` tells people apart in what is kept."""
+    """Somebody's token for one catalogue, never for another. ``person`` tells people apart in what is kept.
+
+    ``catalogue`` is the name of the one that the token was made for; another catalogue refuses it.
+    """
 
     person: str
     token: SecretStr
+    catalogue: str = ""
 
 
 @dataclass(frozen=True)
