@@ -30,7 +30,7 @@ from panosc_spawner.pages import TEMPLATES, page_handlers, template_vars
 from panosc_spawner.pages.requests import audited
 from panosc_spawner.portal.desk import PortalDesk
 from panosc_spawner.portal.handlers import portal_handlers
-from panosc_spawner.portal.service import ACCESS, catalogue_audiences, portal_service
+from panosc_spawner.portal.service import ACCESS, catalogue_audiences, portal_service, storage_tokens
 from panosc_spawner.proposals.book import GrantBook
 from panosc_spawner.secret_file import METRICS_TOKEN, METRICS_TOKEN_LENGTH, read_secret
 from panosc_spawner.spawners.context import HubContext, audit_log
@@ -188,7 +188,7 @@ def _login(c: Any, site: Site, community: Community, context: HubContext, tokens
     access = Access(context, tokens, logins)
     portal = []
     if site.config.portal.enabled:
-        portal = portal_handlers(PortalDesk(context, tokens, catalogue_audiences(site)))
+        portal = portal_handlers(PortalDesk(context, tokens, catalogue_audiences(site), storage_tokens(site)))
     c.CommunitiesAuthenticator.page_handlers = [*access.handlers, *portal, *page_handlers(context, community)]
 
 

@@ -40,8 +40,8 @@ class HubTokens:
         self._now = clock
         self._app: Any = None
         self._exchange: Exchange | None = None
-        self._kept: OrderedDict[tuple[str, str], GivenToken] = OrderedDict()
-        self._asking: dict[tuple[str, str], asyncio.Task[GivenToken]] = {}
+        self._kept: OrderedDict[tuple[str, str, str], GivenToken] = OrderedDict()
+        self._asking: dict[tuple[str, str, str], asyncio.Task[GivenToken]] = {}
 
     def open(self, app: Any, exchange: Exchange) -> None:
         """Begin to hand out tokens."""
@@ -61,29 +61,36 @@ class HubTokens:
         Raises:
             TokenError: in words.
         """
-        key = (person.username, audience)
+        return (await self.given(person, audience)).value
+
+    async def given(self, person: Person, audience: str, scope: str = "") -> GivenToken:
+        """As :meth:`token`, with the scopes that the login service is asked for, and with its end.
+
+        Raises:
+            TokenError: in words.
+        """
+        key = (person.username, audience, scope)
         kept = self._kept.get(key)
         if kept and kept.expires_at - self._now() > MARGIN:
-            return kept.value
+            return kept
         task = self._asking.get(key)
         if task is None:
-            task = self._asking[key] = asyncio.create_task(self._fresh(person.username, audience))
+            task = self._asking[key] = asyncio.create_task(self._fresh(*key))
             task.add_done_callback(lambda _: self._asking.pop(key, None))
         try:
-            given = await asyncio.shield(task)
+            return await asyncio.shield(task)
         except asyncio.CancelledError:
             if task.cancelled():
                 raise TokenError("your login has just ended") from None
             raise
-        return given.value
 
-    async def _fresh(self, username: str, audience: str) -> GivenToken:
+    async def _fresh(self, username: str, audience: str, scope: str) -> GivenToken:
         row = orm.User.find(self._app.db, username) if self._app else None
         if row is None or self._exchange is None:
             raise TokenError("no login is at hand here to ask in the person's name")
-        given = await self._exchange.exchange_token(self._app.users[row], audience)
-        self._kept[username, audience] = given
-        self._kept.move_to_end((username, audience))
+        given = await self._exchange.exchange_token(self._app.users[row], audience, scope)
+        self._kept[username, audience, scope] = given
+        self._kept.move_to_end((username, audience, scope))
         while len(self._kept) > MAX_KEPT:
             self._kept.popitem(last=False)
         return given

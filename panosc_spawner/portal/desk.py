@@ -13,6 +13,7 @@ from typing import Any
 from panosc_spawner.access.broker import HubTokens
 from panosc_spawner.audit import Event
 from panosc_spawner.errors import IdError, TokenError
+from panosc_spawner.facilities.access_rules import TokenRule
 from panosc_spawner.facilities.ids import ProposalRef
 from panosc_spawner.identity.person import Person
 from panosc_spawner.launch.model import Mount, Reason, Refusal, Selection
@@ -49,11 +50,13 @@ class PortalDesk:
         context: of the hub.
         tokens: hands out tokens of people.
         audiences: of the catalogues that are asked in people's names, by the catalogue's name.
+        storages: of the storages that people's data are fetched from in their names, by the token's name.
     """
 
     context: HubContext
     tokens: HubTokens
     audiences: Mapping[str, str]
+    storages: Mapping[str, TokenRule] = field(default_factory=dict)
     clock: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
     _written: OrderedDict[tuple[Any, ...], float] = field(default_factory=OrderedDict)
 
@@ -134,12 +137,16 @@ class PortalDesk:
         )
 
     async def token(self, person: Person, catalogue: str) -> str:
-        """A token of theirs for one catalogue.
+        """A token of theirs for one catalogue, or for one storage that data are fetched from.
 
         Raises:
-            Refused: if the site has no such catalogue that is asked in people's names, or the login service gives none.
+            Refused: if the site has none of that name that is asked in people's names, if they have no proposal for which
+                the storage's data are, or if the login service gives none.
         """
-        audience = self.audiences.get(catalogue)
+        audience, scope, rule = self.audiences.get(catalogue, ""), "", None
+        if not audience and (rule := self.storages.get(catalogue)):
+            await self._require_data_there(person, rule)
+            audience, scope = rule.audience, rule.scope
         if not audience:
             TOKENS.labels("unknown", "unknown").inc()
             raise Refused(
@@ -150,7 +157,9 @@ class PortalDesk:
                 )
             )
         try:
-            given = await self.tokens.token(person, audience)
+            given = await self.tokens.given(person, audience, scope)
+            if rule and given.expires_at - self.clock() > rule.lifetime + self.context.site.config.access.clock_skew:
+                raise TokenError("The login service gave a token that is good for longer than this hub allows.")
         except TokenError as error:
             TOKENS.labels(catalogue, "no-exchange").inc()
             if not self._just_written((person.username, catalogue, "refused")):
@@ -163,7 +172,24 @@ class PortalDesk:
             self.context.audit.record(
                 Event.TOKEN_GIVEN, person=person.username, by="portal", reason=catalogue, audience=audience
             )
-        return given.get_secret_value()
+        return given.value.get_secret_value()
+
+    async def _require_data_there(self, person: Person, rule: TokenRule) -> None:
+        report = await self.context.book.report(person, max_age=_FRESH)
+        site, now = self.context.site, self.clock()
+        mine = [grant for grant in report.grants if grant.ref.facility in rule.facilities]
+        if not any(not isinstance(live_grants([grant], [grant.ref], site, now), Refusal) for grant in mine):
+            names = ", ".join(site.facilities[key].short_name for key in rule.facilities if key in site.facilities)
+            raise Refused(
+                with_sources(
+                    Refusal(
+                        Reason.NOT_GRANTED,
+                        f"You have no proposal whose data are there ({names}).",
+                        "Ask its main proposer to add you.",
+                    ),
+                    report.outcomes,
+                )
+            )
 
     def _just_written(self, what: tuple[Any, ...]) -> bool:
         """Whether the same was written down a short time ago: a long download asks every minute."""

@@ -17,8 +17,10 @@ from pydantic import SecretStr
 
 from panosc_spawner.audit import AuditLog
 from panosc_spawner.errors import SourceError, TokenError
+from panosc_spawner.facilities.access_rules import TokenRule
 from panosc_spawner.facilities.model import Role
 from panosc_spawner.facilities.site import Site
+from panosc_spawner.identity.exchange import GivenToken
 from panosc_spawner.identity.person import Person
 from panosc_spawner.launch.model import Reason
 from panosc_spawner.launch.names import server_name
@@ -50,13 +52,13 @@ class Source:
 class Tokens:
     def __init__(self) -> None:
         self.asked: list[tuple[str, str]] = []
-        self.refuses = False
+        self.refuses, self.lifetime = False, timedelta(minutes=5)
 
-    async def token(self, person: Person, audience: str) -> SecretStr:
+    async def given(self, person: Person, audience: str, scope: str = "") -> GivenToken:
         self.asked.append((person.username, audience))
         if self.refuses:
             raise TokenError("Your login has ended.")
-        return SecretStr(f"for {audience}")
+        return GivenToken(SecretStr(f"for {audience} {scope}".strip()), datetime.now(UTC) + self.lifetime)
 
 
 def over_real_directories(folder: Path) -> Site:
@@ -236,6 +238,22 @@ async def test_a_token_only_for_a_catalogue_of_the_site(desk: PortalDesk) -> Non
     (line,) = written(desk)
     assert (line["event"], line["reason"]) == ("token-given", "ill")
     assert "for https" not in json.dumps(line)
+
+
+async def test_a_storages_token_only_for_who_has_a_proposal_there(desk: PortalDesk) -> None:
+    rule = TokenRule(audience="https://dcache.example", facilities=(SPALL,), scope="storage.read:/")
+    desk.storages = {"dcache": rule, "other": TokenRule(audience="https://other.example", facilities=("synchrotron",))}
+    assert await desk.token(PERSON, "dcache") == "for https://dcache.example storage.read:/"
+    desk.tokens.lifetime = timedelta(hours=1)  # type: ignore[attr-defined]
+    with pytest.raises(Refused, match="longer than this hub allows"):
+        await desk.token(PERSON, "dcache")
+    desk.tokens.lifetime = timedelta(minutes=5)  # type: ignore[attr-defined]
+    with pytest.raises(Refused, match="no proposal whose data are there"):
+        await desk.token(PERSON, "other")
+    desk.context.book.sources[0].down = True  # type: ignore[attr-defined]
+    desk.clock = lambda: datetime.now(UTC) + timedelta(hours=2)
+    with pytest.raises(Refused):
+        await desk.token(PERSON, "dcache")
 
 
 async def test_a_login_service_that_gives_none_is_told(desk: PortalDesk) -> None:
