@@ -10,7 +10,6 @@ from panosc_spawner.facilities.portal_downloads_rules import DownloadRules
 from panosc_spawner.facilities.portal_search_rules import SearchRules
 from panosc_spawner.facilities.portal_software_rules import SoftwareRules
 from panosc_spawner.facilities.portal_staging_rules import JobRules, StagingRules
-from panosc_spawner.facilities.catalogue_rules import PortalCatalogues
 
 
 class PortalRules(Model):
@@ -21,7 +20,6 @@ class PortalRules(Model):
         description="Start the portal with the hub, at /services/portal/. It needs the package panosc-portal (extensions/portal).",
     )
     port: int = Field(default=8082, ge=1, le=65535, description="Where the portal listens, on loopback only.")
-    catalogues: PortalCatalogues = PortalCatalogues()
     catalogues: PortalCatalogues = PortalCatalogues()
     search: SearchRules = SearchRules()
     downloads: DownloadRules = DownloadRules()
