@@ -20,7 +20,7 @@ import json
 import os
 import struct
 import sys
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -114,23 +114,26 @@ class Entry:
 
 @dataclass(frozen=True)
 class Sums:
-    """Checksums of what was read: ``crc32`` so far at ``end``; ``marks`` are (offset, crc32) on the way."""
+    """Checksums of what was read, up to ``end``."""
 
     crc32: int
     sha256: str
     end: int
-    marks: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass
 class Stream:
-    """A file that is being read: iterate once over its bytes; ``sums`` are there afterwards."""
+    """A file that is being read: iterate once over its bytes; ``sums`` are there afterwards.
+
+    ``mark`` is the last (offset, crc32) on the way, of use where the reading is broken off.
+    """
 
     identity: Identity
     mode: int
     path: str
     _frames: AsyncIterator[tuple[bytes, bytes]]
     sums: Sums | None = field(default=None, init=False)
+    mark: tuple[int, int] | None = field(default=None, init=False)
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         """Its bytes, in pieces of 512 KiB at most.
@@ -141,15 +144,16 @@ class Stream:
         async for kind, body in self._frames:
             if kind == b"B":
                 yield body
+            elif kind == b"P":
+                offset, crc = json.loads(body)
+                self.mark = (offset, crc) if crc is not None else None
             elif kind == b"D":
                 self.sums = _sums(json.loads(body))
                 return
 
 
 def _sums(done: dict[str, Any]) -> Sums:
-    return Sums(
-        int(done["crc32"]), str(done["sha256"]), int(done["end"]), tuple((int(a), int(c)) for a, c in done["marks"])
-    )
+    return Sums(int(done["crc32"]), str(done["sha256"]), int(done["end"]))
 
 
 def process_options(data: ProposalData) -> dict[str, Any]:
@@ -289,14 +293,17 @@ class Reader:
         start: int = 0,
         end: int | None = None,
         crc: int = 0,
+        heard: Callable[[int], None] | None = None,
     ) -> tuple[Identity, Sums]:
-        """Checksums of a file, without its bytes; arguments as :meth:`open`."""
+        """Checksums of a file, without its bytes; arguments as :meth:`open`. ``heard`` is told every 256 MiB how far it is."""
         order = self._reading(root, path, start, end, same, sums, crc, False) | {"send": False}
         state: Identity | None = None
         async with self._order(order, path) as frames:
             async for kind, body in frames:
                 if kind == b"S":
                     state = Identity(*json.loads(body)[0])
+                elif kind == b"P" and heard:
+                    heard(json.loads(body)[0])
                 elif kind == b"D" and state:
                     return state, _sums(json.loads(body))
         raise ReadError("io", path)

@@ -3,7 +3,7 @@
 It is a program of its own, which needs nothing but the standard library. Started as root, it becomes the person before it
 reads its first order: afterwards it can open what they can open, and the kernel lets none of their other processes look into
 it. Orders are lines of JSON on standard input; answers are frames on standard output: a kind (1 byte), a length (4 bytes), and
-so much content. Kinds: ``E`` entries (JSON), ``S`` the file's state (JSON), ``B`` bytes of it, ``D`` done (JSON), ``X`` an
+so much content. Kinds: ``E`` entries (JSON), ``S`` the file's state (JSON), ``B`` bytes of it, ``P`` how far it is (JSON: offset, CRC-32), ``D`` done (JSON), ``X`` an
 error (JSON: code, words).
 
 Every path is opened beneath the directory that the order names: by the kernel (``openat2``), or where that is not to be had,
@@ -218,7 +218,7 @@ def _send(fd: int, order: dict[str, Any], size: int) -> dict[str, Any]:
     at, end = int(order.get("start", 0)), min(size, int(order["end"]) if order.get("end") is not None else size)
     crc, wants = int(order.get("crc", 0)), order.get("sums", ())
     digest = hashlib.sha256() if "sha256" in wants else None
-    send, with_crc, marks = order.get("send", True), "crc32" in wants, []
+    send, with_crc = order.get("send", True), "crc32" in wants
     if hasattr(os, "posix_fadvise"):
         os.posix_fadvise(fd, at, max(0, end - at), os.POSIX_FADV_SEQUENTIAL)
     buffer = memoryview(bytearray(CHUNK))
@@ -234,11 +234,9 @@ def _send(fd: int, order: dict[str, Any], size: int) -> dict[str, Any]:
         if send:
             frame(b"B", piece)
         at += got
-        if with_crc and at % CHECKPOINT == 0:
-            marks.append([at, crc])
-            if not send:
-                frame(b"P", [at])  # progress, so that whoever waits knows
-    return {"crc32": crc, "sha256": digest.hexdigest() if digest else "", "marks": marks, "end": at}
+        if at % CHECKPOINT == 0:
+            frame(b"P", [at, crc if with_crc else None])
+    return {"crc32": crc, "sha256": digest.hexdigest() if digest else "", "end": at}
 
 
 def frame(kind: bytes, content: Any) -> None:
