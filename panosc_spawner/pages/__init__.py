@@ -30,9 +30,10 @@ from panosc_spawner.pages.assets import AssetHandler, Assets
 from panosc_spawner.pages.explain import ExplainHandler
 from panosc_spawner.pages.handler import Pages
 from panosc_spawner.pages.home import HomeHandler, LogoutHandler, NoticeHandler, ProposalsHandler, WhyHandler
-from panosc_spawner.pages.open import OpenHandler, SpawnHandler
+from panosc_spawner.pages.open import OpenHandler, SpawnHandler, ToPortalHandler
 from panosc_spawner.pages.rows import Listings
 from panosc_spawner.pages.words import shown_name, words_for_error
+from panosc_spawner.portal.service import portal_address
 from panosc_spawner.spawners.context import HubContext
 
 __all__ = ["TEMPLATES", "page_handlers", "template_vars"]
@@ -56,6 +57,7 @@ _ROUTES: list[tuple[str, type]] = [
     (r"/spawn/([^/]+)", SpawnHandler),
     (r"/spawn/([^/]+)/([^/]+)", SpawnHandler),
     (r"/panosc/proposals", ProposalsHandler),
+    (r"/panosc/to-portal", ToPortalHandler),
     (r"/panosc/extend/([^/]+)", ExtendHandler),
     (r"/panosc/stop/([^/]+)", StopHandler),
     (r"/panosc/dismiss/([^/]+)", DismissHandler),
@@ -95,6 +97,7 @@ def template_vars(context: HubContext, community: Community, isolation_warning: 
             "community": community,
             "words_for_error": words_for_error,
             "facilities": {key: facility.short_name for key, facility in context.site.facilities.items()},
+            "portal": portal_address(context.site) if context.site.config.portal.enabled else "",
         },
         "isolation_warning": isolation_warning,
         "person_name": shown_name,

@@ -157,11 +157,11 @@ class PageHandler(BaseHandler):
         url = user.server_url(spawner.name)
         return server_view(spawner.name, state, summary, spawner.orm_spawner.user_options, problem, url)
 
-    def pending_url(self, name: str, desktop: bool = False) -> str:
-        """Where a start or a stop can be watched; of a start, with the way to the server's desktop behind it."""
+    def pending_url(self, name: str, following: str = "") -> str:
+        """Where a start or a stop can be watched; of a start, with the page behind it, if that is not JupyterLab."""
         parts = ("spawn-pending", self.current_user.escaped_name, url_escape_path(name))
-        following = urlencode({"next": self.desktop_url(name)}) if desktop else ""
-        return str(url_path_join(self.hub.base_url, *parts)) + (f"?{following}" if following else "")
+        query = urlencode({"next": following}) if following else ""
+        return str(url_path_join(self.hub.base_url, *parts)) + (f"?{query}" if query else "")
 
     def desktop_url(self, name: str) -> str:
         """Where a server's desktop is."""

@@ -22,6 +22,7 @@ from panosc_spawner.pages.choose import Offer, cut_short, offer, options_from, r
 from panosc_spawner.pages.handler import DryRun, PageHandler
 from panosc_spawner.pages.machine import free_now
 from panosc_spawner.pages.rows import PAGE, Listing, Query, filter_rows
+from panosc_spawner.portal.service import within_portal
 from panosc_spawner.spawners.records import record_refusal
 from panosc_spawner.spawners.refused import Refused
 
@@ -46,7 +47,7 @@ class OpenHandler(PageHandler):
         self.require("servers")
         given = self._given(self.request.body_arguments)
         if "look" in given:  # the choice was changed, and is to be looked at first
-            return self.go(self._link(options_from(given)))
+            return self.go(self._link(options_from(given), self._then(given)))
         person = await self.person()
         trial = await self.dry_run(person, options_from(given))
         if not trial.plan or not trial.selection:
@@ -56,16 +57,32 @@ class OpenHandler(PageHandler):
             return await self._show(person, given, trial, asked=True)
         name = self._name(trial)
         spawner = self.current_user.spawners.get(name)
-        desktop = given.get("show") == ["desktop"] and self._has_desktop(spawner, trial.plan)
+        following = self._following(given, name, spawner, trial.plan)
         if spawner and spawner.ready:
-            return self.go(self.desktop_url(name) if desktop else self.current_user.server_url(name))
+            return self.go(following or self.current_user.server_url(name))
         if spawner and spawner.pending:
-            return self.go(self.pending_url(name, desktop))
+            return self.go(self.pending_url(name, following))
         refusal = self._too_many(trial.plan) or await self._start(name, trial)
         if refusal:
             trial = replace(trial, refusal=refusal)
             return await self._show(person, given, trial, asked=True)
-        self.go(self.pending_url(name, desktop))
+        self.go(self.pending_url(name, following))
+
+    def _then(self, given: Mapping[str, Sequence[str]]) -> str:
+        """The portal's page that is to come after the start, as a path; empty if none was named, or something else."""
+        then = next(iter(given.get("then", ())), "")
+        return then if within_portal(self.pages.context.site, then) else ""
+
+    def _following(self, given: Mapping[str, Sequence[str]], name: str, spawner: Any, plan: LaunchPlan) -> str:
+        """Where the person goes once the server runs; empty: into JupyterLab."""
+        if then := self._then(given):
+            return self.portal_url(then)
+        wants = given.get("show") == ["desktop"]
+        return self.desktop_url(name) if wants and self._has_desktop(spawner, plan) else ""
+
+    def portal_url(self, page: str) -> str:
+        """The hub's own address that leads to a page of the portal: the portal may have another host, the hub's pages go to its own."""
+        return self.hub_url("panosc/to-portal", page=page)
 
     def _has_desktop(self, spawner: Any, plan: LaunchPlan) -> bool:
         """Of a server that is there already, what it was started with counts."""
@@ -77,13 +94,13 @@ class OpenHandler(PageHandler):
         """The arguments as text; a byte that is no UTF-8 cannot be part of any choice."""
         return {key: [value.decode(errors="replace") for value in values] for key, values in arguments.items()}
 
-    def _link(self, options: Mapping[str, object]) -> str:
+    def _link(self, options: Mapping[str, object], then: str = "") -> str:
         """The address of this page with a selection in it."""
         wanted = options.get("proposals")
         refs = ",".join(map(str, wanted)) if isinstance(wanted, list) else ""
         # Options that the hub stored may hold anything, under any name.
         known = {key: options[key] for key in ("environment", "memory", "cpu", "gpus") if key in options}
-        return self.hub_url("open", proposals=refs, **{key: str(value) for key, value in known.items()})
+        return self.hub_url("open", proposals=refs, **{key: str(value) for key, value in known.items()}, then=then)
 
     def _name(self, trial: DryRun) -> str:
         selection = trial.selection
@@ -156,6 +173,8 @@ class OpenHandler(PageHandler):
             resources=limits,
             free=free_now(),
             server=self._running(name, spawner, state) if state else None,
+            then=self._then(given),
+            then_url=self.portal_url(self._then(given)) if self._then(given) else "",
             administrator=person.admin,
             ends=trial.plan.ends_at if trial.plan else None,
             access_ends=bool(trial.plan and cut_short(trial.plan, datetime.now(UTC))),
@@ -225,6 +244,18 @@ def start_refusal(error: BaseException | None) -> Refusal | None:
         words or "The server could not be started, for a reason that this hub did not foresee.",
         "Try again; if it happens again, tell the people who run this hub.",
     )
+
+
+class ToPortalHandler(PageHandler):
+    """``/panosc/to-portal?page=/services/portal/…``: on to a page of the portal, wherever that has its host."""
+
+    @web.authenticated
+    async def get(self) -> None:
+        """To the page, if it is one of the portal's."""
+        address = within_portal(self.pages.context.site, self.get_query_argument("page", "")[:4096])
+        if not address:
+            raise web.HTTPError(404)
+        self.go(address)
 
 
 class SpawnHandler(OpenHandler):
