@@ -8,6 +8,7 @@ from pathlib import Path
 from panosc_spawner.facilities.load import load_facility, shipped_facilities
 from panosc_spawner.images.environment import environment
 from panosc_spawner.images.folder import read_images
+from panosc_spawner.panet import ids_named
 
 ROOT = Path(__file__).parents[2]
 FILE = ROOT / "panosc_spawner/facilities/environments.toml"
@@ -21,6 +22,13 @@ def test_they_are_the_images_own_words() -> None:
     assert sorted(offered) == sorted(made)
     for name, table in made.items():
         assert offered[name] == table, name
+
+
+def test_techniques_are_terms_of_panet() -> None:
+    """The search suggests environments by technique, and harvesters read the terms' addresses."""
+    for name, table in tomllib.loads(FILE.read_text())["environments"].items():
+        for technique in table.get("techniques", []):
+            assert ids_named(technique), f"{name}: {technique} is no term of PaNET"
 
 
 def test_each_image_is_offered_somewhere() -> None:

@@ -13,6 +13,7 @@ from launch_support import ACCOUNT, ACCOUNTS, MA, NOW, PERSON, SITE, SP, SPALL, 
 
 from panosc_spawner.facilities.ids import ProposalRef
 from panosc_spawner.facilities.model import Access, Area, Role
+from panosc_spawner.facilities.site import Site
 from panosc_spawner.identity.person import Account, NoAccount
 from panosc_spawner.launch.model import LaunchPlan, Reason, Refusal, Selection
 from panosc_spawner.launch.plan import plan
@@ -187,6 +188,40 @@ def test_the_suggested_environment(suggested: str, instrument: str, expected: st
     made = decide(grant(proposal=Proposal(SP, visits=(Visit(instrument),), environment=suggested)))
     assert isinstance(made, LaunchPlan)
     assert made.environment_id == f"{SPALL}/{expected}"
+
+
+def with_status(**status: str) -> Site:
+    """The test site, its facility's environments with other statuses."""
+    environments = {
+        key: environment.model_copy(update={"status": status.get(key, "current"), "status_note": "Use another."})
+        for key, environment in SITE.facilities[SPALL].environments.items()
+    }
+    facility = SITE.facilities[SPALL].model_copy(update={"environments": environments})
+    return replace(SITE, facilities={**SITE.facilities, SPALL: facility})
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        ({"sans": "deprecated"}, "base"),
+        ({"sans": "withdrawn"}, "base"),
+        ({"sans": "deprecated", "base": "deprecated"}, "sans"),
+    ],
+)
+def test_what_is_deprecated_or_withdrawn_is_not_suggested(status: dict[str, str], expected: str) -> None:
+    made = decide(grant(proposal=Proposal(SP, visits=(Visit("D22"),))), on=with_status(**status))
+    assert isinstance(made, LaunchPlan)
+    assert made.environment_id == f"{SPALL}/{expected}"
+
+
+def test_what_is_deprecated_starts_and_what_is_withdrawn_does_not() -> None:
+    ask = Selection((SP,), environment=f"{SPALL}/sans")
+    assert isinstance(decide(grant(), on=with_status(sans="deprecated"), ask=ask), LaunchPlan)
+    refused = decide(grant(), on=with_status(sans="withdrawn"), ask=ask)
+    assert isinstance(refused, Refusal)
+    assert refused.reason is Reason.NO_ENVIRONMENT
+    assert "was withdrawn" in refused.message
+    assert "Use another." in refused.message
 
 
 def test_a_source_that_is_down_is_named() -> None:
