@@ -25,7 +25,8 @@ class Dialect(Model):
     operators: frozenset[Operator] = Field(default=_PLAIN, description="Operators on a data set's own fields.")
     parameter_operators: frozenset[Operator] = Field(default=_PLAIN, description="Operators on a parameter's value.")
     text: Literal["where", "query"] = Field(
-        default="where", description="where: words must be in the title. query: it ranks by them, with a score."
+        default="where",
+        description="where: words must be in the title. query: it ranks by them, with a score; without scores it did not look.",
     )
     technique_field: Literal["panetId", "pid"] = Field(default="panetId", description="Where a PaNET address stands.")
     sample_text: bool = Field(default=True, description="Takes words for samples.")
@@ -66,11 +67,13 @@ DIALECTS: dict[str, Dialect] = {
         order=("creationDate DESC", "pid ASC"),
     ),
     # SciCatProject/panosc-search-api of 2024-11 before SciCat 4.5, run: its 'document' and 'instrument' fail with 400, 'between' is
-    # passed on as it is and finds nothing, units are converted, and values come back with three digits.
+    # passed on as it is and finds nothing, units are converted, and values come back with three digits. 'text' has no translation
+    # there and would find nothing (common/mappings.js); 'query' ranks where a scoring service stands behind it.
     "scicat": Dialect(
         instrument="",
         operators=frozenset({"eq", "lt", "gt", "inq"}),
         parameter_operators=frozenset({"eq", "lt", "gt"}),
+        text="query",
         technique_field="pid",
         sample_text=False,
         converts_units=True,

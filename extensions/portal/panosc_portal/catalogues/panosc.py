@@ -119,6 +119,8 @@ class PanoscCatalogue(PanoscApi):
             counting.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await counting
+        if asked.query and any(entry.score is None for entry in listed.entries):
+            asked.applied.discard(Kind.TEXT)  # nothing ranks behind it: the words were not looked at
         self._explain(entries, headers, notes)
         return Found(
             datasets=tuple(self._dataset(entry, bool(headers)) for entry in entries),
@@ -165,7 +167,8 @@ class PanoscCatalogue(PanoscApi):
             asked = Question([one_of("pid", pids, self.dialect)])
             for entry in (await self.datasets(asked, self.includes(), headers, notes)).entries:
                 whole[entry.pid] = entry
-        return [whole.get(entry.pid, entry) for entry in entries]
+        known = ((whole.get(entry.pid, entry), entry.score) for entry in entries)
+        return [entry.model_copy(update={"score": score}) for entry, score in known]
 
     async def _of_document(self, by_doi: str, pid: str, headers: Headers, found: Found) -> Found:
         """The data sets of a document with a DOI: proposals and papers have some, where data sets have only a number."""
