@@ -1,5 +1,6 @@
 """Dioptas on the desktop: its window by the icon, an image in it, words about what is no image, and a start with a home that cannot be written to."""
 
+import itertools
 import os
 import signal
 import subprocess
@@ -27,8 +28,23 @@ def rings(file: Path) -> None:
     """An image with five rings, as a detector writes it."""
     y, x = np.mgrid[:1000, :1000]
     radius = np.hypot(x - 480, y - 520)
-    expected = 5 + sum(400 / n * np.exp(-(((radius - 90 * n) / 3) ** 2)) for n in range(1, 6))
+    expected = 5 + sum(400 * np.exp(-(((radius - 90 * n) / 4) ** 2)) for n in range(1, 6))
     fabio.edfimage.EdfImage(data=np.random.default_rng(1).poisson(expected).astype("uint16")).write(str(file))
+
+
+def centres(shown: np.ndarray) -> set[int]:
+    """The distances of five rings that lie around one point of a picture at equal distances: light there, dark between them."""
+    bright = (np.ptp(shown, axis=2) < 3) & (shown[:, :, 0] > 90)
+    found = set()
+    for distance in range(20, 90):
+        around = np.ones(bright.shape, dtype=bool)
+        for number, axis, side in itertools.product(range(1, 6), (0, 1), (-1, 1)):
+            near = [np.roll(bright, side * number * distance + step, axis) for step in (-1, 0, 1)]
+            between = np.roll(bright, side * int((number - 0.5) * distance), axis)
+            around &= np.any(near, axis=0) & ~between
+        if around.any():
+            found.add(distance)
+    return found
 
 
 def stop(program: subprocess.Popen[bytes], environment: dict[str, str]) -> None:
@@ -51,9 +67,9 @@ def check_image(environment: dict[str, str]) -> None:
     print(f"result: a diffraction image in Dioptas = {wait_for_window(WITH_IMAGE, environment, dioptas):.1f} s")
     picture(os.environ["PANOSC_PICTURE"], environment)
     shown = np.asarray(Image.open(os.environ["PANOSC_PICTURE"]).convert("RGB")).astype(int)
-    grey = (np.ptp(shown, axis=2) == 0) & (shown[:, :, 0] > 60)
-    print(f"result: grey levels of the image on the screen = {len(np.unique(shown[grey][:, 0]))}")
-    assert len(np.unique(shown[grey][:, 0])) > 60, "the image is not drawn"
+    places = centres(shown)
+    print(f"result: distance of the image's rings on the screen = {sorted(places)} pixels")
+    assert places, "the image is not drawn: nowhere on the screen are five rings around one point"
     assert "Error" not in windows(environment), windows(environment)
     assert dioptas.poll() is None, f"Dioptas ended by itself: {dioptas.returncode}"
     stop(dioptas, environment)
