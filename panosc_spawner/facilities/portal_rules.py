@@ -7,6 +7,7 @@ from pydantic import Field
 from panosc_spawner.facilities.base import Model
 from panosc_spawner.facilities.catalogue_rules import PortalCatalogues
 from panosc_spawner.facilities.portal_downloads_rules import DownloadRules
+from panosc_spawner.facilities.portal_index_rules import IndexRules
 from panosc_spawner.facilities.portal_search_rules import SearchRules
 from panosc_spawner.facilities.portal_software_rules import SoftwareRules
 from panosc_spawner.facilities.portal_staging_rules import JobRules, StagingRules
@@ -22,6 +23,7 @@ class PortalRules(Model):
     port: int = Field(default=8082, ge=1, le=65535, description="Where the portal listens, on loopback only.")
     catalogues: PortalCatalogues = PortalCatalogues()
     search: SearchRules = SearchRules()
+    index: IndexRules = IndexRules()
     downloads: DownloadRules = DownloadRules()
     software: SoftwareRules = SoftwareRules()
     staging: StagingRules = StagingRules()

@@ -48,7 +48,7 @@ _LENGTHS = re.compile(r"wave.?length|lambda|d.?spacing|lattice|cell", re.IGNOREC
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """How a unit becomes SI: ``si = value * factor + offset``. Two units with one ``dimension`` can be compared."""
+    """How a unit becomes SI: ``si = value * factor + offset``. Two units with one ``dimension`` (their SI base units) can be compared."""
 
     factor: float
     offset: float
@@ -80,7 +80,7 @@ def unit(text: str, name: str = "") -> Unit | None:
     if len(text) > MAX_UNIT:
         return None
     plain = _ALIASES.get(text.lower(), text)
-    if text == "A" and _LENGTHS.search(name):
+    if text == "A" and is_length(name):
         plain = "angstrom"
     if not plain:
         return Unit(1.0, 0.0, "")
@@ -92,13 +92,20 @@ def unit(text: str, name: str = "") -> Unit | None:
             quantity = _registry().Quantity
             parsed = _registry().parse_units(plain.replace("·", "*"))
             zero, one = (quantity(at, parsed).to_base_units() for at in (0.0, 1.0))
-    except Exception:  # pint raises what its parser, tokenizer and definitions raise: none of it makes a unit of the text
+    except (
+        Exception
+    ):  # pint raises what its parser, tokenizer and definitions raise: none of it makes a unit of the text
         return None
     factor, offset = float(one.magnitude) - float(zero.magnitude), float(zero.magnitude)
     if not (math.isfinite(factor) and math.isfinite(offset)) or factor == 0:
         return None
-    dimension = " ".join(f"{base}{power:g}" for base, power in sorted(one.dimensionality.items()))
-    return Unit(factor, offset, dimension)
+    base = str(one.units)  # not the dimension: an angle is no plain number, a turn a second no hertz
+    return Unit(factor, offset, "" if base == "dimensionless" else base)
+
+
+def is_length(name: str) -> bool:
+    """Whether a parameter of this name is a length of the atomic scale, whose ``A`` is ångström."""
+    return _LENGTHS.search(name) is not None
 
 
 def in_si(value: float, text: str, name: str = "") -> tuple[float, str] | None:
