@@ -178,6 +178,10 @@ class Remote(Model):
     def _hangs_together(self) -> Remote:
         if self.kind == "xrootd" and not (self.destination_url and self.destination_token):
             raise ValueError("kind = 'xrootd' needs destination_url and destination_token")
+        if self.kind == "xrootd" and self.token.by != "none" and not self.token.macaroon:
+            raise ValueError(
+                "kind = 'xrootd' needs token.macaroon = true: the storage here would get the token itself otherwise"
+            )
         if self.kind != "xrootd" and (self.destination_url or self.destination_token):
             raise ValueError("destination_url and destination_token are for kind = 'xrootd'")
         if (self.kind == "onedata") != bool(self.space):

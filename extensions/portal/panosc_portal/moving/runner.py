@@ -17,6 +17,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
+from panosc_portal.context import Portal
 from panosc_portal.errors import HubError
 from panosc_portal.hub import Login
 from panosc_portal.moving.jobs import Job, JobError, JobStore, Progress, State
@@ -434,9 +435,24 @@ def make_runner(state_dir: Path, limits: JobLimits | None = None) -> Runner:
     return Runner(JobStore(state_dir / "portal-jobs.sqlite"), Seal(state_dir / "portal-jobs.key"), limits)
 
 
+def runner_of(portal: Portal) -> Runner:
+    """The portal's runner, made when it is first asked for.
+
+    Raises:
+        ConfigurationError: as :func:`make_runner`.
+    """
+    if Runner not in portal.parts:
+        config = portal.site.config
+        rules = config.portal.jobs
+        limits = JobLimits(per_person=rules.per_person, at_once=rules.at_once, waiting=rules.waiting)
+        config.hub.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        portal.add(make_runner(config.hub.state_dir, limits))
+    return portal.part(Runner)
+
+
 def _pause(attempts: int) -> float:
     """Seconds before the next try: 5, 10, 20 … at most five minutes."""
     return float(min(300, 5 * 2 ** max(0, attempts - 1)))
 
 
-__all__ = ["JobLimits", "Runner", "TapeError", "Task", "TryAgainError", "Worker", "make_runner"]
+__all__ = ["JobLimits", "Runner", "TapeError", "Task", "TryAgainError", "Worker", "make_runner", "runner_of"]

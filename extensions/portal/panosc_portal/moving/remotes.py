@@ -1,0 +1,162 @@
+"""From a remote's rules to what copies from it: clients, tokens, and the account that will own the data."""
+
+from __future__ import annotations
+
+import grp
+import os
+import pwd
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+from pydantic import SecretStr
+
+from panosc_portal.hub import Hub, ProposalData
+from panosc_portal.moving.backend import Backend
+from panosc_portal.moving.dav import Bearer, DavClient, StorageError, make_client
+from panosc_portal.moving.onedata import OneDataBackend
+from panosc_portal.moving.place import HIDDEN, Ownership, PlaceError, Writer
+from panosc_portal.moving.rclone import RcloneBackend
+from panosc_portal.moving.runner import Task
+from panosc_portal.moving.tape import Tape
+from panosc_portal.moving.third_party import Macaroons, ThirdPartyBackend
+from panosc_spawner.facilities.ids import ProposalRef
+from panosc_spawner.facilities.portal_staging_rules import Remote, StagingRules, Token
+from panosc_spawner.secret_file import read_secret
+
+_TELL = "Tell the people who run this hub."
+
+
+@dataclass
+class Connection:
+    """A remote, for one directory of one job."""
+
+    backend: Backend
+    tape: Tape | None
+
+
+@asynccontextmanager
+async def connected(
+    remote: Remote, rules: StagingRules, folder: Path, hub: Hub, task: Task, path: str, key: str
+) -> AsyncIterator[Connection]:
+    """What copies a directory from a remote, with tokens for this job.
+
+    Args:
+        remote: its rules.
+        rules: of staging.
+        folder: the site's, for relative paths.
+        hub: gives persons' tokens.
+        task: whose job it is; its login is looked at each time a token is needed.
+        path: of the directory, beneath the remote's url.
+        key: of its place here.
+    """
+    ca_file = folder / remote.ca_file if remote.ca_file else None
+    try:
+        client = make_client(remote.timeout, ca_file)
+    except OSError as error:
+        raise StorageError(f"The authorities of {remote.title} cannot be read.", _TELL) from error
+    async with client:
+        own = bearer_of(remote.token, folder, hub, task)
+        made = _made(remote, rules, folder, client, own, path, key, ca_file, hub, task)
+        tape = Tape(remote.title, remote.tape_url, urlsplit(remote.url).path, own, client) if remote.tape_url else None
+        yield Connection(made, tape)
+
+
+def _made(
+    remote: Remote,
+    rules: StagingRules,
+    folder: Path,
+    client: httpx.AsyncClient,
+    own: Bearer,
+    path: str,
+    key: str,
+    ca_file: Path | None,
+    hub: Hub,
+    task: Task,
+) -> Backend:
+    if remote.kind == "onedata":
+        return OneDataBackend(remote.title, remote.url, remote.space, own, client, remote.streams)
+    narrow: Bearer = own
+    macaroons: Macaroons | None = None
+    if remote.token.macaroon:
+        macaroons = Macaroons(DavClient(remote.title, remote.url, own, client), path, "DOWNLOAD,LIST")
+        narrow = macaroons
+    source = DavClient(remote.title, remote.url, narrow, client)
+    silence = remote.timeout.total_seconds()
+    if remote.kind == "webdav":
+        return RcloneBackend(source, narrow, rules.rclone, remote.streams, silence, ca_file)
+    rule = remote.destination_token or Token(by="none")
+    there: Bearer = bearer_of(rule, folder, hub, task)
+    if rule.macaroon:
+        wide = DavClient("This hub's storage", remote.destination_url, there, client)
+        there = Macaroons(wide, f"{HIDDEN}/{key}/data", "UPLOAD,MANAGE,LIST,DELETE,DOWNLOAD")
+    destination = DavClient("This hub's storage", remote.destination_url, there, client)
+    return ThirdPartyBackend(source, destination, macaroons, remote.streams, silence)
+
+
+def bearer_of(rule: Token, folder: Path, hub: Hub, task: Task) -> Bearer:
+    """What gives tokens by a rule; each time a fresh one."""
+
+    async def person() -> SecretStr:
+        return await hub.catalogue_token(task.login, rule.catalogue)
+
+    async def file() -> SecretStr:
+        return read_secret(folder / (rule.file or ""), "token of the storage")
+
+    async def none() -> None:
+        return None
+
+    return {"person": person, "file": file, "none": none}[rule.by]
+
+
+def ownership(remote: Remote, ref: ProposalRef, data: ProposalData) -> Ownership:
+    """Whose the data will be.
+
+    Raises:
+        PlaceError: if the portal cannot give them to that account, or there is none.
+    """
+    rule = remote.owner
+    if rule.kind == "account":
+        owner = Ownership(rule.uid, _group(rule.group.replace("{proposal}", ref.id)), shared=True)
+    else:
+        owner = Ownership(data.uid, data.gid)
+    if owner.uid == 0:
+        raise PlaceError("The data would belong to root, so they are not taken over.")
+    if os.geteuid() not in {0, owner.uid}:
+        raise PlaceError(
+            f"The portal runs as account {os.geteuid()} and cannot give data to account {owner.uid}.",
+            "Tell the people who run this hub: staging for several accounts needs the portal to run as root.",
+        )
+    return owner
+
+
+def writer(remote: Remote, owner: Ownership) -> Writer:
+    """As whom the data are written while they come.
+
+    Raises:
+        PlaceError: if there is no such account.
+    """
+    if not remote.writer:
+        return Writer(owner.uid, owner.gid) if remote.kind == "webdav" else Writer(os.geteuid(), os.getegid())
+    try:
+        account = pwd.getpwnam(remote.writer)
+    except KeyError:
+        raise PlaceError(f"There is no account {remote.writer!r} here (portal.staging, writer).") from None
+    if os.geteuid() not in {0, account.pw_uid}:
+        raise PlaceError(f"The portal may not let {remote.writer!r} write here: it does not run as root.")
+    return Writer(account.pw_uid, account.pw_gid)
+
+
+def _group(name: str) -> int:
+    if name.isdecimal():
+        return int(name)
+    try:
+        return grp.getgrnam(name).gr_gid
+    except KeyError:
+        raise PlaceError(
+            f"There is no group {name!r} on this machine, whose the data would be.",
+            "Tell the people who run this hub: the group must be known to the portal's machine.",
+        ) from None
