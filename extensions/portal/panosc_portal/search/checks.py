@@ -20,6 +20,7 @@ from panosc_portal.catalogues.model import (
     ParameterCondition,
     Query,
 )
+from panosc_portal.catalogues.words import words_of
 from panosc_portal.quantities import TOLERANCE, unit
 from panosc_portal.search.photons import photon_value
 from panosc_spawner.panet import panet_id, techniques
@@ -75,7 +76,7 @@ class Conditions:
 
     @cached_property
     def _words(self) -> tuple[str, ...]:
-        return tuple(self.query.text.casefold().split())
+        return tuple(word.casefold() for word in words_of(self.query.text))
 
     @cached_property
     def _instruments(self) -> frozenset[str]:

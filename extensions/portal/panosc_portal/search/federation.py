@@ -113,11 +113,27 @@ class Federation:
     def __init__(self, site: Site, hub: Hub, catalogues: Iterable[Catalogue], rules: SearchRules) -> None:
         self.rules, self._hub = rules, hub
         self.kept = Kept(rules.kept)
-        self.sources = {one.name: Source(one, rules, self.kept) for one in catalogues}
+        self.sources: dict[str, Source] = {}
+        for catalogue in catalogues:
+            self.add(catalogue)
         self.cursors = Cursors()
         self.own = OwnProposals(site, hub)
         self._names = facility_names(site)
         self._running: defaultdict[str, int] = defaultdict(int)
+
+    def add(self, catalogue: Catalogue) -> None:
+        """One more catalogue, after the others.
+
+        Raises:
+            ValueError: if there is one of its name.
+        """
+        if catalogue.name in self.sources:
+            raise ValueError(f"there are two catalogues called {catalogue.name!r}")
+        self.sources[catalogue.name] = Source(catalogue, self.rules, self.kept)
+
+    def may_ask(self, query: Query, only: str = "") -> tuple[Source, ...]:
+        """The catalogues that may have something."""
+        return tuple(one for one in self.sources.values() if _may_have(one.catalogue, query) and only in ("", one.name))
 
     async def search(
         self, query: Query, cursor: str, login: Login | None, *, only: str = ""
