@@ -21,7 +21,12 @@ class DownloadRules(Model):
         "which programs fetch one by one.",
     )
     zip_files: int = Field(default=20_000, ge=1, le=200_000, description="Files in one zip. Each costs about 1 kB.")
-    bag_files: int = Field(default=200_000, ge=1, le=1_000_000, description="Files that one bag may name.")
+    bag_files: int = Field(
+        default=100_000,
+        ge=1,
+        le=1_000_000,
+        description="Files that one bag may name. Each costs about 1 kB while it is made.",
+    )
     bag_lifetime: Duration = Field(
         default=timedelta(days=7), ge=timedelta(hours=1), description="How long a bag that was made is kept."
     )
