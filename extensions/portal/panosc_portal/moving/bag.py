@@ -176,13 +176,16 @@ async def _told(reader: Reader, plan: Plan) -> dict[str, str]:
 def write_bag(file: Path, plan: Plan, summed: Sequence[Summed], about: Citing, address: str) -> None:
     """Write a bag as a zip, and let it be seen when it is complete."""
     top = f"{plan.top}-bag"
-    described = [(one.file.name, one.file.size, one.sha256, _address(address, plan.ref, one.file)) for one in summed]
+    described = [
+        (name, one.file.size, one.sha256, _address(address, plan.ref, one.file))
+        for name, one in zip(_names(summed), summed, strict=True)
+    ]
     metadata = crate(about, plan.ref, described)
     tags: dict[str, Callable[[], Iterator[str]]] = {
         "bagit.txt": lambda: iter(["BagIt-Version: 1.0\n", "Tag-File-Character-Encoding: UTF-8\n"]),
         "bag-info.txt": lambda: _info(plan, about, len(metadata)),
-        MANIFEST: lambda: _manifest(summed, metadata),
-        "fetch.txt": lambda: (f"{url} {size} data/{_line(name)}\n" for name, size, _, url in described),
+        MANIFEST: lambda: _manifest(described, metadata),
+        "fetch.txt": lambda: (f"{url} {size} data/{name}\n" for name, size, _, url in described),
         "fetch.curl": lambda: _curl(described),
         "HOW-TO-FETCH.txt": lambda: iter([HOW]),
     }
@@ -214,10 +217,10 @@ def _info(plan: Plan, about: Citing, extra: int) -> Iterator[str]:
         yield f"License: {_plain(about.licence)}\n"
 
 
-def _manifest(summed: Sequence[Summed], metadata: bytes) -> Iterator[str]:
+def _manifest(files: Sequence[tuple[str, int, str, str]], metadata: bytes) -> Iterator[str]:
     yield f"{hashlib.sha256(metadata).hexdigest()}  {CRATE}\n"
-    for one in summed:
-        yield f"{one.sha256}  data/{_line(one.file.name)}\n"
+    for name, _, sha256, _ in files:
+        yield f"{sha256}  data/{name}\n"
 
 
 def _curl(files: Sequence[tuple[str, int, str, str]]) -> Iterator[str]:
@@ -233,9 +236,15 @@ def _address(address: str, ref: str, file: Chosen) -> str:
     return f"{address}files/{quoted(f'{ref}/{base}/{file.path}')}"
 
 
-def _line(name: str) -> str:
-    """A name in a manifest: what the RFC encodes there would be decoded, so it is encoded once more."""
-    return re.sub(r"%(?=25|0[AaDd])", "%25", name)
+def _names(summed: Sequence[Summed]) -> list[str]:
+    """Names in the bag. What programs decode in a manifest (%0A, %0D; %25 only some) is not in them."""
+    names: dict[str, None] = {}
+    for one in summed:
+        name = re.sub(r"%(?=25|0[AaDd])", "_", one.file.name)
+        while name in names:
+            name += "~"
+        names[name] = None
+    return list(names)
 
 
 def _plain(text: str) -> str:
