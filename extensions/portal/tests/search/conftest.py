@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -13,12 +12,11 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from panosc_portal.catalogues.model import Catalogue
 from panosc_portal.search.federation import Federation
+from search_fakes import QUICK
 from support import FakeHub
 
 from panosc_spawner.facilities.portal_search_rules import SearchRules
 from panosc_spawner.facilities.site import Site
-
-QUICK = SearchRules(wait=timedelta(seconds=0.2), wait_in_all=timedelta(seconds=0.5), results=6)
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from panosc_portal.catalogues.model import (
     Availability,
@@ -23,6 +23,9 @@ from panosc_portal.catalogues.model import (
     Technique,
 )
 
+from panosc_spawner.facilities.portal_search_rules import SearchRules
+
+QUICK = SearchRules(wait=timedelta(seconds=0.2), wait_in_all=timedelta(seconds=0.5), results=6)
 ALL_KINDS = frozenset(Kind)
 
 

@@ -12,6 +12,7 @@ import pytest
 from panosc_portal.catalogues.model import (
     Availability,
     Capabilities,
+    Dataset,
     Kind,
     Parameter,
     ParameterCondition,
@@ -28,15 +29,16 @@ from panosc_spawner.facilities.portal_search_rules import SearchRules
 
 Federate = Callable[..., Federation]
 ADA = login("ada")
+ALL = Query()
 
 
-async def page(federation: Federation, query: Query = Query(), cursor: str = "", who: Login | None = None) -> Finished:
+async def page(federation: Federation, query: Query = ALL, cursor: str = "", who: Login | None = None) -> Finished:
     events = [event async for event in federation.search(query, cursor, who)]
     assert isinstance(events[-1], Finished)
     return events[-1]
 
 
-async def all_pages(federation: Federation, query: Query = Query()) -> list[str]:
+async def all_pages(federation: Federation, query: Query = ALL) -> list[str]:
     found: list[str] = []
     cursor = ""
     for _ in range(200):
@@ -194,8 +196,8 @@ async def test_a_catalogue_that_cuts_before_it_joins_is_asked_for_more(federate:
     """The reference server: limit 1 gives nothing though one matches further on."""
     many = [dataset("a", n, parameters=(Parameter("incident_wavelength", float(n), "nm"),)) for n in range(60)]
 
-    def within(query: Query, one: object) -> bool:
-        return getattr(one, "parameters")[0].value >= 50
+    def within(query: Query, one: Dataset) -> bool:
+        return float(one.parameters[0].value) >= 50
 
     cuts = FakeCatalogue("a", many, capabilities=Capabilities(asks=ALL_KINDS, limits_first=True), hold=within)
     query = Query(parameters=(ParameterCondition("incident_wavelength", 500.0, 700.0, "Å"),))
@@ -249,7 +251,8 @@ async def test_own_data_are_found_with_ones_own_token_and_never_shown_to_others(
     hub.tokens[("ada", "ill")] = "for-ill"
     federation = federate(own)
     mine = await page(federation, who=ADA)
-    assert [(hit.dataset.title, hit.dataset.availability) for hit in mine.hits][0] == ("secret", Availability.OWN)
+    first = mine.hits[0].dataset
+    assert (first.title, first.availability) == ("secret", Availability.OWN)
     assert mine.outcomes[0].own
     for who in (login("ben"), None):
         theirs = await page(federation, who=who)

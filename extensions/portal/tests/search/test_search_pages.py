@@ -9,10 +9,9 @@ import time
 from collections.abc import AsyncIterator
 
 import pytest
-from conftest import QUICK
 from panosc_portal.errors import CatalogueError, Outcome
 from panosc_portal.search.federation import Federation
-from search_fakes import FakeCatalogue, dataset, rich
+from search_fakes import QUICK, FakeCatalogue, dataset, rich
 from support import ORIGIN, FakeHub, PortalUnderTest, make_portal, serve
 
 from panosc_spawner.facilities.site import Site
@@ -21,7 +20,7 @@ from panosc_spawner.facilities.site import Site
 @pytest.fixture
 def catalogues() -> list[FakeCatalogue]:
     return [
-        FakeCatalogue("esrf", [rich("esrf", n) for n in range(14)], frozenset({"esrf"}), title="ESRF"),
+        FakeCatalogue("esrf", [rich("esrf", n) for n in range(24)], frozenset({"esrf"}), title="ESRF"),
         FakeCatalogue("ill", failure=CatalogueError("ill", Outcome.DOWN, "no connection (it is down)"), title="ILL"),
         FakeCatalogue("hung", delay=float("inf"), title="Hung"),
     ]
