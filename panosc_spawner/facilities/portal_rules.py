@@ -6,11 +6,13 @@ from pydantic import Field
 
 from panosc_spawner.facilities.base import Model
 from panosc_spawner.facilities.catalogue_rules import PortalCatalogues
+from panosc_spawner.facilities.portal_archive_rules import ArchiveRules
 from panosc_spawner.facilities.portal_downloads_rules import DownloadRules
 from panosc_spawner.facilities.portal_index_rules import IndexRules
 from panosc_spawner.facilities.portal_search_rules import SearchRules
 from panosc_spawner.facilities.portal_software_rules import SoftwareRules
 from panosc_spawner.facilities.portal_staging_rules import JobRules, StagingRules
+from panosc_spawner.facilities.portal_transfer_rules import TransferRules
 
 
 class PortalRules(Model):
@@ -28,3 +30,5 @@ class PortalRules(Model):
     software: SoftwareRules = SoftwareRules()
     staging: StagingRules = StagingRules()
     jobs: JobRules = JobRules()
+    archive: ArchiveRules = ArchiveRules()
+    transfer: TransferRules = TransferRules()
