@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -287,6 +287,38 @@ def test_what_a_person_sees_in_red() -> None:
     assert red == ["cell 1 writes to stderr: FutureWarning: x"]
     shown = new_output("display_data", data={"image/png": "iVBORw0KGgo="})
     assert script.pictures(notebook(shown)) == [b"\x89PNG\r\n\x1a\n"]
+
+
+def test_a_script_and_a_notebook_of_one_name_each_keep_their_picture(
+    images: Images, docker: FakeDocker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The script's command and the notebook's, as they are run in the container, into one directory."""
+    from nbformat.v4 import new_output
+
+    script, pictures = inside("notebook"), tmp_path / "pictures"
+    pictures.mkdir()
+    png = b"\x89PNG\r\n\x1a\n"
+    shown = notebook(new_output("display_data", data={"image/png": "iVBORw0KGgo="}))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(script, "PICTURES", pictures)
+    monkeypatch.setattr(script, "NotebookClient", lambda *_, **__: SimpleNamespace(execute=lambda: None))
+    monkeypatch.setattr(script.nbformat, "read", lambda *_, **__: shown)
+
+    def run(words: tuple[str, ...]) -> Ended:
+        if "/inside/notebook.py" in words:
+            assert script.main(images["layer"].path / "notebooks", "proof.ipynb", 10) == 0
+        else:
+            (variable,) = [word for word in words if word.startswith("PANOSC_PICTURE=/pictures/")]
+            (pictures / Path(variable).name).write_bytes(png + b"of the script")
+        return Ended(0, "result: 1", "")
+
+    docker.answers["run"] = run
+    hardened = Hardened("t", 10**9, {}, pictures)
+    proof._script(hardened, images["layer"].path / "verify" / "proof.py", images["layer"])
+    proof._notebook(hardened, images["layer"].path / "notebooks" / "proof.ipynb", images["layer"])
+    assert {path.name for path in pictures.iterdir()} == {"proof.png", "proof.ipynb", "proof.notebook.png"}
+    assert (pictures / "proof.png").read_bytes() == png + b"of the script"
+    assert (pictures / "proof.notebook.png").read_bytes() == png
 
 
 class TestBillOfMaterials:

@@ -1,7 +1,7 @@
 """Execute a notebook from a copy of its folder; run inside an image by ``panosc-hub images verify``.
 
 Fails if a cell does, or if one writes to stderr, which a person sees as a red box. The executed notebook and its last
-picture go to ``/pictures``.
+picture, ``NAME.notebook.png``, go to ``/pictures``; a script of the same name has its picture there, too.
 
 ::
 
@@ -40,6 +40,11 @@ def pictures(notebook: nbformat.NotebookNode) -> list[bytes]:
     return found
 
 
+def picture_of(name: str) -> str:
+    """The name of a notebook's picture: ``NAME.png`` is that of the script ``NAME.py``."""
+    return str(Path(name).with_suffix(".notebook.png"))
+
+
 def main(folder: Path, name: str, seconds: int) -> int:
     """0 if the notebook runs from beginning to end."""
     here = Path("examples") / folder.name
@@ -57,7 +62,7 @@ def main(folder: Path, name: str, seconds: int) -> int:
     nbformat.write(notebook, PICTURES / name)  # type: ignore[no-untyped-call]
     shown = pictures(notebook)
     if shown:
-        (PICTURES / Path(name).with_suffix(".png")).write_bytes(shown[-1])
+        (PICTURES / picture_of(name)).write_bytes(shown[-1])
     for line in filter(None, [problem, *red_boxes(notebook)]):
         print(line)
     print(f"{sum(cell.cell_type == 'code' for cell in notebook.cells)} code cells, {len(shown)} pictures")
