@@ -11,10 +11,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from panosc_spawner.errors import ConfigurationError, ImageError
 from panosc_spawner.images.folder import Folder, Images, find_root, read_images
+
+if TYPE_CHECKING:
+    from panosc_spawner.images.record import Measured
 
 
 def add_parser(commands: Any) -> None:
@@ -26,7 +29,9 @@ def add_parser(commands: Any) -> None:
     build = _action(actions, "build", "build images and what they stand on", _build, names=True)
     build.add_argument("--unproven", action="store_true", help="also what has no proofs yet; tagged :unproven")
     build.add_argument("--verify", action="store_true", help="prove each; only what is proven gets its name")
-    build.add_argument("--record", action="store_true", help="with --verify: write images/sizes.toml")
+    build.add_argument(
+        "--record", action="store_true", help="write images/sizes.toml: sizes, and the times of builds and proofs"
+    )
     build.add_argument(
         "--with", action="append", default=[], dest="sources", metavar="NAME=ADDRESS#SHA256",
         help="add a program that has no package from its source, as the image's [sources] say",
@@ -96,35 +101,52 @@ def _list(arguments: argparse.Namespace, images: Images) -> int:
 
 def _build(arguments: argparse.Namespace, images: Images) -> int:
     from panosc_spawner.images import record, sources
-    from panosc_spawner.images.build import build_images, keep
-    from panosc_spawner.images.verify import verify_image
 
     given = [sources.parse(text) for text in arguments.sources]
     images = sources.with_sources(images, _names(arguments, images), given, _work(images) / "sources", _say)
     measured: dict[str, record.Measured] = {}
-    failed = []
+    try:
+        proven = _build_each(arguments, images, measured)
+    finally:  # not sooner: a changed file in images/ would make the later images' commit "-changed"
+        if arguments.record and measured:
+            record.write(images.root, measured)
+    for name, one in measured.items():
+        _say(_as_line(name, one))
+    return int(not proven)
+
+
+def _build_each(arguments: argparse.Namespace, images: Images, measured: dict[str, Measured]) -> bool:
+    """Build, and perhaps prove, one image after the other; whether all were proven. What is measured is added."""
+    from panosc_spawner.images import record
+    from panosc_spawner.images.build import build_images, keep
+    from panosc_spawner.images.verify import verify_image
+
+    known = record.read(images.root)
     for folder in images.with_parents(_names(arguments, images)):
         (built,) = build_images(
             images, [folder.name], logs=_work(images) / "build", say=_say,
             unproven=arguments.unproven, again=arguments.again, parents=False, candidates=arguments.verify,
         )  # fmt: skip
         if not arguments.verify:
+            if built.tag == folder.tag:
+                measured[folder.name] = record.measured(built, None, known.get(folder.name))
             continue
         started = time.monotonic()
         candidate = replace(folder, candidate=True)
         report = verify_image(candidate, images, _work(images) / folder.name, _say)
         took = time.monotonic() - started
         if not report.ok:
-            failed.append(folder.name)
             _say(_not_proven(folder, report.image))
-            break  # what stands on it would stand on nothing
+            return False  # what stands on it would stand on nothing
         keep(folder)
-        measured[folder.name] = record.measured(built, took, record.read(images.root).get(folder.name))
-    if arguments.record and measured:
-        record.write(images.root, measured)
-    for name, one in measured.items():
-        _say(f"{name:<14} {one.size:>6} MB  +{one.adds:>5} MB  built in {one.build:>4} s  proven in {one.verify:>4} s")
-    return int(bool(failed))
+        measured[folder.name] = record.measured(built, took, known.get(folder.name))
+    return True
+
+
+def _as_line(name: str, one: Measured) -> str:
+    times = {"built": one.build, "proven": one.verify}
+    words = [f"{what} in {seconds:>4} s" for what, seconds in times.items() if seconds is not None]
+    return "  ".join([f"{name:<16} {one.size:>5} MB  +{one.adds:>5} MB", *words])
 
 
 def _not_proven(folder: Folder, candidate: str) -> str:

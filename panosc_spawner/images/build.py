@@ -16,6 +16,7 @@ from pathlib import Path
 
 from panosc_spawner.errors import ImageError
 from panosc_spawner.images import VERSION, client, context, debian, locks, wheels
+from panosc_spawner.images.cached import cached_work
 from panosc_spawner.images.folder import Folder, Images
 
 MADE_OF = "eu.panosc.image.made-of"
@@ -34,6 +35,8 @@ class Built:
     seconds: float
     fresh: bool
     """Whether it had to be built."""
+    whole: bool
+    """Whether Docker's cache saved nothing of that: only then do the seconds say what a build takes."""
 
 
 def build_images(
@@ -113,7 +116,9 @@ def secrets() -> dict[str, str]:
 
 
 def _told(made: Built) -> str:
-    return f"built in {made.seconds:.0f} s" if made.fresh else "is up to date"
+    if not made.fresh:
+        return "is up to date"
+    return f"built in {made.seconds:.0f} s" + ("" if made.whole else ", with what Docker's cache had")
 
 
 def _build(folder: Folder, images: Images, logs: Path, *, unproven: bool, again: bool) -> Built:
@@ -149,9 +154,9 @@ def _build(folder: Folder, images: Images, logs: Path, *, unproven: bool, again:
         client.run("image", "rm", "--no-prune", f"panosc/{folder.name}:unproven")
     size = _size(tag)
     under = images[folder.image.from_] if folder.image.from_ else None
-    return Built(
-        folder.name, tag, size, size - _size(tag_of(under)) if under else size, time.monotonic() - started, fresh
-    )
+    adds = size - _size(tag_of(under)) if under else size
+    whole = fresh and all(part.whole for part in parts)
+    return Built(folder.name, tag, size, adds, time.monotonic() - started, fresh, whole)
 
 
 class _Part:
@@ -161,6 +166,8 @@ class _Part:
         self._folder, self._images, self._kernel = folder, images, kernel
         self.context = scratch / (kernel or "layer") / "context"
         self.context.mkdir(parents=True)
+        self.whole = False
+        """Whether it was built, and nothing of its own was taken from Docker's cache."""
 
     def write(self, made: Sequence[Path]) -> None:
         if self._kernel:
@@ -191,7 +198,8 @@ class _Part:
         else:
             arguments += [word for key, value in labels.items() for word in ("--label", f"{key}={value}")]
             arguments += ["--target", "layer"]
-        client.build([*arguments, "--tag", tag], self.context, given, log, again=again)
+        output = client.build([*arguments, "--tag", tag], self.context, given, log, again=again)
+        self.whole = not cached_work(output, self.context)
         return tag
 
 

@@ -73,8 +73,8 @@ def inspect_image(tag: str) -> dict[str, Any] | None:
 
 def build(
     arguments: Sequence[str], context: Path, secrets: Mapping[str, str], log: Path, *, again: bool = False
-) -> None:
-    """Run ``docker build`` with BuildKit, and write its output to a file.
+) -> str:
+    """Run ``docker build`` with BuildKit, and write its output to a file; returns the output.
 
     Args:
         arguments: of the command.
@@ -90,6 +90,7 @@ def build(
     anew = ["--no-cache"] if again else []
     command = [builder(), "build", "--progress=plain", *anew, *words, *arguments, str(context)]
     log.parent.mkdir(parents=True, exist_ok=True)
+    before = log.stat().st_size if log.exists() else 0
     with log.open("a") as output:
         done = subprocess.run(
             command, env={**os.environ, "DOCKER_BUILDKIT": "1"}, stdout=output, stderr=output, check=False
@@ -97,6 +98,7 @@ def build(
     if done.returncode:
         last = "\n".join(log.read_text(errors="replace").splitlines()[-30:])
         raise ImageError(f"docker build failed; all of it is in {log}\n{last}")
+    return log.read_bytes()[before:].decode(errors="replace")
 
 
 @cache

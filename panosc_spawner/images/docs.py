@@ -63,8 +63,9 @@ def overview(images: Images, measured: Mapping[str, record.Measured]) -> str:
             _INTRODUCTION,
             *_table(["environment", "image", "on", "size", "adds", "at most", "build", "verify"], rows),
             "",
-            f"{when}Sizes as `docker images` counts them, in millions of bytes. A layer's size holds its parent's, which is "
-            "stored and pulled once.",
+            f"{when}A build's time is that of the last one that did every step, with nothing from Docker's cache. Sizes as "
+            "`docker images` counts them, in millions of bytes. A layer's size holds its parent's, which is stored and "
+            "pulled once.",
             "",
         ]
     )
@@ -195,7 +196,11 @@ def _measured(folder: Folder, measured: Mapping[str, record.Measured]) -> list[s
     if one is None:
         return ["", "", limit, "", ""]
     adds = f"{one.adds} MB" if image.from_ else ""
-    return [f"{one.size} MB", adds, limit, f"{one.build} s", f"{one.verify} s"]
+    return [f"{one.size} MB", adds, limit, _seconds(one.build), _seconds(one.verify)]
+
+
+def _seconds(measured: int | None) -> str:
+    return "" if measured is None else f"{measured} s"
 
 
 def _table(head: list[str], rows: list[list[str]]) -> list[str]:

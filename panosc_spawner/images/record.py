@@ -17,28 +17,39 @@ FILE = "sizes.toml"
 _HEADER = "# Measured by: panosc-hub images build all --verify --record\n"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Measured:
-    """One image: megabytes (of a million bytes), and whole seconds."""
+    """One image: megabytes (of a million bytes), and whole seconds; None where nobody has measured them yet."""
 
     size: int
     adds: int
-    build: int
-    verify: int
+    build: int | None = None
+    verify: int | None = None
     date: str
 
 
 _Table = TypeAdapter(dict[str, Measured])
 
 
-def measured(built: Built, verify: float, known: Measured | None) -> Measured:
-    """What is written down of an image that was built and proven just now.
+def measured(built: Built, verify: float | None, known: Measured | None) -> Measured:
+    """What is written down of an image that is here now.
 
-    An image that was up to date keeps the time that its last build took.
+    An image that was up to date, or of which Docker's cache had a part, keeps the time that its last whole build took; one
+    that was not proven now keeps the time of its last proof.
+
+    Args:
+        built: what came of its build.
+        verify: the seconds that its proof took; None if it was not proven.
+        known: what was written down before.
     """
-    build = round(built.seconds) if built.fresh or known is None else known.build
-    size, adds = round(built.size / 1e6), round(built.adds / 1e6)
-    return Measured(size, adds, build, round(verify), datetime.now(UTC).date().isoformat())
+    last_build, last_proof = (known.build, known.verify) if known else (None, None)
+    return Measured(
+        size=round(built.size / 1e6),
+        adds=round(built.adds / 1e6),
+        build=round(built.seconds) if built.whole else last_build,
+        verify=round(verify) if verify is not None else last_proof,
+        date=datetime.now(UTC).date().isoformat(),
+    )
 
 
 def read(root: Path) -> dict[str, Measured]:
@@ -60,7 +71,8 @@ def write(root: Path, measured: Mapping[str, Measured]) -> None:
     """Write what was measured, over what was known of the same images."""
     known = {**read(root), **measured}
     tables = [
-        f"[{name}]\n" + "".join(f"{key} = {_toml(value)}\n" for key, value in asdict(known[name]).items())
+        f"[{name}]\n"
+        + "".join(f"{key} = {_toml(value)}\n" for key, value in asdict(known[name]).items() if value is not None)
         for name in sorted(known)
         if (root / name).is_dir()
     ]

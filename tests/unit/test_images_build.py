@@ -27,6 +27,7 @@ class FakeDocker:
         self.builds: list[str] = []
         self.pulls: list[str] = []
         self.reachable = True
+        self.output = ""
 
     def make(self, tag: str, labels: Mapping[str, str] | None = None) -> None:
         """An image of a new id, under a name."""
@@ -50,13 +51,14 @@ class FakeDocker:
 
     def build(
         self, arguments: Sequence[str], context: Path, secrets: Mapping[str, str], log: Path, *, again: bool = False
-    ) -> None:
+    ) -> str:
         """``docker build``."""
         words = list(arguments)
         tag = words[words.index("--tag") + 1]
         labels = dict(words[place + 1].split("=", 1) for place, word in enumerate(words) if word == "--label")
         self.builds.append(tag + " without the cache" * again)
         self.make(tag, labels)
+        return self.output
 
 
 @pytest.fixture
@@ -88,6 +90,24 @@ def test_what_has_not_changed_is_not_built_again(docker: FakeDocker, images: Ima
     assert built(images, tmp_path) == [False, False]
 
 
+def test_whether_a_build_was_a_whole_one(docker: FakeDocker, images: Images, tmp_path: Path) -> None:
+    cached = "#3 [layer 7/8] RUN --mount=type=bind,source=about,target=/about     sh /steps/about/describe\n#3 CACHED\n"
+
+    def whole(*, again: bool = False) -> bool:
+        said: list[str] = []
+        (one,) = build.build_images(images, ["base"], logs=tmp_path, say=said.append, again=again)
+        assert (said[-1].endswith(", with what Docker's cache had")) is (one.fresh and not one.whole)
+        return one.whole
+
+    assert whole()
+    assert not whole()  # up to date
+    docker.output = cached
+    docker.images.clear()
+    assert not whole()
+    docker.output = cached.replace("CACHED", "DONE 1.1s")
+    assert whole(again=True)
+
+
 def test_again_is_on_todays_debian_and_without_the_cache(docker: FakeDocker, images: Images, tmp_path: Path) -> None:
     built(images, tmp_path)
     docker.builds.clear()
@@ -102,8 +122,10 @@ def test_no_cache_is_said_to_docker(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     fake.chmod(0o755)
     monkeypatch.setattr(client, "builder", lambda: str(fake))
     for again in (False, True):
-        client.build(["--tag", "t"], tmp_path, {}, tmp_path / f"{again}.log", again=again)
-        assert ("--no-cache" in (tmp_path / f"{again}.log").read_text()) is again
+        log = tmp_path / f"{again}.log"
+        first, second = (client.build(["--tag", tag], tmp_path, {}, log, again=again) for tag in ("one", "two"))
+        assert ("--no-cache" in first) is again
+        assert "--tag one" in first and "--tag one" not in second and log.read_text() == first + second
 
 
 class TestCandidate:

@@ -86,7 +86,7 @@ class TestBuildWithProofs:
 
         def build_images(_: Images, names: list[str], *, candidates: bool, **__: object) -> list[Built]:
             done.append(f"build {names[0]}" + " as a candidate" * candidates)
-            return [Built(names[0], "t", 7 * 10**6, 10**6, 5, True)]
+            return [Built(names[0], "t", 7 * 10**6, 10**6, 5, True, True)]
 
         def verify(folder: Folder, *_: object) -> Report:
             name = folder.name

@@ -8,10 +8,9 @@ from pathlib import Path
 import pytest
 from images_support import LAYER, REPOSITORY, lock_text, small_root
 
-from panosc_spawner.errors import ConfigurationError, ImageError
+from panosc_spawner.errors import ImageError
 from panosc_spawner.facilities.model import Environment
 from panosc_spawner.images import docs, record
-from panosc_spawner.images.build import Built
 from panosc_spawner.images.environment import as_toml, environment
 from panosc_spawner.images.folder import Images, read_images
 
@@ -137,25 +136,3 @@ def test_ours_are_environments(name: str) -> None:
     table = environment(OURS[name], OURS)
     assert tomllib.loads(as_toml(name, table))["environments"][name] == table
     Environment.model_validate(table)
-
-
-class TestRecord:
-    built = Built("layer", "t", size=1_234_600_000, adds=99_500_000, seconds=61.4, fresh=True)
-
-    def test_an_image_that_was_up_to_date_keeps_the_time_of_its_last_build(self) -> None:
-        first = record.measured(self.built, 20.6, None)
-        assert (first.size, first.adds, first.build, first.verify) == (1235, 100, 61, 21)
-        again = Built("layer", "t", size=1, adds=1, seconds=0.4, fresh=False)
-        assert record.measured(again, 3, first).build == 61
-
-    def test_written_and_read_over_what_is_known(self, images: Images) -> None:
-        first = record.measured(self.built, 20, None)
-        record.write(images.root, {"layer": first, "gone": first})
-        record.write(images.root, {"base": first})
-        assert record.read(images.root) == {"base": first, "layer": first}
-        assert "| 1235 MB | 100 MB | + 10 MB | 61 s | 20 s |" in docs.overview(images, record.read(images.root))
-
-    def test_a_file_of_another_kind(self, images: Images) -> None:
-        (images.root / "sizes.toml").write_text("[base]\nsize = 1\n")
-        with pytest.raises(ConfigurationError, match="not what was measured"):
-            record.read(images.root)
