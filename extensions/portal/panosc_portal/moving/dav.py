@@ -303,7 +303,7 @@ class _Listing:
         elif name == "DAV: getcontentlength":
             child.size = said
         elif name == "DAV: getetag":
-            child.tag = said if said.isascii() and said.isprintable() and len(said) < 200 else ""
+            child.tag = _tag(said)
         elif name == "http://owncloud.org/ns checksum":
             child.checksums += [known for word in said.split() if (known := good_checksum(word))]
         elif name == "DAV: response":
@@ -347,6 +347,12 @@ def digest_of(header: str) -> str | None:
         if plain:
             found[name] = plain
     return next((found[name] for name in ("sha512", "sha256", "sha1", "md5", "adler32") if name in found), None)
+
+
+def _tag(said: str) -> str:
+    """An ETag as ``If-Range`` takes it; some storages leave the quotes away. Empty if it is none."""
+    plain = said if said.startswith(('"', "W/")) or not said else f'"{said}"'
+    return plain if plain.isascii() and plain.isprintable() and len(plain) < 200 else ""
 
 
 def _begins_at(answer: httpx.Response, start: int) -> bool:

@@ -226,7 +226,7 @@ class _Log:
         elif said.get("level") in {"error", "critical"}:
             self._errors = [*self._errors[-20:], message[:500]]
         now = asyncio.get_running_loop().time()
-        if now - self._written >= 1.0:
+        if now - self._written >= 0.25:
             self._written = now
             self.flush()
         stats = said.get("stats")
@@ -245,7 +245,7 @@ class _Log:
         copying.live.clear()
         said = " ".join(self._errors)
         logger.info("rclone on %s: %s", title, said[-2000:])
-        if "no space left" in said or "disk quota exceeded" in said:
+        if any(words in said for words in ("no space left", "disk quota exceeded", "remaining disk space")):
             return copying.room.full()
         if "max transfer limit" in said:
             return StorageError(

@@ -51,7 +51,7 @@ class Guard:
             noted(refusal, [("Content-Length", "0"), ("WWW-Authenticate", "Bearer")])
             return [b""]
         if self.hook and (body := self.hook(method, path, environ, noted)) is not None:
-            return list(body)
+            return body
         if self.slow and method == "GET":
             time.sleep(self.slow)
         return self.app(environ, noted)

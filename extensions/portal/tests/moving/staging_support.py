@@ -11,14 +11,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from moving_places import PERSON
-from support import FakeHub, login, make_portal, make_site
-
 from panosc_portal.hub import AreaDirectory, Login, PersonReport, ProposalData
 from panosc_portal.moving.jobs import Job, JobStore, State
 from panosc_portal.moving.runner import JobLimits, Runner
 from panosc_portal.moving.sealed import Seal
 from panosc_portal.moving.staged import Receipts
 from panosc_portal.moving.staging import Staging
+from support import FakeHub, login, make_portal, make_site
+
 from panosc_spawner.facilities.portal_staging_rules import Remote, StagingRules
 from panosc_spawner.facilities.site import Site
 
@@ -27,8 +27,8 @@ VISIT = PurePosixPath("ma1234/id31/20250915/RAW_DATA")
 ADA = login("ada")
 
 
-def remote(url: str, **more: object) -> Remote:
-    """A remote over WebDAV, with the person's token."""
+def remote(url: object, **more: object) -> Remote:
+    """A remote over WebDAV with the person's token, if nothing else is said."""
     rules: dict[str, object] = {
         "name": "elsewhere",
         "title": "Storage elsewhere",
@@ -42,8 +42,12 @@ def remote(url: str, **more: object) -> Remote:
     return Remote.model_validate(rules | more)
 
 
-def with_remotes(site: Site, *remotes: Remote) -> Site:
-    """The site, with data elsewhere."""
+def with_remotes(site: Site, root: Path, *remotes: Remote) -> Site:
+    """The site, with ESRF's root somewhere else, and its data elsewhere."""
+    esrf = site.facilities["esrf"]
+    assert esrf.paths is not None
+    paths = esrf.paths.model_copy(update={"root": PurePosixPath(root)})
+    site = replace(site, facilities={**site.facilities, "esrf": esrf.model_copy(update={"paths": paths})})
     staging = StagingRules(remotes=remotes)
     portal = site.config.portal.model_copy(update={"staging": staging})
     return replace(site, config=site.config.model_copy(update={"portal": portal}))
@@ -123,7 +127,7 @@ async def desk(
     folder: Path, root: Path, *remotes: Remote, limits: JobLimits | None = None, kept: bool = False
 ) -> AsyncIterator[Desk]:
     """A portal's staging, running. ``kept``: jobs and receipts are in ``folder``, and outlive it."""
-    site = with_remotes(make_site(folder / "made"), *remotes)
+    site = with_remotes(make_site(folder / "made"), root, *remotes)
     hub = FakeHub()
     hub.people = {"ada": PersonReport(), "ben": PersonReport()}
     hub.directories = {("ada", REF): data_of(root)}
