@@ -213,12 +213,13 @@ def _add(
     app.add_api_route(
         path,
         endpoint,
-        methods=["GET", "HEAD"],
+        methods=["GET"],
         summary=summary,
         operation_id=operation,
         responses=responses(schema, one=one),
         response_class=JSONResponse,
     )
+    app.add_api_route(path, endpoint, methods=["HEAD"], include_in_schema=False)
 
 
 def _described(app: FastAPI, server: str) -> dict[str, Any]:
@@ -227,7 +228,6 @@ def _described(app: FastAPI, server: str) -> dict[str, Any]:
     )
     found["components"] = {"schemas": schemas(), "securitySchemes": {"hub": {"type": "http", "scheme": "bearer"}}}
     for path in found["paths"].values():
-        path.pop("head", None)
         for operation in path.values():
             operation["responses"].pop("422", None)
             operation["security"] = [{}, {"hub": []}]

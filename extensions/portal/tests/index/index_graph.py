@@ -113,11 +113,15 @@ def _entry(fact: dict[str, Any]) -> Entry:
     return Entry(dataset, fact["isPublic"], fact["ref"], "test", files)
 
 
-def filled(folder: Path) -> Store:
-    """An index with all the facts."""
-    store = Store(folder / "index.sqlite")
+def fill(store: Store) -> Store:
+    """Put all the facts into an index."""
     with store.writing() as writer:
         for fact in facts():
             put(writer, _entry(fact), 1)
     store.optimise()
     return store
+
+
+def filled(folder: Path) -> Store:
+    """An index with all the facts."""
+    return fill(Store(folder / "index.sqlite"))
