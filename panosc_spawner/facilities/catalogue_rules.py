@@ -127,6 +127,11 @@ class SciCatCatalogue(CatalogueCommon):
         default="oidc-token",
         description="How a person's token is used. oidc-token: SciCat's auth/oidc/token takes it and gives its own. bearer: as it is.",
     )
+    dates: bool = Field(
+        default=False,
+        description="Whether its filters take dates as {'$date': …}, so that years are asked there; `check` tells. If not, years are "
+        "checked here on what it answers.",
+    )
     ignored_groups: tuple[str, ...] = Field(
         default=(), description="Groups that do not make a data set somebody's own. One with an empty name never does."
     )
@@ -138,6 +143,9 @@ class IcatCatalogue(CatalogueCommon):
     type: Literal["icat"]
     url: str = Field(description="With the last part: https://icat.example.org/icat.")
     plugin: str = Field(default="anon", min_length=1, description="Authentication plugin for asking without a person.")
+    units: dict[str, str] = Field(
+        default_factory=dict, description="The unit in which it keeps a parameter, by the parameter's name; see panosc."
+    )
     username: str = Field(default="", description="Of a public account, where the plugin wants one.")
     password_file: Path | None = Field(default=None, description="Its password: one line, mode 0600.")
     person_plugin: str = Field(default="oidc", min_length=1, description="Authentication plugin for people's tokens.")
