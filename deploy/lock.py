@@ -12,7 +12,7 @@ from bootstrap import BIN, DEMO, LOCKS, ROOT, BootstrapError, node_environment, 
 _PROVIDERS = ROOT / "tests" / "providers"
 _SATOSA, _PANVA = _PROVIDERS / "satosa", _PROVIDERS / "panva"
 
-_EXTRAS = {"demo": ("lab", "node"), "dev": ("lab", "node", "dev")}
+_EXTRAS = {"demo": ("lab", "node", "portal"), "dev": ("lab", "node", "portal", "dev")}
 _OPTIONS = (
     "--universal",
     "--generate-hashes",
