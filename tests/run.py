@@ -100,6 +100,7 @@ WAITING = [
     Stage("integration tests", [*PYTEST, "-m", "not docker", "tests/integration"], ("bubblewrap",)),
     Stage("login services' tests", [*PYTEST, "tests/providers"], ("services",)),
     Stage("chaos tests", [*PLAIN, "-m", "not docker", "tests/chaos"], ("bubblewrap",)),
+    Stage("portal's tests", [*PYTEST, "extensions/portal/tests"], ("transfers",)),
 ]
 LAST = [
     # The base image and one on it; `make test-images` does all of them.
@@ -226,6 +227,12 @@ def missing() -> dict[str, str]:
                 and any(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
             ),
             "slapd, PostgreSQL, xmlsec1 or openssl is not installed",
+        ),
+        "transfers": (
+            lambda: (
+                all(shutil.which(program, path=SERVICE_PATH) for program in ("rclone", "xrootd")) and os.geteuid() == 0
+            ),
+            "rclone or xrootd is not installed, or this is not root, who can become the people whose data are moved",
         ),
         "bubblewrap": (bubblewrap_works, "bubblewrap is not installed, or may not be used here"),
     }
