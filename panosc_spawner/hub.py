@@ -30,7 +30,7 @@ from panosc_spawner.pages import TEMPLATES, page_handlers, template_vars
 from panosc_spawner.pages.requests import audited
 from panosc_spawner.portal.desk import PortalDesk
 from panosc_spawner.portal.handlers import portal_handlers
-from panosc_spawner.portal.service import ACCESS, catalogue_audiences, portal_service, storage_tokens
+from panosc_spawner.portal.service import catalogue_audiences, portal_service, storage_tokens
 from panosc_spawner.proposals.book import GrantBook
 from panosc_spawner.secret_file import METRICS_TOKEN, METRICS_TOKEN_LENGTH, read_secret
 from panosc_spawner.spawners.context import HubContext, audit_log
@@ -249,4 +249,3 @@ def _services(c: Any, site: Site) -> None:
         c.JupyterHub.load_roles.append({"name": "metrics", "services": ["prometheus"], "scopes": ["read:metrics"]})
     if site.config.portal.enabled:
         c.JupyterHub.services.append(portal_service(site))
-        c.JupyterHub.extra_user_scopes = {ACCESS}

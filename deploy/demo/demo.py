@@ -210,7 +210,7 @@ def choose_ports(folders: Folders) -> Ports:
     with contextlib.suppress(OSError, ValueError):
         kept = json.loads(file.read_text())
     chosen: dict[str, int] = {}
-    for name in ("provider", "hub", "proxy_api", "university"):
+    for name in ("provider", "hub", "proxy_api", "university", "portal"):
         port = kept.get(name, 0)
         chosen[name] = port if port and port != public and is_free(port) else free_port({public, *chosen.values()})
     folders.demo.mkdir(parents=True, exist_ok=True)

@@ -28,6 +28,7 @@ class Ports:
     hub: int
     proxy_api: int
     university: int
+    portal: int
 
 
 @dataclass(frozen=True)
@@ -136,6 +137,7 @@ def _values(
         "proxy_api_port": str(ports.proxy_api),
         "provider_port": str(ports.provider),
         "university_port": str(ports.university),
+        "portal_port": str(ports.portal),
         "state": str(folders.state),
         "homes": str(folders.homes),
         "data": str(folders.data),

@@ -10,8 +10,15 @@ from typing import Any
 
 ADMINISTRATOR = "administrator"
 
-USER_ROLE: dict[str, Any] = {"name": "user", "description": "Standard user privileges", "scopes": ["self"]}
-"""JupyterHub's own, unchanged."""
+PORTAL_ACCESS = "access:services!service=portal"
+"""To be logged in at the hub's portal, where the hub has one. It opens nothing at the hub."""
+
+USER_ROLE: dict[str, Any] = {
+    "name": "user",
+    "description": "Standard user privileges",
+    "scopes": ["self", PORTAL_ACCESS],
+}
+"""JupyterHub's own, and the portal."""
 
 ADMINISTRATOR_ROLE: dict[str, Any] = {
     "name": ADMINISTRATOR,

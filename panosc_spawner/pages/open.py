@@ -100,7 +100,8 @@ class OpenHandler(PageHandler):
         refs = ",".join(map(str, wanted)) if isinstance(wanted, list) else ""
         # Options that the hub stored may hold anything, under any name.
         known = {key: options[key] for key in ("environment", "memory", "cpu", "gpus") if key in options}
-        return self.hub_url("open", proposals=refs, **{key: str(value) for key, value in known.items()}, then=then)
+        known |= {"then": then} if then else {}
+        return self.hub_url("open", proposals=refs, **{key: str(value) for key, value in known.items()})
 
     def _name(self, trial: DryRun) -> str:
         selection = trial.selection

@@ -12,10 +12,11 @@ from tornado import web
 
 from panosc_spawner.errors import IdentityError
 from panosc_spawner.identity.person import Person
+from panosc_spawner.identity.roles import PORTAL_ACCESS
 from panosc_spawner.launch.model import Reason, Refusal
 from panosc_spawner.metrics import PORTAL_QUESTIONS
 from panosc_spawner.portal.desk import PortalDesk
-from panosc_spawner.portal.service import ACCESS, CLIENT
+from panosc_spawner.portal.service import CLIENT
 from panosc_spawner.spawners.refused import Refused
 
 _MAX_QUESTION = 4096
@@ -73,7 +74,7 @@ class PortalHandler(BaseHandler):
         token, user = self.get_token(), self.current_user
         if token is None or not isinstance(getattr(user, "orm_user", None), orm.User) or token.user is None:
             return False
-        return bool(token.client_id == CLIENT or (self.any_token and self.has_scope(ACCESS)))
+        return bool(token.client_id == CLIENT or (self.any_token and self.has_scope(PORTAL_ACCESS)))
 
     async def _person(self) -> Person:
         user = self.current_user

@@ -10,7 +10,6 @@ from urllib.parse import urlsplit
 from jupyterhub.utils import subdomain_hook_idna
 
 from panosc_spawner.errors import ConfigurationError
-from panosc_spawner.facilities.catalogues import site_catalogues
 from panosc_spawner.facilities.access_rules import TokenRule
 from panosc_spawner.facilities.catalogues import catalogues_of
 from panosc_spawner.facilities.site import Site
@@ -18,17 +17,15 @@ from panosc_spawner.facilities.site import Site
 NAME = "portal"
 CLIENT = f"service-{NAME}"
 """Its OAuth client at the hub: tokens of this client alone may ask for a person's data."""
-ACCESS = f"access:services!service={NAME}"
-"""Who has this scope may use it; every user of the hub has."""
 PATH = f"/services/{NAME}/"
 PACKAGE = "panosc_portal"
 _START_SECONDS = 20
 
 
 def portal_service(site: Site) -> dict[str, Any]:
-    """For ``c.JupyterHub.services``. The hub starts it, and starts it again when it ends.
+    """For ``c.JupyterHub.services``. The hub starts what keeps it running (:mod:`~panosc_spawner.portal.supervisor`).
 
-    It has no scopes of its own. In a person's name, by a token that ends with their login, it may find out who they are, and
+    It has no scopes of its own; every user of the hub may use it (``identity.roles``). In a person's name, by a token that ends with their login, it may find out who they are, and
     put a file into a running server of theirs.
 
     Raises:
@@ -44,7 +41,7 @@ def portal_service(site: Site) -> dict[str, Any]:
     return {
         "name": NAME,
         "url": f"http://127.0.0.1:{site.config.portal.port}",
-        "command": [sys.executable, "-m", PACKAGE, "serve", str(site.folder)],
+        "command": [sys.executable, "-m", "panosc_spawner.portal.supervisor", str(site.folder)],
         "oauth_no_confirm": True,  # it is a part of the hub
         "oauth_client_allowed_scopes": ["access:servers!user"],
         "display": False,  # the pages have links of their own

@@ -30,7 +30,7 @@ class RealHub:
 
     def __init__(self, spawner: str, folder: Path) -> None:
         taken: set[int] = set()
-        for _ in range(5):
+        for _ in range(6):
             taken.add(free_port(taken))
         self.ports = demo_site.Ports(*taken)
         self.folders = demo_site.Folders(folder, spawner)

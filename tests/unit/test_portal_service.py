@@ -11,6 +11,7 @@ from traitlets.config import Config
 from panosc_spawner.errors import ConfigurationError
 from panosc_spawner.facilities.site import Site
 from panosc_spawner.hub import _services
+from panosc_spawner.identity.roles import PORTAL_ACCESS, roles_of
 from panosc_spawner.portal import service
 from panosc_spawner.portal.service import portal_address, portal_service, within_portal
 
@@ -29,14 +30,14 @@ def test_it_may_do_nothing_of_its_own() -> None:
     assert portal["oauth_client_allowed_scopes"] == ["access:servers!user"]
     assert "admin" not in portal
     assert not [role for role in config.JupyterHub.load_roles if "portal" in role["services"]]
-    assert config.JupyterHub.extra_user_scopes == {"access:services!service=portal"}
+    assert f"access:services!service={service.NAME}" == PORTAL_ACCESS
+    assert all(PORTAL_ACCESS in roles_of(admin)[0]["scopes"] for admin in (True, False))
 
 
 def test_without_it_nothing_is_different() -> None:
     config = Config()
     _services(config, with_portal(enabled=False))
     assert [one["name"] for one in config.JupyterHub.services] == ["keeper"]
-    assert "extra_user_scopes" not in config.JupyterHub
 
 
 def test_a_package_that_is_not_installed_is_told_when_the_hub_starts(monkeypatch: pytest.MonkeyPatch) -> None:

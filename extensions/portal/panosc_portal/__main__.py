@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import importlib
 import sys
 from collections.abc import Sequence
@@ -28,10 +29,8 @@ def main(arguments: Sequence[str]) -> int:
     """
     command, rest = (arguments[0], list(arguments[1:])) if arguments else ("", [])
     try:
-        if command == "serve" and len(rest) == 1:
-            from panosc_portal.serve import serve
-
-            return serve(Path(rest[0]))
+        if command == "serve":
+            return _serve(rest)
         if command in _COMMANDS:
             return int(importlib.import_module(_COMMANDS[command]).main(rest))
     except PanoscError as error:
@@ -40,6 +39,17 @@ def main(arguments: Sequence[str]) -> int:
     asked_for = command in ("-h", "--help", "help")
     print(USAGE, file=sys.stdout if asked_for else sys.stderr, end="")
     return 0 if asked_for else 2
+
+
+def _serve(arguments: Sequence[str]) -> int:
+    from panosc_portal.serve import serve  # the other commands need nothing of it
+
+    parser = argparse.ArgumentParser("panosc_portal serve", description="Run the portal. The hub does this.")
+    parser.add_argument("site", type=Path, help="the site's folder")
+    parser.add_argument("--socket", type=int, help="descriptor of a socket that listens already")
+    parser.add_argument("--ready", type=int, help="descriptor that is told when the portal answers")
+    given = parser.parse_args(arguments)
+    return serve(given.site, given.socket, given.ready)
 
 
 if __name__ == "__main__":

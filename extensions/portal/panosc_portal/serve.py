@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -22,7 +23,7 @@ from panosc_spawner.facilities.site import Site
 
 _NEEDED = ("JUPYTERHUB_API_TOKEN", "JUPYTERHUB_API_URL", "JUPYTERHUB_CLIENT_ID", "JUPYTERHUB_SERVICE_URL")
 _IDLE_SECONDS = 75
-_STOP_SECONDS = 10
+_STOP_SECONDS = 3
 
 
 class NotAServiceError(PanoscError):
@@ -77,8 +78,35 @@ def proxy_address(site: Site) -> str:
     return f"http://{f'[{host}]' if ':' in host else host}:{parts.port or 80}"
 
 
-def serve(folder: Path) -> int:
+class _Server(uvicorn.Server):
+    """Says when it is ready, to who keeps it running.
+
+    Args:
+        config: of uvicorn.
+        ready: descriptor that the word goes to; None: nobody waits for it.
+    """
+
+    def __init__(self, config: uvicorn.Config, ready: int | None) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Called by uvicorn."""
+        await super().startup(sockets)
+        if self._ready is not None:
+            if self.started and not self.should_exit:
+                os.write(self._ready, b"1")
+            os.close(self._ready)
+            self._ready = None
+
+
+def serve(folder: Path, listening: int | None = None, ready: int | None = None) -> int:
     """Run the portal until the hub ends it.
+
+    Args:
+        folder: the site's.
+        listening: descriptor of a socket that listens already; None: it listens where the hub says.
+        ready: descriptor that gets a ``1`` when it answers.
 
     Raises:
         PanoscError: in words, if it cannot.
@@ -106,5 +134,7 @@ def serve(folder: Path) -> int:
         timeout_graceful_shutdown=_STOP_SECONDS,
         h11_max_incomplete_event_size=64 * 1024,
     )
-    uvicorn.Server(config).run()
-    return 0
+    sockets = [socket.socket(fileno=listening)] if listening is not None else None
+    server = _Server(config, ready)
+    server.run(sockets)
+    return 0 if server.started else 1
