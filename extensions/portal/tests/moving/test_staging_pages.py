@@ -1,0 +1,125 @@
+"""The pages of staging and of jobs: without scripts, with events, and for nobody else."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from dav_peer import DavPeer, dav_peer
+from panosc_portal.hub import PersonReport
+from running import Running, running
+from staging_support import REF, VISIT, data_of, remote, tree_of, with_remotes, write_tree
+from support import BASE, FakeHub, make_portal, make_site
+
+PARTS = ("moving.staging_pages", "moving.job_pages")
+
+
+@pytest.fixture
+def peer(tmp_path: Path) -> Iterator[DavPeer]:
+    """The storage elsewhere, with data."""
+    write_tree(tmp_path / "elsewhere" / VISIT, files=30)
+    with dav_peer(tmp_path / "elsewhere", {"token-for-elsewhere": ("/", False)}) as made:
+        yield made
+
+
+@pytest.fixture
+def root(open_folder: Path) -> Path:
+    """The facility's root here."""
+    made = open_folder / "esrf"
+    made.mkdir(mode=0o755)
+    return made
+
+
+@pytest.fixture
+async def browser(tmp_path: Path, peer: DavPeer, root: Path) -> AsyncIterator[Running]:
+    """A portal with staging, and ada's browser at it."""
+    site = with_remotes(make_site(tmp_path / "made"), root, remote(peer.url))
+    hub = FakeHub(people={"ada": PersonReport(), "ben": PersonReport()})
+    hub.directories = {("ada", REF): data_of(root)}
+    hub.tokens = {("ada", "elsewhere"): "token-for-elsewhere"}
+    async with running(make_portal(site, hub), hub, PARTS) as made:
+        made.log_in("ada")
+        yield made
+
+
+async def _begin(browser: Running) -> str:
+    answer = await browser.client.post(f"stage/{REF}", data={"remote": "elsewhere", "_xsrf": browser.xsrf})
+    assert answer.status_code == 303, answer.text
+    return str(answer.headers["Location"]).removeprefix(BASE)
+
+
+async def test_from_the_button_to_the_data(browser: Running, root: Path) -> None:
+    page = await browser.client.get(f"stage/{REF}")
+    assert "Bring the data here" in page.text
+    assert not root.joinpath("ma1234").exists()  # a link that is followed starts nothing
+    job = await _begin(browser)
+    seen = []
+    async with browser.client.stream("GET", f"{job}/events") as events:
+        assert events.headers["Content-Type"].startswith("text/event-stream")
+        async for line in events.aiter_lines():
+            if line.startswith("data: "):
+                seen.append(json.loads(line[6:]))
+    assert seen[-1]["state"] == "done"
+    assert [one["over"] for one in seen] == [False] * (len(seen) - 1) + [True]
+    assert len(tree_of(root / VISIT)) == 34
+    page = await browser.client.get(job)
+    assert "34 of 34 files" in page.text
+    assert "/hub/open?proposals=esrf/ma1234" in page.text
+    assert "Bring them anew" in (await browser.client.get(f"stage/{REF}")).text
+    assert "ma1234 from Storage elsewhere" in (await browser.client.get("jobs")).text
+
+
+async def test_without_scripts_the_page_moves_on_and_cancels(browser: Running, peer: DavPeer, root: Path) -> None:
+    peer.guard.slow = 0.3
+    job = await _begin(browser)
+    page = await browser.client.get(job)
+    assert '<noscript><meta http-equiv="refresh" content="5"></noscript>' in page.text
+    assert "<button" in page.text and f'action="{BASE}{job}/cancel"' in page.text
+    assert (await browser.client.post(f"{job}/cancel", data={"_xsrf": "another"})).status_code == 403
+    while peer.count("GET") < 4:
+        await asyncio.sleep(0.02)
+    answer = await browser.client.post(f"{job}/cancel", data={"_xsrf": browser.xsrf})
+    assert answer.status_code == 303
+    page = await browser.client.get(job)
+    assert "cancelled" in page.text and "Try again" in page.text
+    assert list((root / ".panosc-staging").iterdir()) == []
+    peer.guard.slow = 0.0
+    await browser.client.post(f"{job}/again", data={"_xsrf": browser.xsrf})
+    async with asyncio.timeout(20):
+        while not (root / VISIT).exists():
+            await asyncio.sleep(0.05)
+
+
+async def test_others_see_and_stop_nothing(browser: Running, peer: DavPeer) -> None:
+    peer.guard.slow = 0.3
+    job = await _begin(browser)
+    browser.log_in("ben")
+    for method, address in (
+        ("GET", job),
+        ("GET", f"{job}/events"),
+        ("POST", f"{job}/cancel"),
+        ("POST", f"{job}/again"),
+    ):
+        answer = await browser.client.request(
+            method, address, data={"_xsrf": browser.xsrf} if method == "POST" else None
+        )
+        assert answer.status_code == 404, address
+    assert "Nothing is under way" in (await browser.client.get("jobs")).text
+    for answer in (
+        await browser.client.get(f"stage/{REF}"),
+        await browser.client.post(f"stage/{REF}", data={"remote": "elsewhere", "_xsrf": browser.xsrf}),
+    ):
+        assert answer.status_code == 403
+        assert "You are not on proposal" in answer.text
+
+
+async def test_what_is_no_proposal_or_no_remote_is_told(browser: Running) -> None:
+    assert (await browser.client.get("stage/nowhere/1")).status_code == 404
+    assert (await browser.client.get("stage/esrf/not%20one")).status_code == 404
+    answer = await browser.client.post(f"stage/{REF}", data={"remote": "another", "_xsrf": browser.xsrf})
+    assert answer.status_code == 409
+    assert "do not come from there" in answer.text
+    assert "Bring the data here" in (await browser.client.get("stage/esrf/MA-1234")).text  # as people write it
