@@ -94,16 +94,17 @@ class HttpClient:
     Args:
         rule: the source's settings.
         folder: the site's folder, for ``ca_file``.
+        connections: requests at a time; the others wait for their turn.
 
     Raises:
         ConfigurationError: if ``ca_file`` cannot be used.
     """
 
-    def __init__(self, rule: HttpService, folder: Path) -> None:
+    def __init__(self, rule: HttpService, folder: Path, *, connections: int = MAX_CONNECTIONS) -> None:
         self.source = rule.name
         self._rule = rule
         self._tls = _trusted(rule, folder)
-        self._lanes = Lanes(self._one_connection, MAX_CONNECTIONS)
+        self._lanes = Lanes(self._one_connection, connections)
 
     async def get(
         self,

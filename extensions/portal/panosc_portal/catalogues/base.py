@@ -18,6 +18,8 @@ from panosc_spawner.facilities.model import Facility
 from panosc_spawner.proposals.http.client import GarbledError, HttpClient, HttpStatusError, SlowError
 from panosc_spawner.proposals.http.too_much import TooMuchError
 
+CONNECTIONS = 48
+"""Requests at a time to one catalogue: a search takes two or three, and ``[portal.search] at_once`` searches may ask it."""
 MOST = 200
 """Entries that are asked for at a time, at most."""
 
@@ -38,7 +40,7 @@ class HttpCatalogue:
         self.facilities = frozenset({facility.id} if facility else ())
         self.title = rule.title or (facility.short_name if facility else rule.name)
         self.audience = rule.audience
-        self.client = HttpClient(rule, folder)
+        self.client = HttpClient(rule, folder, connections=CONNECTIONS)
         self._landing = rule.landing
         self._proposal_id = re.compile(rule.proposal_id, re.ASCII)
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from panosc_portal.catalogues.model import (
     Availability,
@@ -19,11 +19,12 @@ from panosc_portal.catalogues.model import (
     Parameter,
     ParameterCondition,
     Query,
+    Technique,
 )
 from panosc_portal.catalogues.words import words_of
 from panosc_portal.quantities import TOLERANCE, unit
 from panosc_portal.search.photons import photon_value
-from panosc_spawner.panet import panet_id, techniques
+from panosc_spawner.panet import techniques
 
 WAVELENGTH, ENERGY = "incident_wavelength", "incident_photon_energy"
 
@@ -98,8 +99,7 @@ class Conditions:
     def _technique(self, dataset: Dataset) -> Said:
         if not dataset.techniques:
             return Said.NOTHING
-        known = techniques()
-        ids = [panet_id(one.panet) or (node.id if (node := known.find(one.name)) else "") for one in dataset.techniques]
+        ids = [technique_id(one) for one in dataset.techniques]
         if self._techniques.intersection(ids):
             return Said.YES
         return Said.NOTHING if "" in ids else Said.NO
@@ -156,6 +156,14 @@ _TESTS = {
     Kind.PARAMETER: Conditions._parameters,
     Kind.AVAILABILITY: Conditions._availability,
 }
+
+
+@lru_cache(maxsize=4096)
+def technique_id(technique: Technique) -> str:
+    """Its id in PaNET, by its address or its name; empty if PaNET does not know it."""
+    known = techniques()
+    node = known.find(technique.panet) or known.find(technique.name)
+    return node.id if node else ""
 
 
 def parameter_said(condition: ParameterCondition, dataset: Dataset) -> Said:
@@ -228,7 +236,8 @@ def _texts(dataset: Dataset) -> Iterable[str]:
         yield from (dataset.instrument.name, dataset.instrument.facility)
     for technique in dataset.techniques:
         yield technique.name
-        if node := techniques().find(technique.panet or technique.name):
+        if name := technique_id(technique):
+            node = techniques().nodes[name]
             yield from (node.label, *node.others)
     for sample in dataset.samples:
         yield from (sample.name, sample.description)
@@ -258,6 +267,7 @@ def plain_pid(pid: str) -> str:
     return (text[found.end() :] if (found := _BEFORE_DOI.match(text)) else text).casefold()
 
 
+@lru_cache(maxsize=8192)
 def plain_doi(text: str) -> str:
     """The DOI in a text, lower case and without an address around it; empty if it is none."""
     plain = plain_pid(text)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from panosc_portal.catalogues.model import Availability
 from panosc_portal.search.address import ACCESS_WORDS, Asked
+from panosc_portal.search.checks import technique_id
 from panosc_portal.search.merge import Hit
 from panosc_spawner.panet import techniques
 
@@ -49,7 +50,7 @@ def facets(hits: Iterable[Hit], asked: Asked, names: Mapping[str, str]) -> tuple
             counts["facility"][one.facility] += 1
         if one.instrument and one.instrument.name:
             counts["instrument"][one.instrument.name] += 1
-        counts["technique"].update({node.id for t in one.techniques if (node := techniques().find(t.panet or t.name))})
+        counts["technique"].update({name for t in one.techniques if (name := technique_id(t))})
         if one.created:
             counts["year"][str(one.created.year)] += 1
         if one.availability is not Availability.UNKNOWN:

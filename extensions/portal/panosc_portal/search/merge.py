@@ -70,8 +70,8 @@ class Merger:
         self._place = {name: index for index, name in enumerate(sources)}
         self._entries: dict[Key, _Entry] = {}
         self._groups: dict[str, list[Key]] = {}  # id of a hit -> keys
-        self._group: dict[Key, str] = {}
         self._by_doi: dict[str, str] = {}
+        self._hits: dict[str, Hit] = {}
 
     def is_new(self, dataset: Dataset) -> bool:
         """Whether it was neither on an earlier page nor is on this one, by its own name or, in another catalogue, by its DOI."""
@@ -108,14 +108,19 @@ class Merger:
             if doi:
                 self._by_doi.setdefault(doi, name)
         self._groups[name].append(key)
-        self._group[key] = name
+        self._hits.pop(name, None)
         return name
 
     def hit(self, name: str) -> Hit:
         """A hit as it is now."""
+        if name not in self._hits:
+            self._hits[name] = self._made(name)
+        return self._hits[name]
+
+    def _made(self, name: str) -> Hit:
         keys = sorted(self._groups[name], key=lambda key: (self._place.get(key[0], len(self._place)), key))
         entries = [self._entries[key] for key in keys]
-        best = max(entries, key=lambda entry: richness(entry.dataset))
+        best = max(entries, key=lambda entry: richness(entry.dataset)) if len(entries) > 1 else entries[0]
         others = [entry.dataset for entry in entries if entry is not best]
         left = frozenset.intersection(*(frozenset(entry.unchecked) for entry in entries))
         first = key_of(best.dataset)

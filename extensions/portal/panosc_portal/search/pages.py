@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import OrderedDict
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends
+from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 
@@ -26,6 +28,8 @@ from panosc_portal.search.merge import Hit
 from panosc_portal.search.words import outcome_words, summary, unchecked_words
 from panosc_spawner.panet import techniques
 
+_ROWS = 5000
+"""Results that are kept as HTML; about five megabytes."""
 _NO_STORE = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 
@@ -102,10 +106,12 @@ class SearchPages:
         self.names = {key: facility.short_name for key, facility in portal.site.facilities.items()}
         environment = portal.templates
         environment.globals.setdefault("techniques", techniques())
+        self._rows: OrderedDict[tuple[object, ...], str] = OrderedDict()
         self._row = environment.get_template("search_row.html")
         self._outcome = environment.get_template("search_outcome.html")
         self._facets = environment.get_template("search_facets.html")
-        self._options = [node.label for node in sorted(techniques().nodes.values(), key=lambda node: node.label)]
+        labels = sorted(node.label for node in techniques().nodes.values())
+        self._options = Markup("").join(Markup('<option value="{}">').format(label) for label in labels)
 
     async def page(self, request: Request, login: Login | None) -> Response:
         """The page. A form's address holds empty fields: it is sent on to the one without them, which can be shared."""
@@ -191,13 +197,26 @@ class SearchPages:
         return end
 
     def _row_html(self, hit: Hit, login: Login | None) -> str:
+        """A result as HTML. It is the same for everybody who may see it, so it is made once."""
+        key = (hit.dataset, hit.places, hit.unchecked, login is not None)
+        row = self._rows.get(key)
+        if row is None:
+            row = self._render_row(hit, may_open=login is not None)
+            self._rows[key] = row
+            if len(self._rows) > _ROWS:
+                self._rows.popitem(last=False)
+        else:
+            self._rows.move_to_end(key)
+        return row
+
+    def _render_row(self, hit: Hit, *, may_open: bool) -> str:
         return self._row.render(
             hit=hit,
             one=hit.dataset,
             base=self.portal.base,
             titles={name: source.title for name, source in self.federation.sources.items()},
             unchecked=unchecked_words(hit),
-            may_open=login is not None,
+            may_open=may_open,
         )
 
     def _outcome_html(self, outcome: SourceOutcome, asked: Asked) -> str:

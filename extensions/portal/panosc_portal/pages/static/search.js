@@ -19,7 +19,8 @@ const parse = (html) => {
   template.innerHTML = html;
   return template.content.firstElementChild;
 };
-const score = (element) => Number(element.dataset.score);
+const scores = new Map(); // element -> score
+const score = (element) => scores.get(element);
 
 function place(element) {
   const follower = [...list.children].find((one) => score(one) < score(element));
@@ -31,9 +32,9 @@ function place(element) {
 function take(row) {
   const element = parse(row.html);
   const old = shown.get(row.id);
+  scores.set(old ?? element, row.score);
   if (old) {
     // Found in one more catalogue: said in its place, without a new line above it.
-    old.dataset.score = element.dataset.score;
     old.querySelector(".hit-where").replaceChildren(...element.querySelector(".hit-where").childNodes);
     return;
   }
