@@ -7,7 +7,6 @@ from contextlib import asynccontextmanager
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
-from pydantic import SecretStr
 from starlette.types import Receive, Scope, Send
 
 from panosc_portal.api.addresses import plain_path
@@ -15,7 +14,7 @@ from panosc_portal.api.endpoints import make_api
 from panosc_portal.api.visitors import Visitors
 from panosc_portal.context import Portal
 from panosc_portal.index.part import close_index, index_of, running_harvest
-from panosc_portal.login import Logins
+from panosc_portal.index.rights import rights_of
 
 _KEPT = (
     "type",
@@ -47,27 +46,11 @@ class _Handed(Response):
         await self._app(inner, receive, send)  # type: ignore[operator]
 
 
-def visitors_of(portal: Portal) -> Visitors:
-    """Who may find what, as the hub says."""
-    if Visitors in portal.parts:
-        return portal.part(Visitors)
-
-    async def who(token: SecretStr) -> frozenset[str] | None:
-        login = await portal.part(Logins).hub.who(token)
-        if login is None:
-            return None
-        report = await portal.hub.person(login)
-        return frozenset(one.ref for one in report.proposals)
-
-    made = Visitors(who, anonymous=portal.site.config.portal.index.anonymous)
-    portal.add(made)
-    return made
-
-
 def router(portal: Portal) -> APIRouter:
     """The API's routes: all of them are handed on as they were sent."""
     routes = APIRouter()
-    api = make_api(index_of(portal), visitors_of(portal), f"{portal.base}api")
+    visitors = Visitors(rights_of(portal), anonymous=portal.site.config.portal.index.anonymous)
+    api = make_api(index_of(portal), visitors, f"{portal.base}api")
 
     async def handed(request: Request, rest: str = "") -> Response:
         raw = request.scope.get("raw_path") or request.url.path.encode()

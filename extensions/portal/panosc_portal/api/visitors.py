@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
-import hashlib
 import re
-import time
-from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 
 from pydantic import SecretStr
 
 from panosc_portal.api.errors import ApiError
 from panosc_portal.errors import HubError
+from panosc_portal.index.rights import Rights
 
-Who = Callable[[SecretStr], Awaitable[frozenset[str] | None]]
-"""The proposals (``esrf/ma1234``) that a token's person may open now; None if it is nobody's token."""
-
-RECHECK = 60.0
-"""Seconds for which the hub's word holds."""
-_MOST_KEPT = 5000
 _BEARER = re.compile(r"(?:bearer|token)\s+(\S{1,4096})\s*", re.IGNORECASE)
 _PLAIN = re.compile(r"(?:(?:bearer|token)\s+)?(\S{1,4096})\s*", re.IGNORECASE)
 
@@ -28,14 +19,12 @@ class Visitors:
     """Answers whose proposals count for a request.
 
     Args:
-        who: asks the hub.
+        rights: knows the hub's tokens.
         anonymous: whether those without a token are answered at all.
     """
 
-    def __init__(self, who: Who, *, anonymous: bool = True) -> None:
-        self._who, self._anonymous = who, anonymous
-        self._known: OrderedDict[bytes, tuple[float, frozenset[str] | None]] = OrderedDict()
-        self._asking: dict[bytes, asyncio.Task[frozenset[str] | None]] = {}
+    def __init__(self, rights: Rights, *, anonymous: bool = True) -> None:
+        self._rights, self._anonymous = rights, anonymous
 
     async def of(self, headers: Mapping[str, str]) -> frozenset[str]:
         """The proposals of a request: ``Authorization: Bearer …``, or ``access_token: …`` as ILL's clients send.
@@ -48,39 +37,13 @@ class Visitors:
             if not self._anonymous:
                 raise ApiError(401, "This site answers people with a token of its hub only.", "AUTHORIZATION_REQUIRED")
             return frozenset()
-        found = await self.refs(token)
+        try:
+            found = await self._rights.refs(token)
+        except HubError as error:
+            raise ApiError(401 if error.status == 401 else 503, error.message) from error
         if found is None:
             raise ApiError(401, "The hub does not know this token, or it has ended.", "INVALID_TOKEN")
         return found
-
-    async def refs(self, token: SecretStr) -> frozenset[str] | None:
-        """A token's proposals, as the hub said within the last minute; None if it is nobody's.
-
-        Raises:
-            ApiError: 503, if the hub does not answer.
-        """
-        key = hashlib.sha256(token.get_secret_value().encode()).digest()
-        known = self._known.get(key)
-        if known and time.monotonic() - known[0] < RECHECK:
-            self._known.move_to_end(key)
-            return known[1]
-        task = self._asking.get(key)
-        if task is None:
-            task = self._asking[key] = asyncio.ensure_future(self._who(token))
-            task.add_done_callback(lambda done: self._told(key, done))
-        try:
-            return await asyncio.shield(task)
-        except HubError as error:
-            raise ApiError(503, error.message) from error
-
-    def _told(self, key: bytes, task: asyncio.Future[frozenset[str] | None]) -> None:
-        self._asking.pop(key, None)
-        if task.cancelled() or task.exception() is not None:
-            return
-        self._known[key] = (time.monotonic(), task.result())
-        self._known.move_to_end(key)
-        while len(self._known) > _MOST_KEPT:
-            self._known.popitem(last=False)
 
 
 def token_of(headers: Mapping[str, str]) -> SecretStr | None:

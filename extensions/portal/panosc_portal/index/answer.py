@@ -139,7 +139,7 @@ def _source(scope: Scope, refs: frozenset[str]) -> Sql | None:
     table = f"{scope.entity.table} top"
     if not scope.query:
         return Sql(table)
-    found = ranked(scope.query, scope.entity, refs)
+    found = ranked(scope.query, scope.entity, refs, every=scope.every_word)
     return found and Sql(f"({found.text}) found JOIN {table} ON top.id = found.id", found.values)
 
 

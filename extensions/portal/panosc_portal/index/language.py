@@ -78,6 +78,7 @@ class Scope:
         limit: None for as many as may be.
         order: fields, each with whether it descends.
         fields: names of the fields shown; None for all.
+        query: words to rank by: entries with any of them, or with every one.
     """
 
     entity: Entity
@@ -88,6 +89,7 @@ class Scope:
     order: tuple[tuple[Field, bool], ...] = ()
     fields: frozenset[str] | None = None
     query: str = ""
+    every_word: bool = False
 
     @property
     def chooses(self) -> bool:

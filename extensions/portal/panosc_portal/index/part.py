@@ -13,9 +13,11 @@ from pathlib import Path
 from panosc_portal.catalogues.make import make_catalogues
 from panosc_portal.catalogues.model import Catalogue
 from panosc_portal.context import Portal
+from panosc_portal.index.catalogue import IndexCatalogue
 from panosc_portal.index.copies import copy_catalogue, origin_of
 from panosc_portal.index.harvest import Report, forget_others, harvest_places, step_back
 from panosc_portal.index.places import Place, places_of
+from panosc_portal.index.rights import rights_of
 from panosc_portal.index.store import IndexFault, Store
 from panosc_spawner.errors import ConfigurationError
 from panosc_spawner.facilities.site import Site
@@ -39,6 +41,13 @@ def index_of(portal: Portal) -> Store:
         places_of(portal.site)
         portal.add(Store(index_path(portal.site)))
     return portal.part(Store)
+
+
+def index_catalogue(portal: Portal) -> IndexCatalogue | None:
+    """The index as a catalogue of the federated search; None where the site indexes nothing."""
+    if not portal.site.config.portal.index.used:
+        return None
+    return IndexCatalogue(index_of(portal), rights_of(portal).refs, frozenset(portal.site.facilities))
 
 
 def close_index(portal: Portal) -> None:

@@ -227,14 +227,16 @@ def _technique(test: Test, at: str) -> Sql:
     return Sql(f"({literal.text} OR {at}.panet IN (SELECT value FROM json_each(?)))", (*literal.values, beneath))
 
 
-def words_of(query: str) -> str:
-    """What FTS5 looks for: any of the words. Empty if there is none."""
-    return " OR ".join(f'"{word}"' for word in list(dict.fromkeys(_WORDS.findall(query.casefold())))[:_MAX_WORDS])
+def words_of(query: str, *, every: bool = False) -> str:
+    """What FTS5 looks for: any of the words, or every one. Empty if there is none."""
+    return (" AND " if every else " OR ").join(
+        f'"{word}"' for word in list(dict.fromkeys(_WORDS.findall(query.casefold())))[:_MAX_WORDS]
+    )
 
 
-def ranked(query: str, entity: Entity, refs: frozenset[str]) -> Sql | None:
+def ranked(query: str, entity: Entity, refs: frozenset[str], *, every: bool = False) -> Sql | None:
     """Rows ``(id, rank)`` for words, better ones more negative; None if there are no words."""
-    words = words_of(query)
+    words = words_of(query, every=every)
     if not words:
         return None
     tables = [f"{entity.table}_public_words"]

@@ -20,6 +20,7 @@ from panosc_portal.app import make_app
 from panosc_portal.context import Portal
 from panosc_portal.errors import PortalError
 from panosc_portal.index.entities import ENTITIES
+from panosc_portal.index.rights import Rights
 from panosc_portal.index.store import Store
 from pydantic import SecretStr
 from schemathesis.checks import not_a_server_error
@@ -184,7 +185,7 @@ def _request(name: str, text: str) -> Request:
 @settings(QUICK, max_examples=400)
 @given(model=st.sampled_from(["Dataset", "Document", "Instrument"]), filter=scopes(3))
 def test_a_filter_is_answered_or_refused_in_words(store: Store, model: str, filter: Any) -> None:
-    api = Api(store, Visitors(nobody))
+    api = Api(store, Visitors(Rights(nobody)))
     request = _request("filter", json.dumps(filter))
 
     async def asked() -> tuple[list[Any], dict[str, int]]:

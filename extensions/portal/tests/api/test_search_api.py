@@ -313,7 +313,7 @@ async def test_a_revoked_right_ends_within_a_minute(
 ) -> None:
     assert len((await ask("Datasets", ADA)).json()) == 6
     portal_client.hub.people["ada"] = PersonReport()
-    monkeypatch.setattr("panosc_portal.api.visitors.RECHECK", 0.0)
+    monkeypatch.setattr("panosc_portal.index.rights.RECHECK", 0.0)
     assert len((await ask("Datasets", ADA)).json()) == 5
 
 
