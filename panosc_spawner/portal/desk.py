@@ -26,11 +26,12 @@ from panosc_spawner.proposals.model import Grant
 from panosc_spawner.spawners.base import facility_accounts
 from panosc_spawner.spawners.context import HubContext
 from panosc_spawner.spawners.file_threads import in_file_thread, place_of
-from panosc_spawner.spawners.real_mounts import real_directories
+from panosc_spawner.spawners.real_mounts import real_directories, staged_directories
 from panosc_spawner.spawners.records import record_refusal
 from panosc_spawner.spawners.refused import Refused
 
-PURPOSES = ("download", "archive", "stage", "preview", "index")
+STAGE = "stage"
+PURPOSES = ("download", "archive", STAGE, "preview", "index")
 """What data are read for. Main proposers see it on “Who opened my data?”."""
 
 _SHOWN = timedelta(seconds=60)
@@ -112,7 +113,8 @@ class PortalDesk:
         decided = reading(report.grants, ref, site, accounts, self.clock())
         if isinstance(decided, Refusal):
             raise Refused(with_sources(decided, report.outcomes))
-        real = await in_file_thread(place_of([ref.facility]), real_directories, decided.mounts, site)
+        look = staged_directories if purpose == STAGE else real_directories
+        real = await in_file_thread(place_of([ref.facility]), look, decided.mounts, site)
         again = reading(report.grants, ref, site, accounts, self.clock())  # file systems take their time
         if isinstance(again, Refusal):
             raise Refused(again)

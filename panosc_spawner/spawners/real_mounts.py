@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path, PurePath
 
 from panosc_spawner.errors import PathError
@@ -38,11 +39,56 @@ def real_directories(mounts: Iterable[Mount], site: Site) -> dict[Mount, Path]:
             _refuse_what_belongs_elsewhere(mount, found[mount], maps.get(facility))
         except MissingDirectory:
             if mount.required:
-                raise Refused(_missing(mount)) from None
+                raise Refused(_missing(mount, site)) from None
         except PathError as error:
             raise Refused(_bad_path(mount, str(error))) from error
     _refuse_to_write_what_is_read_only(found)
     return found
+
+
+def staged_directories(mounts: Iterable[Mount], site: Site) -> dict[Mount, Path]:
+    """Where data are, or would be: as :func:`real_directories`, but one that is missing is given where it will be made.
+
+    Raises:
+        Refused: as :func:`real_directories`, but for directories that are missing.
+    """
+    found: dict[Mount, Path] = {}
+    for mount in mounts:
+        try:
+            found |= real_directories([mount], site)
+        except Refused as refused:
+            if refused.refusal.reason is not Reason.MISSING_DIRECTORY:
+                raise
+        found.setdefault(mount, Path(mount.root).resolve() / mount.source.relative_to(mount.root))
+    return found
+
+
+def directories_to_come(mounts: Iterable[Mount], site: Site) -> dict[Mount, Path]:
+    """As :func:`real_directories`, and where those would be that are not there yet: for who brings the data.
+
+    Raises:
+        Refused: as :func:`real_directories`, but for a directory that is missing; also if its facility's root is missing.
+    """
+    found: dict[Mount, Path] = {}
+    for mount in mounts:
+        found.update(real_directories([replace(mount, required=False)], site) or {mount: _to_come(mount, site)})
+    return found
+
+
+def _to_come(mount: Mount, site: Site) -> Path:
+    root = Path(mount.root)
+    try:
+        real_root = root.resolve(strict=True)
+        real = Path(mount.source).resolve()  # follows the links of what is there
+    except (OSError, RuntimeError):
+        raise Refused(_missing(replace(mount, source=mount.root))) from None
+    if not real.is_relative_to(real_root) or real == real_root:
+        raise Refused(_bad_path(mount, f"{mount.source} leads out of {mount.root}"))
+    try:
+        _refuse_what_belongs_elsewhere(mount, real, PathMap(site.facilities[mount.proposal.facility]))
+    except PathError as error:
+        raise Refused(_bad_path(mount, str(error))) from error
+    return real
 
 
 def _refuse_what_belongs_elsewhere(mount: Mount, real: Path, paths: PathMap | None) -> None:
@@ -90,7 +136,15 @@ def _bad_path(mount: Mount, reason: str) -> Refusal:
     )
 
 
-def _missing(mount: Mount) -> Refusal:
+def _missing(mount: Mount, site: Site) -> Refusal:
+    portal, ref = site.config.portal, mount.proposal
+    for remote in portal.staging.remotes if portal.enabled else ():
+        if remote.facility == ref.facility and mount.area in remote.areas:
+            return Refusal(
+                Reason.MISSING_DIRECTORY,
+                f"The {mount.area} data of {ref.id} are at {remote.title}, and not here yet.",
+                f"Bring them here first: {site.config.hub.public_url}/services/portal/stage/{ref}",
+            )
     return Refusal(
         Reason.MISSING_DIRECTORY,
         f"The {mount.area} data of {mount.proposal.id} are not there: {mount.source} does not exist on this system.",

@@ -19,6 +19,7 @@ from panosc_spawner.audit import AuditLog
 from panosc_spawner.errors import SourceError, TokenError
 from panosc_spawner.facilities.access_rules import TokenRule
 from panosc_spawner.facilities.model import Role
+from panosc_spawner.facilities.portal_staging_rules import Remote, StagingRules
 from panosc_spawner.facilities.site import Site
 from panosc_spawner.identity.exchange import GivenToken
 from panosc_spawner.identity.person import Person
@@ -30,6 +31,7 @@ from panosc_spawner.portal.desk import PortalDesk
 from panosc_spawner.proposals.book import GrantBook
 from panosc_spawner.proposals.model import Grant
 from panosc_spawner.spawners.context import HubContext
+from panosc_spawner.spawners.real_mounts import real_directories
 from panosc_spawner.spawners.refused import Refused
 
 
@@ -203,6 +205,42 @@ async def test_a_link_out_of_the_facility_is_refused(desk: PortalDesk, tmp_path:
     assert caught.value.refusal.reason is Reason.BAD_PATH
 
 
+async def test_who_brings_data_is_told_where_they_will_be(desk: PortalDesk, tmp_path: Path) -> None:
+    for mount in planned_mounts(desk.context):
+        with suppress(OSError):
+            Path(mount.source).rmdir()
+            Path(mount.source).parent.rmdir()
+    with pytest.raises(Refused):
+        await desk.data(PERSON, str(SP), "download")
+    told = await desk.data(PERSON, str(SP), "stage")
+    assert {area["area"] for area in told["areas"]} == {"raw", "processed"}
+    for area in told["areas"]:
+        assert not Path(area["path"]).exists()
+        assert Path(area["path"]).is_relative_to(area["root"])
+
+
+async def test_data_are_not_brought_through_a_link_to_elsewhere(desk: PortalDesk, tmp_path: Path) -> None:
+    (mount, *_) = planned_mounts(desk.context)
+    proposal = Path(mount.source).parent
+    for each in planned_mounts(desk.context):
+        with suppress(OSError):
+            Path(each.source).rmdir()
+    proposal.rmdir()
+    (tmp_path / "elsewhere").mkdir()
+    proposal.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(Refused) as caught:
+        await desk.data(PERSON, str(SP), "stage")
+    assert caught.value.refusal.reason is Reason.BAD_PATH
+    proposal.unlink()
+    proposal.symlink_to(Path(mount.root) / "sp8")
+    with pytest.raises(Refused, match="another proposal"):
+        await desk.data(PERSON, str(SP), "stage")
+    proposal.unlink()
+    Path(mount.root).rmdir()
+    with pytest.raises(Refused, match="does not exist"):
+        await desk.data(PERSON, str(SP), "stage")
+
+
 def user(*spawners: Any) -> Any:
     return SimpleNamespace(
         name=PERSON.username,
@@ -261,3 +299,47 @@ async def test_a_login_service_that_gives_none_is_told(desk: PortalDesk) -> None
     with pytest.raises(Refused, match="Your login has ended"):
         await desk.token(PERSON, "ill")
     assert [line["event"] for line in written(desk)] == ["token-refused"]
+
+
+async def test_for_staging_a_directory_is_named_that_is_not_there_yet(desk: PortalDesk) -> None:
+    there = await desk.data(PERSON, str(SP), "stage")
+    for mount in planned_mounts(desk.context):
+        Path(mount.source).rmdir()
+    assert (await desk.data(PERSON, str(SP), "stage"))["areas"] == there["areas"]
+    with pytest.raises(Refused) as caught:
+        await desk.data(PERSON, str(SP), "download")
+    assert caught.value.refusal.reason is Reason.MISSING_DIRECTORY
+
+
+async def test_for_staging_a_link_out_of_the_facility_is_refused_as_well(desk: PortalDesk, tmp_path: Path) -> None:
+    (mount, *_) = planned_mounts(desk.context)
+    place = Path(mount.source)
+    place.rmdir()
+    (tmp_path / "elsewhere").mkdir()
+    place.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(Refused) as caught:
+        await desk.data(PERSON, str(SP), "stage")
+    assert caught.value.refusal.reason is Reason.BAD_PATH
+
+
+async def test_data_that_are_elsewhere_are_said_to_be_there(desk: PortalDesk) -> None:
+    (mount, *_) = planned_mounts(desk.context)
+    Path(mount.source).rmdir()
+    remote = Remote.model_validate(
+        {
+            "name": "far",
+            "title": "Storage at the facility",
+            "facility": SP.facility,
+            "areas": [mount.area],
+            "kind": "webdav",
+            "url": "https://storage.example.org",
+            "token": {"by": "none"},
+        }
+    )
+    config = desk.context.site.config
+    rules = config.portal.model_copy(update={"enabled": True, "staging": StagingRules(remotes=(remote,))})
+    elsewhere = replace(desk.context.site, config=config.model_copy(update={"portal": rules}))
+    with pytest.raises(Refused) as caught:
+        real_directories([mount], elsewhere)
+    assert "are at Storage at the facility" in caught.value.refusal.message
+    assert caught.value.refusal.remedy.endswith(f"/services/portal/stage/{SP}")
