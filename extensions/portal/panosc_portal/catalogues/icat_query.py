@@ -101,8 +101,10 @@ def of_dataset(pid: str) -> DatasetQuery | None:
 def _named(pid: str) -> str:
     if re.fullmatch(r"\d{1,18}", pid.strip(), re.ASCII):
         return f"ds.id = {int(pid)}"
-    texts = [_text(spelt.lower()) for spelt in pid_spellings(pid)]
-    return f"(LOWER(ds.doi) IN ({', '.join(texts)}) OR LOWER(inv.doi) IN ({', '.join(texts)}))" if all(texts) else ""
+    # An address has a colon, which is not said; the DOI in it can be.
+    texts = [text for spelt in pid_spellings(pid) if (text := _text(spelt.lower()))]
+    listed = ", ".join(texts)
+    return f"(LOWER(ds.doi) IN ({listed}) OR LOWER(inv.doi) IN ({listed}))" if texts else ""
 
 
 def _years(query: Query, asked: DatasetQuery) -> None:
