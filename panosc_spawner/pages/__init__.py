@@ -32,6 +32,7 @@ from panosc_spawner.pages.handler import Pages
 from panosc_spawner.pages.home import HomeHandler, LogoutHandler, NoticeHandler, ProposalsHandler, WhyHandler
 from panosc_spawner.pages.open import OpenHandler, SpawnHandler, ToPortalHandler
 from panosc_spawner.pages.rows import Listings
+from panosc_spawner.pages.start import StartHandler
 from panosc_spawner.pages.words import shown_name, words_for_error
 from panosc_spawner.portal.service import portal_address
 from panosc_spawner.spawners.context import HubContext
@@ -58,6 +59,7 @@ _ROUTES: list[tuple[str, type]] = [
     (r"/spawn/([^/]+)/([^/]+)", SpawnHandler),
     (r"/panosc/proposals", ProposalsHandler),
     (r"/panosc/to-portal", ToPortalHandler),
+    (r"/panosc/portal/start", StartHandler),
     (r"/panosc/extend/([^/]+)", ExtendHandler),
     (r"/panosc/stop/([^/]+)", StopHandler),
     (r"/panosc/dismiss/([^/]+)", DismissHandler),

@@ -118,35 +118,43 @@ class PersonHandler(PortalHandler):
         return await self.desk.person(person, self.current_user)
 
 
-class DataHandler(PortalHandler):
-    """``POST /panosc/portal/data`` (``{"proposal": "esrf/ma1234", "purpose": "download"}``): where it lies for them."""
-
-    question = "data"
+class AskedHandler(PortalHandler):
+    """A question with a body, of texts by name in JSON. Only by POST: it is written down, or changes something."""
 
     async def get(self) -> None:
-        """Only by POST: it is written down."""
+        """A look is none."""
         raise web.HTTPError(405)
 
     async def post(self) -> None:
         """See the class."""
-        await super().get()
+        await PortalHandler.get(self)
 
-    async def answer(self, person: Person) -> dict[str, Any]:
-        """See the class."""
-        asked = self._asked()
-        return await self.desk.data(person, asked.get("proposal", ""), asked.get("purpose", ""))
+    def asked(self, *names: str) -> list[str]:
+        """These of the texts; empty where one is missing.
 
-    def _asked(self) -> dict[str, str]:
+        Raises:
+            Refused: if the body is something else.
+        """
         try:
             asked = json.loads(self.request.body[:_MAX_QUESTION])
         except (ValueError, RecursionError):
             asked = None
         if not isinstance(asked, dict) or not all(isinstance(value, str) for value in asked.values()):
             raise Refused(Refusal(Reason.BAD_REQUEST, "The question was not understood.", "Ask again."))
-        return asked
+        return [asked.get(name, "") for name in names]
 
 
-class CatalogueTokenHandler(DataHandler):
+class DataHandler(AskedHandler):
+    """``POST /panosc/portal/data`` (``{"proposal": "esrf/ma1234", "purpose": "download"}``): where it lies for them."""
+
+    question = "data"
+
+    async def answer(self, person: Person) -> dict[str, Any]:
+        """See the class."""
+        return await self.desk.data(person, *self.asked("proposal", "purpose"))
+
+
+class CatalogueTokenHandler(AskedHandler):
     """``POST /panosc/portal/token`` (``{"catalogue": "ill"}``): a token of theirs for one catalogue of the site's."""
 
     question = "token"
@@ -154,7 +162,7 @@ class CatalogueTokenHandler(DataHandler):
     async def answer(self, person: Person) -> dict[str, Any]:
         """See the class."""
         self.set_header("Pragma", "no-cache")
-        return {"token": await self.desk.token(person, self._asked().get("catalogue", ""))}
+        return {"token": await self.desk.token(person, *self.asked("catalogue"))}
 
 
 def portal_handlers(desk: PortalDesk) -> list[tuple[str, type[web.RequestHandler]]]:

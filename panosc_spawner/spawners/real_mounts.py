@@ -50,23 +50,6 @@ def staged_directories(mounts: Iterable[Mount], site: Site) -> dict[Mount, Path]
     """Where data are, or would be: as :func:`real_directories`, but one that is missing is given where it will be made.
 
     Raises:
-        Refused: as :func:`real_directories`, but for directories that are missing.
-    """
-    found: dict[Mount, Path] = {}
-    for mount in mounts:
-        try:
-            found |= real_directories([mount], site)
-        except Refused as refused:
-            if refused.refusal.reason is not Reason.MISSING_DIRECTORY:
-                raise
-        found.setdefault(mount, Path(mount.root).resolve() / mount.source.relative_to(mount.root))
-    return found
-
-
-def directories_to_come(mounts: Iterable[Mount], site: Site) -> dict[Mount, Path]:
-    """As :func:`real_directories`, and where those would be that are not there yet: for who brings the data.
-
-    Raises:
         Refused: as :func:`real_directories`, but for a directory that is missing; also if its facility's root is missing.
     """
     found: dict[Mount, Path] = {}
@@ -81,7 +64,7 @@ def _to_come(mount: Mount, site: Site) -> Path:
         real_root = root.resolve(strict=True)
         real = Path(mount.source).resolve()  # follows the links of what is there
     except (OSError, RuntimeError):
-        raise Refused(_missing(replace(mount, source=mount.root))) from None
+        raise Refused(_missing(replace(mount, source=mount.root), site)) from None
     if not real.is_relative_to(real_root) or real == real_root:
         raise Refused(_bad_path(mount, f"{mount.source} leads out of {mount.root}"))
     try:

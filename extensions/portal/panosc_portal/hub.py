@@ -110,6 +110,22 @@ class Hub(Protocol):
             HubError: in words.
         """
 
+    async def start(self, login: Login, proposal: str, environment: str, then: str) -> str:
+        """Start a server of the person's for one proposal, or find the one that runs or starts.
+
+        Args:
+            login: the person.
+            proposal: ``esrf/ma1234``.
+            environment: ``<facility>/<id>``, or empty for the one that the hub suggests.
+            then: the portal's page that is to follow, as a path: ``/services/portal/open/go?…``.
+
+        Returns:
+            The address to send the browser to: the page of the start's progress, which leads on to ``then``; or ``then``.
+
+        Raises:
+            HubError: with the hub's words, if it may or can not be.
+        """
+
     async def put_file(self, login: Login, server: str, path: str, content: bytes) -> str:
         """Write a new file into the home of a running server of the person's; the path that was free and was used.
 

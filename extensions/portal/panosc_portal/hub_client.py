@@ -104,6 +104,10 @@ class _Token(_Answer):
     token: SecretStr
 
 
+class _Address(_Answer):
+    address: str
+
+
 class _Exchanged(_Answer):
     access_token: SecretStr
 
@@ -183,6 +187,17 @@ class HubClient:
             return _Token.model_validate(await self._ask("POST", "token", login.token, {"catalogue": catalogue})).token
         except ValidationError:
             self._garbled()
+
+    async def start(self, login: Login, proposal: str, environment: str, then: str) -> str:
+        """Start a server; see :class:`~panosc_portal.hub.Hub`."""
+        asked = {"proposal": proposal, "environment": environment, "then": then}
+        try:
+            told = _Address.model_validate(await self._ask("POST", "start", login.token, asked, _DATA_SECONDS))
+        except ValidationError:
+            self._garbled()
+        if not told.address.startswith(("/", "https://", "http://")) or told.address.startswith("//"):
+            self._garbled()
+        return told.address
 
     async def exchange(self, code: str, verifier: str, redirect_uri: str) -> SecretStr:
         """The token for a code; see :class:`~panosc_portal.login.TokenService`."""

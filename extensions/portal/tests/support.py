@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlencode
 
 import httpx
 from panosc_portal.app import make_app
@@ -107,6 +108,15 @@ class FakeHub:
         if found is None:
             raise HubError(404, "This hub gives no token for that catalogue.")
         return SecretStr(found)
+
+    async def start(self, login: Login, proposal: str, environment: str, then: str) -> str:
+        self._ask("start", login, proposal, environment, then)
+        mine = self.people[login.username]
+        if proposal not in {one.ref for one in mine.proposals}:
+            raise HubError(403, f"You are not on proposal {proposal}.", "Ask its main proposer to add you.")
+        if any(one.ready and one.proposals == (proposal,) for one in mine.servers):
+            return then
+        return f"/hub/spawn-pending/{login.username}/p-{proposal.partition('/')[2]}?{urlencode({'next': then})}"
 
     async def put_file(self, login: Login, server: str, path: str, content: bytes) -> str:
         self._ask("put_file", login, server, path)

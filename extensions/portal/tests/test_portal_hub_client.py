@@ -169,6 +169,18 @@ async def test_an_endless_answer_is_not_read() -> None:
     assert MAX_ANSWER < 64 * 1024 * 1024
 
 
+async def test_a_start_says_where_the_browser_goes() -> None:
+    hub = TheHub(start={"address": "/hub/spawn-pending/p-ada/p-ma1?next=x"})
+    assert (
+        await hub.client().start(ADA, "esrf/ma1", "", "/services/portal/x") == "/hub/spawn-pending/p-ada/p-ma1?next=x"
+    )
+    asked = json.loads(hub.asked[0].content)
+    assert asked == {"proposal": "esrf/ma1", "environment": "", "then": "/services/portal/x"}
+    for wrong in ("javascript:alert(1)", "//evil.example", ""):
+        with pytest.raises(HubError):
+            await TheHub(start={"address": wrong}).client().start(ADA, "esrf/ma1", "", "/services/portal/x")
+
+
 async def test_a_code_becomes_a_token_with_the_portals_own_secret() -> None:
     hub = TheHub(token={"access_token": "new", "token_type": "Bearer"})
     token = await hub.client().exchange("the-code", "the-verifier", "/services/portal/oauth_callback")
