@@ -295,6 +295,10 @@ class Runner:
             self._running[job.id] = asyncio.create_task(self._run(job, login), name=f"job {job.id}")
         return max(0.05, soonest)
 
+    def login(self, owner: str) -> Login | None:
+        """A person's login, if they were here since the portal's start."""
+        return self._logins.get(owner)
+
     def _login(self, job: Job) -> Login | None:
         return self._logins.get(job.owner) or self._seal.open(self.store.sealed(job.id))
 

@@ -115,7 +115,9 @@ class Staging:
                 if receipt and not receipt.published:
                     self.receipts.forget(place.key)
                 await asyncio.to_thread(place.discard)
-                Journal(self._journal(place)).remove()
+                journal = Journal(self._journal(place))
+                await self._give_up_tape(job, place, journal)
+                journal.remove()
 
     def close(self) -> None:
         """Close its files."""
@@ -138,6 +140,21 @@ class Staging:
                 rule = facility.areas.get(area)
                 roots |= {Path(rule.root or facility.paths.root)} if rule and facility.paths else set()
         return sum(tidy(root, keep, time.time() - _LEFT_SECONDS) for root in roots if root.is_dir())
+
+    async def _give_up_tape(self, job: Job, place: Place, journal: Journal) -> None:
+        """Nobody waits for files on tape any more. If that cannot be said, the storage brings them for nothing."""
+        login = self.runner.login(job.owner)
+        if login is None or not journal.said("requests"):
+            return
+        rules, folder = self.portal.site.config.portal.staging, self.portal.site.folder
+        task = Task(job, login, self.runner)
+        with suppress(JobError, HubError):
+            path = str(place.relative)
+            async with connected(
+                self._remote(job), rules, folder, self.portal.hub, task, path, place.key
+            ) as connection:
+                if connection.tape:
+                    await connection.tape.give_up(journal)
 
     def _remote(self, job: Job) -> Remote:
         for remote in self.remotes(job.proposal):
