@@ -38,6 +38,7 @@ LOCKS = {"demo": DEMO / "requirements.lock", "dev": DEMO / "requirements-dev.loc
 _NODE_FILES = ("package.json", "package-lock.json")
 _LAB_PAGE = ROOT / "images" / "base" / "setup-files" / "lab-page"
 _LAB = ROOT / "extensions" / "lab"
+_PORTAL = ROOT / "extensions" / "portal"
 _STAMP = VENV / "panosc-stamp.json"
 _UV = "uv>=0.9,<0.14"
 _CA_BUNDLES = (
@@ -102,6 +103,7 @@ def _wanted(packages: str) -> dict[str, str]:
     node_files = (DEMO / name for name in _NODE_FILES)
     for file in (LOCKS[packages], ROOT / "pyproject.toml", *node_files, *sorted(_LAB_PAGE.iterdir()), Path(__file__)):
         digest.update(file.read_bytes())
+    digest.update((_PORTAL / "pyproject.toml").read_bytes())
     digest.update(hdf5_extension.digest(hdf5_extension.package_sources()).encode())
     for file in sorted((*_LAB.glob("*.toml"), *_LAB.glob("panosc_lab/*.py"), *_LAB.glob("jupyter-config/*/*.json"))):
         digest.update(file.read_bytes())
@@ -208,7 +210,7 @@ def _install_packages(lock: Path) -> None:
 
 def _install_projects() -> None:
     command = (BIN / "uv", "pip", "install", "--no-deps", "--no-build-isolation", "--python", PYTHON)
-    run(*command, "--editable", ROOT, env=uv_environment())
+    run(*command, "--editable", ROOT, "--editable", _PORTAL, env=uv_environment())
     # Copies: local servers see the environment, and not where its packages were made.
     for name, source in (("panosc-hdf5", hdf5_extension.SOURCE), ("panosc-lab", _LAB)):
         run(*command, "--reinstall-package", name, source, env=uv_environment())

@@ -52,6 +52,7 @@ class Demo:
         self.run = RunFile(folders.demo / "run.json")
         self.provider = Service("login service", folders.logs / "provider.log")
         self.university = Service("university's login service", folders.logs / "university.log")
+        self.catalogues = Service("catalogues", folders.logs / "catalogues.log")
         self.hub = Service("hub", folders.logs / "hub.log")
         self.signals: list[bool] = []
 
@@ -106,7 +107,11 @@ class Demo:
                 self._remember(ports)
             for service, which in zip((self.provider, self.university), services, strict=True):
                 self._until(f"{which.issuer}/.well-known/openid-configuration", service, 30)
-        with step("Hub and proxy"):
+        with step("Catalogues"):
+            command = [sys.executable, demo_site.HERE / "demo_catalogues.py", "--ports", ports.photons, ports.neutrons]
+            self.catalogues.start([str(word) for word in command], os.environ, self.folders.demo)
+            self._remember(ports)
+        with step("Hub, portal and proxy"):
             path = f"{BIN}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
             env = os.environ | {
                 "PATH": path,
@@ -118,10 +123,12 @@ class Demo:
             )
             self._remember(ports)
             self._until(f"http://127.0.0.1:{ports.public}/hub/login", self.hub, 90)
+            self._until(f"http://127.0.0.1:{ports.public}/services/portal/health", self.hub, 90)
 
     def _remember(self, ports: Ports) -> None:
         mine = {"demo": Process.now(os.getpid()), "hub": self.hub.process}
         mine |= {"provider": self.provider.process, "university": self.university.process}
+        mine |= {"catalogues": self.catalogues.process}
         self.run.write(mine, ports.public)
 
     def _until(self, url: str, service: Service, seconds: float) -> None:
@@ -134,7 +141,7 @@ class Demo:
             time.sleep(0.1)
 
     def _services(self) -> tuple[Service, ...]:
-        return self.hub, self.provider, self.university
+        return self.hub, self.provider, self.university, self.catalogues
 
     def _wait(self) -> None:
         while True:
@@ -149,7 +156,7 @@ class Demo:
             self.signals.append(True)
         running = [service.process for service in self._services() if service.process]
         if running:
-            with step("Stopping the hub, its servers and the login services"):
+            with step("Stopping the hub, its servers, the login services and the catalogues"):
                 stop(running, 30, hurry=lambda: len(self.signals) > 1)
                 end_descendants()
         for service in self._services():
@@ -210,7 +217,7 @@ def choose_ports(folders: Folders) -> Ports:
     with contextlib.suppress(OSError, ValueError):
         kept = json.loads(file.read_text())
     chosen: dict[str, int] = {}
-    for name in ("provider", "hub", "proxy_api", "university", "portal"):
+    for name in ("provider", "hub", "proxy_api", "university", "portal", "photons", "neutrons"):
         port = kept.get(name, 0)
         chosen[name] = port if port and port != public and is_free(port) else free_port({public, *chosen.values()})
     folders.demo.mkdir(parents=True, exist_ok=True)

@@ -29,6 +29,8 @@ class Ports:
     proxy_api: int
     university: int
     portal: int
+    photons: int
+    neutrons: int
 
 
 @dataclass(frozen=True)
@@ -138,6 +140,8 @@ def _values(
         "provider_port": str(ports.provider),
         "university_port": str(ports.university),
         "portal_port": str(ports.portal),
+        "photons_port": str(ports.photons),
+        "neutrons_port": str(ports.neutrons),
         "state": str(folders.state),
         "homes": str(folders.homes),
         "data": str(folders.data),

@@ -21,6 +21,7 @@ def welcome(ports: Ports, folders: Folders) -> str:
         *(f"  {person['sentence']}" for person in demo_site.personas().values()),
         "",
         "Try: be Ada, open proposal ma1234, and run its start page (Run > Run All Cells).",
+        f"Find data: http://127.0.0.1:{ports.public}/services/portal/search?q=ferrofluid (two made-up catalogues, and your own files).",
         *access_hints(folders),
     ]
     if folders.spawner == "local":

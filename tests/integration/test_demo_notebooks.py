@@ -32,7 +32,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
     code = (
         "import sys; from pathlib import Path; from datetime import datetime; import demo_site, sample_data\n"
         "folders = demo_site.Folders(Path(sys.argv[1]), 'local')\n"
-        "demo_site.write_site(folders, demo_site.Ports(8000, 8001, 8002, 8003, 8004, 8005), datetime.now().astimezone())\n"
+        "demo_site.write_site(folders, demo_site.Ports(8000, 8001, 8002, 8003, 8004, 8005, 8006, 8007), datetime.now().astimezone())\n"
         "list(sample_data.make_all(folders.data))"
     )
     env = {"PYTHONPATH": str(ROOT / "deploy" / "demo"), "PATH": "/usr/bin:/bin"}

@@ -30,7 +30,7 @@ class RealHub:
 
     def __init__(self, spawner: str, folder: Path) -> None:
         taken: set[int] = set()
-        for _ in range(6):
+        for _ in range(8):
             taken.add(free_port(taken))
         self.ports = demo_site.Ports(*taken)
         self.folders = demo_site.Folders(folder, spawner)

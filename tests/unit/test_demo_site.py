@@ -23,7 +23,7 @@ from panosc_spawner.identity.person import Person
 from panosc_spawner.proposals.book import GrantBook
 from panosc_spawner.spawners.local_process import Process
 
-PORTS = demo_site.Ports(8000, 8101, 8102, 8103, 8104, 8105)
+PORTS = demo_site.Ports(8000, 8101, 8102, 8103, 8104, 8105, 8106, 8107)
 NOW = datetime(2026, 3, 4, 9, 30, tzinfo=timezone(timedelta(hours=1)))
 
 

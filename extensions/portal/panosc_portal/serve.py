@@ -116,6 +116,7 @@ def serve(folder: Path, listening: int | None = None, ready: int | None = None) 
     for name in ("JUPYTERHUB_API_TOKEN", "JPY_API_TOKEN"):
         os.environ.pop(name, None)
     logging.basicConfig(level=logging.INFO, format="[%(levelname)1.1s %(asctime)s portal] %(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # a line for each question to a catalogue is too many
     site = load_site(folder)
     portal = portal_of(site, given)
     at = urlsplit(given["JUPYTERHUB_SERVICE_URL"])
