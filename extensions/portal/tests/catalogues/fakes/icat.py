@@ -130,7 +130,9 @@ class Icat(Fake):
         found = self.row_of("dataset", key)
         beamtime = self.row_of("investigation", found["investigation_id"])
         ins = self.db.execute("SELECT instrument_id FROM ii WHERE investigation_id = ?", (beamtime["id"],)).fetchall()
-        beamtime["investigationInstruments"] = [{"id": 1, "instrument": self.row_of("instrument", one)} for (one,) in ins]
+        beamtime["investigationInstruments"] = [
+            {"id": 1, "instrument": self.row_of("instrument", one)} for (one,) in ins
+        ]
         beamtime["investigationUsers"] = [{"role": "PI", "user": {"name": "db/x", "fullName": "Ada Lovelace"}}]
         values = self.db.execute(
             "SELECT type_id, numericValue, stringValue FROM parameter WHERE dataset_id = ?", (key,)
