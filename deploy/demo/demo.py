@@ -93,7 +93,8 @@ class Demo:
         for folder in (self.folders.demo, self.folders.homes, self.folders.logs):
             folder.mkdir(parents=True, exist_ok=True)
         # Other accounts of this machine have no business here; beneath it, teams write to what is everybody's.
-        self.folders.demo.chmod(0o700)
+        # Containers run as the demo's people, and the portal reads for them as who they are: they pass through, and see no names.
+        self.folders.demo.chmod(0o711 if self.folders.spawner == "docker" else 0o700)
         self.run.write({"demo": Process.now(os.getpid())}, ports.public)
         make_sample_data(self.folders.data)
         demo_site.ensure_secret(self.folders.client_secret)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
@@ -90,11 +91,15 @@ class PortalDesk:
         return {
             "ref": str(wanted[0]),
             "areas": [_area(mount, path) for mount, path in real.items()],
-            "uid": decided.account.uid,
-            "gid": decided.account.gid,
-            "groups": list(decided.account.gids),
             "warnings": list(decided.warnings),
-        }
+        } | self._as_whom(decided)
+
+    def _as_whom(self, decided: Reading) -> dict[str, Any]:
+        """The account that reads: the one a server would run as. Local processes all run as the hub's own."""
+        if self.context.site.config.hub.spawner == "local":
+            return {"uid": os.geteuid(), "gid": os.getegid(), "groups": os.getgroups(), "own": True}
+        account = decided.account
+        return {"uid": account.uid, "gid": account.gid, "groups": list(account.gids), "own": False}
 
     def _ref(self, proposal: str) -> ProposalRef:
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -111,6 +112,15 @@ async def test_data_are_where_a_start_would_take_them_from(desk: PortalDesk, tmp
         assert Path(area["root"]).is_relative_to(tmp_path)
     assert told["uid"] >= 1000
     assert json.dumps(told)
+
+
+async def test_local_servers_read_as_the_hub_does_and_so_does_its_portal(desk: PortalDesk) -> None:
+    assert (await desk.data(PERSON, str(SP), "download"))["own"] is False
+    config = desk.context.site.config
+    local = config.model_copy(update={"hub": config.hub.model_copy(update={"spawner": "local"})})
+    desk.context = replace(desk.context, site=replace(desk.context.site, config=local))
+    told = await desk.data(PERSON, str(SP), "download")
+    assert (told["own"], told["uid"], told["gid"]) == (True, os.geteuid(), os.getegid())
 
 
 async def test_it_is_written_down_with_the_purpose_and_once_in_ten_minutes(

@@ -71,7 +71,10 @@ class AreaDirectory:
 
 @dataclass(frozen=True)
 class ProposalData:
-    """Where a proposal's data lie for one person, and as whom they are read; decided as a start of a server is."""
+    """Where a proposal's data lie for one person, and as whom they are read; decided as a start of a server is.
+
+    ``own``: servers are local processes of the hub's own account here, and so is who reads; only then may it be root's.
+    """
 
     ref: str
     areas: tuple[AreaDirectory, ...]
@@ -79,6 +82,7 @@ class ProposalData:
     gid: int
     groups: tuple[int, ...] = ()
     warnings: tuple[str, ...] = field(default=())
+    own: bool = False
 
 
 class Hub(Protocol):

@@ -98,6 +98,7 @@ class _Data(_Answer):
     gid: int
     groups: list[int]
     warnings: list[str]
+    own: bool = False
 
 
 class _Token(_Answer):
@@ -179,7 +180,7 @@ class HubClient:
         )
         if not all(one.path.is_absolute() and one.path.is_relative_to(one.root) for one in areas):
             self._garbled()
-        return ProposalData(told.ref, areas, told.uid, told.gid, tuple(told.groups), tuple(told.warnings))
+        return ProposalData(told.ref, areas, told.uid, told.gid, tuple(told.groups), tuple(told.warnings), told.own)
 
     async def catalogue_token(self, login: Login, catalogue: str) -> SecretStr:
         """A token for one catalogue; see :class:`~panosc_portal.hub.Hub`."""
