@@ -255,7 +255,7 @@ class Chains:
 
     def _bring(self, ref: ProposalRef) -> tuple[str, str] | None:
         if self._is_staged(ref):
-            return "Bring it here", f"{self.portal.base}staging/{quote(ref.facility)}/{quote(ref.id)}"
+            return "Bring it here", f"{self.portal.base}stage/{quote(str(ref))}"
         return None
 
     def _bring_words(self, ref: ProposalRef) -> str:

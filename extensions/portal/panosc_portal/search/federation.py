@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from panosc_portal.catalogues.model import Catalogue, Credentials, Dataset, Kind, Query
+from panosc_portal.catalogues.model import Catalogue, Credentials, Dataset, File, Kind, Query
 from panosc_portal.errors import CatalogueError, HubError, Outcome, PortalError
 from panosc_portal.hub import Hub, Login
 from panosc_portal.search.checks import Conditions
@@ -185,6 +185,25 @@ class Federation:
         outcomes = [task.result()[1] if task in done else _failed(source, late) for task, source in asked.items()]
         hits = sorted(merger.hits(), key=lambda hit: richness(hit.dataset), reverse=True)
         return Resolved(hits[0] if hits else None, self._in_order(outcomes))
+
+    async def files(self, dataset: Dataset, login: Login | None, most: int) -> list[File]:
+        """The first files of a data set, as its catalogue lists them to this person; one more than ``most`` if there are more.
+
+        Raises:
+            CatalogueError: also where the whole time of a search is over.
+        """
+        source = self.sources[dataset.source]
+        credentials, _ = await self._credentials(source, login)
+        found: list[File] = []
+        try:
+            async with asyncio.timeout(self.rules.wait_in_all.total_seconds()):
+                async for file in source.catalogue.files(dataset, credentials):
+                    found.append(file)
+                    if len(found) > most:
+                        break
+        except TimeoutError:
+            raise CatalogueError(source.catalogue.name, Outcome.TIMEOUT, "no answer in time") from None
+        return found
 
     async def _enough(self, asked: Iterable[_Asked]) -> set[_Asked]:
         """The answers to wait for: all in time, or those that are there shortly after one that knows the data set."""

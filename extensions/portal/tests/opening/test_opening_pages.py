@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections.abc import AsyncIterator
@@ -10,8 +11,10 @@ from pathlib import Path
 import pytest
 from panosc_portal.catalogues.model import (
     Availability,
+    Capabilities,
     Dataset,
     Document,
+    File,
     Instrument,
     Member,
     Parameter,
@@ -69,6 +72,30 @@ async def test_the_page_tells_what_is_known(browser: PortalUnderTest) -> None:
     ):  # fmt: skip
         assert words in text, words
     assert MARK not in text
+
+
+async def test_its_files_as_the_catalogue_lists_them(browser: PortalUnderTest, catalogue: FakeCatalogue) -> None:
+    listed = [File(f"ceria/{number}.h5", 1024, "sha256:ab") for number in range(250)]
+
+    async def files(dataset: Dataset, credentials: object) -> AsyncIterator[File]:
+        for one in listed:
+            yield one
+
+    catalogue.capabilities = Capabilities(files=True)
+    catalogue.files = files  # type: ignore[method-assign]
+    browser.log_in("ada")
+    text = (await browser.client.get("data", params={"source": "esrf", "pid": "ds/1"})).text
+    assert "ceria/199.h5" in text
+    assert "ceria/200.h5" not in text
+    assert "Only the first 200 are shown" in text
+
+    async def hangs(dataset: Dataset, credentials: object) -> AsyncIterator[File]:
+        await asyncio.Event().wait()
+        yield listed[0]
+
+    catalogue.files = hangs  # type: ignore[method-assign]
+    text = (await browser.client.get("data", params={"source": "esrf", "pid": "ds/1"})).text
+    assert "Its files could not be listed: no answer in time." in text
 
 
 async def test_a_data_set_of_which_nothing_is_known_has_a_page(browser: PortalUnderTest) -> None:
