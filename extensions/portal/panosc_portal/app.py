@@ -8,19 +8,19 @@ import secrets
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
-from urllib.parse import urlsplit
 
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, RedirectResponse, Response
+from fastapi.responses import RedirectResponse, Response
 from starlette.exceptions import HTTPException
 
 from panosc_portal.context import Portal
 from panosc_portal.errors import HubError, PortalError
-from panosc_portal.guard import Guard
+from panosc_portal.guard import Guard, security_headers
 from panosc_portal.login import FormRefused, LoginNeeded, login_routes, logins_of, own_path
 from panosc_portal.pages.look import static_routes
-from panosc_portal.pages.words import STALE_FORM, error_words
+from panosc_portal.pages.said import said, wants_json
+from panosc_portal.pages.words import STALE_FORM
 
 PARTS = (
     "search.pages",
@@ -92,24 +92,6 @@ async def _all(portal: Portal, parts: list[Any]) -> AsyncIterator[None]:
         yield
 
 
-def security_headers(portal: Portal) -> dict[str, str]:
-    """What every answer carries; a part that needs another policy on one page sets its own header there."""
-    forms = "'self'"
-    hub = urlsplit(portal.hub_base)
-    if hub.netloc:  # forms lead to the hub's own pages, and by them to people's servers
-        forms += f" {hub.scheme}://{hub.netloc} {hub.scheme}://*.{hub.netloc}"
-    return {
-        "Content-Security-Policy": "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; "
-        f"frame-ancestors 'none'; form-action {forms}",
-        "X-Content-Type-Options": "nosniff",
-        "X-Frame-Options": "DENY",
-        "Referrer-Policy": "same-origin",
-        "Cross-Origin-Opener-Policy": "same-origin",
-        "Cross-Origin-Resource-Policy": "same-origin",
-        "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
-    }
-
-
 async def _first_page(request: Request) -> Response:
     return RedirectResponse(f"{_portal(request).base}search", status_code=303)
 
@@ -178,31 +160,6 @@ async def _unforeseen(request: Request, error: Exception) -> Response:
     number = secrets.token_hex(4)
     log.error("Error %s at %s %s", number, request.method, request.url.path, exc_info=error)
     return said(request, 500, number=number)
-
-
-def said(request: Request, status: int, text: str = "", remedy: str = "", number: str = "") -> Response:
-    """What went wrong, in words: a page, or JSON for programs."""
-    words = error_words(status, text, remedy)
-    if wants_json(request):
-        message = " ".join(part for part in (words.text or words.title, words.remedy) if part)
-        body = {"error": {"statusCode": status, "name": "Error", "message": message}}
-        if number:
-            body["error"]["number"] = number
-        return JSONResponse(body, status_code=status, headers={"Cache-Control": "no-store"})
-    portal = _portal(request)
-    looking = request.method == "GET"
-    back = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-    values = {"said": words, "code": status, "number": number, "back": own_path(portal.base, back) if looking else ""}
-    return portal.page(request, "error.html", request.scope.get("panosc_login"), status, **values)
-
-
-def wants_json(request: Request) -> bool:
-    """Whether a program asks: by the address, or by what it takes."""
-    portal = _portal(request)
-    if request.url.path.startswith(f"{portal.base}api/"):
-        return True
-    accepts = request.headers.get("Accept", "")
-    return "application/json" in accepts and "text/html" not in accepts
 
 
 def _portal(request: Request) -> Portal:

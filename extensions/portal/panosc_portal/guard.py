@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from urllib.parse import urlsplit
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from panosc_portal.context import Portal
 
 MAX_BODY = 1024 * 1024
 """Bytes of a request's body: forms are small, and nothing is uploaded here."""
@@ -93,3 +96,21 @@ class _Answer:
             added = [pair for pair in self._headers if pair[0] not in given]
             message = {**message, "headers": [*message.get("headers", []), *added]}
         await self._send(message)
+
+
+def security_headers(portal: Portal) -> dict[str, str]:
+    """What every answer carries; a part that needs another policy on one page sets its own header there."""
+    forms = "'self'"
+    hub = urlsplit(portal.hub_base)
+    if hub.netloc:  # forms lead to the hub's own pages, and by them to people's servers
+        forms += f" {hub.scheme}://{hub.netloc} {hub.scheme}://*.{hub.netloc}"
+    return {
+        "Content-Security-Policy": "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; "
+        f"frame-ancestors 'none'; form-action {forms}",
+        "X-Content-Type-Options": "nosniff",
+        "X-Frame-Options": "DENY",
+        "Referrer-Policy": "same-origin",
+        "Cross-Origin-Opener-Policy": "same-origin",
+        "Cross-Origin-Resource-Policy": "same-origin",
+        "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    }

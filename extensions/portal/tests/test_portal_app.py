@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
 from panosc_portal import app as app_module
 from panosc_portal import guard
-from panosc_portal.app import security_headers
+from panosc_portal.guard import security_headers
 from support import BASE, FakeHub, make_portal, make_site, serve
 
 

@@ -13,7 +13,6 @@ from urllib.parse import quote, urlsplit
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from panosc_portal.app import said
 from panosc_portal.catalogues.model import Dataset
 from panosc_portal.context import Portal
 from panosc_portal.errors import HubError
@@ -45,6 +44,7 @@ from panosc_portal.moving.runner import runner_of
 from panosc_portal.moving.sending import Busy, Sending
 from panosc_portal.moving.zip_layout import TooMuchForZip
 from panosc_portal.moving.zip_stream import ZipOf
+from panosc_portal.pages.said import said
 from panosc_portal.search.federation import Federation
 from panosc_spawner.facilities.units import format_duration
 

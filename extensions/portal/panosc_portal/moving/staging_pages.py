@@ -13,7 +13,6 @@ from fastapi import APIRouter, Depends, Form, Request
 from fastapi.responses import RedirectResponse, Response
 from starlette.exceptions import HTTPException
 
-from panosc_portal.app import said
 from panosc_portal.catalogues.make import make_catalogues
 from panosc_portal.catalogues.model import Catalogue
 from panosc_portal.context import Portal
@@ -23,6 +22,7 @@ from panosc_portal.moving.jobs import Job, JobError
 from panosc_portal.moving.runner import runner_of
 from panosc_portal.moving.staged import Receipt, Receipts
 from panosc_portal.moving.staging import KIND, Staging
+from panosc_portal.pages.said import said
 from panosc_spawner.errors import IdError
 from panosc_spawner.facilities.ids import ProposalRef
 from panosc_spawner.facilities.portal_staging_rules import Remote

@@ -10,9 +10,9 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import RedirectResponse, Response
 
-from panosc_portal.app import security_headers
 from panosc_portal.context import Portal
 from panosc_portal.errors import HubError
+from panosc_portal.guard import security_headers
 from panosc_portal.hub import Login
 from panosc_portal.login import form_checked, own_path, signed_in
 from panosc_portal.moving.as_person import shown
