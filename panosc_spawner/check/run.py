@@ -8,6 +8,7 @@ from pathlib import Path
 from panosc_spawner.check.accounts import check_accounts, check_person_keys
 from panosc_spawner.check.addresses import check_addresses
 from panosc_spawner.check.audit import check_audit
+from panosc_spawner.check.catalogues import check_catalogues
 from panosc_spawner.check.engines import check_docker, check_local
 from panosc_spawner.check.files import (
     check_client_secret,
@@ -20,6 +21,7 @@ from panosc_spawner.check.files import (
 from panosc_spawner.check.finding import Finding, error, ok, warning
 from panosc_spawner.check.login import check_login
 from panosc_spawner.check.people import check_source_rules, check_sources
+from panosc_spawner.check.portal import check_portal
 from panosc_spawner.facilities.load import examine_site
 from panosc_spawner.facilities.site import Site
 
@@ -37,8 +39,10 @@ _CHECKS: tuple[Callable[[Site], Iterable[Finding]], ...] = (
     check_source_rules,
     check_sources,
     check_login,
+    check_catalogues,
     check_docker,
     check_local,
+    check_portal,
 )
 
 
