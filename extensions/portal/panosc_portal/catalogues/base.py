@@ -55,7 +55,9 @@ class HttpCatalogue:
             yield
         except SourceError as error:
             status = error.status if isinstance(error, HttpStatusError) else 0
-            raise CatalogueError(self.name, _outcome(error), error.reason, status) from None
+            # Where a redirect leads is for the operator's log at most: people are told without addresses.
+            reason = "it sends elsewhere, which is not followed" if 300 <= status < 400 else error.reason
+            raise CatalogueError(self.name, _outcome(error), reason, status) from None
 
     def token_for(self, credentials: Credentials | None) -> SecretStr | None:
         """The person's token, if this catalogue is asked in people's names.

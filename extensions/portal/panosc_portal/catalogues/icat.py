@@ -35,7 +35,7 @@ from panosc_portal.catalogues.model import (
     Sample,
     Technique,
 )
-from panosc_portal.catalogues.values import Doi, Entry, Identifier, Line, Size, When, file_path, panet
+from panosc_portal.catalogues.values import Doi, Entry, Exact, Identifier, Line, Size, When, file_path, panet
 from panosc_portal.errors import CatalogueError, Outcome
 from panosc_spawner.errors import SourceError
 from panosc_spawner.facilities.catalogue_rules import IcatCatalogue as Rule
@@ -62,7 +62,7 @@ class _AtTechnique(Entry):
 class _Dataset(Entry):
     id: Identifier
     name: Line = ""
-    location: Line = ""
+    location: Exact = ""
     doi: Doi = ""
     start: When = Field(default=None, alias="startDate")
     size: Size = Field(default=None, alias="fileSize")
@@ -74,8 +74,8 @@ class _Dataset(Entry):
 
 
 class _Datafile(Entry):
-    name: Line = ""
-    location: Line = ""
+    name: Exact = ""
+    location: Exact = ""
     size: Size = Field(default=None, alias="fileSize")
     checksum: Line = ""
 

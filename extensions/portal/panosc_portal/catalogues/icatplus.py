@@ -33,7 +33,7 @@ from panosc_portal.catalogues.model import (
     Technique,
 )
 from panosc_portal.catalogues.panosc_filter import MAX_TECHNIQUES
-from panosc_portal.catalogues.values import Entry, Identifier, Line, Size, When, file_path, panet
+from panosc_portal.catalogues.values import Entry, Exact, Identifier, Line, Size, When, file_path, panet
 from panosc_portal.catalogues.words import words_of
 from panosc_portal.errors import CatalogueError, Outcome
 from panosc_spawner import panet as ontology
@@ -71,7 +71,7 @@ class _Dataset(Entry):
     id: Identifier
     name: Line = ""
     start: When = Field(default=None, alias="startDate")
-    location: Line = ""
+    location: Exact = ""
     sample: Line = Field(default="", alias="sampleName")
     instrument: Line = Field(default="", alias="instrumentName")
     investigation: IcatInvestigation
@@ -86,8 +86,8 @@ class _Dataset(Entry):
 
 
 class _Datafile(Entry):
-    name: Line = ""
-    location: Line = ""
+    name: Exact = ""
+    location: Exact = ""
     size: Size = Field(default=None, alias="fileSize")
 
 

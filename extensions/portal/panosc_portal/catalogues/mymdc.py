@@ -33,7 +33,7 @@ from panosc_portal.catalogues.model import (
     Query,
     Sample,
 )
-from panosc_portal.catalogues.values import Doi, Entry, Line, Prose, Size, When, file_path
+from panosc_portal.catalogues.values import Doi, Entry, Exact, Line, Prose, Size, When, file_path
 from panosc_portal.catalogues.words import words_of
 from panosc_portal.errors import CatalogueError, Outcome
 from panosc_spawner.facilities.catalogue_rules import MyMdcCatalogue as Rule
@@ -61,7 +61,7 @@ class _Proposal(Entry):
     title: Line = ""
     abstract: Prose = ""
     instrument: Line = Field(default="", alias="instrument_identifier")
-    folder: Line = Field(default="", alias="def_proposal_path")
+    folder: Exact = Field(default="", alias="def_proposal_path")
     begin: When = Field(default=None, alias="begin_at")
     end: When = Field(default=None, alias="end_at")
     release: When = Field(default=None, alias="release_at")

@@ -25,6 +25,7 @@ from panosc_portal.catalogues.values import (
     Day,
     Doi,
     Entry,
+    Exact,
     Identifier,
     Line,
     Name,
@@ -95,8 +96,8 @@ class PanoscMember(Entry):
 class PanoscFile(Entry):
     """``File``."""
 
-    name: Line = ""
-    path: Line = ""
+    name: Exact = ""
+    path: Exact = ""
     size: Size = None
 
     @property

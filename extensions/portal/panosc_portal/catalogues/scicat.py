@@ -44,6 +44,7 @@ from panosc_portal.catalogues.model import (
 from panosc_portal.catalogues.panosc_filter import MAX_TECHNIQUES, pid_spellings
 from panosc_portal.catalogues.values import (
     Entry,
+    Exact,
     Identifier,
     Line,
     Name,
@@ -103,7 +104,7 @@ class _Sample(Entry):
 
 
 class _DataFile(Entry):
-    path: Line = ""
+    path: Exact = ""
     size: Size = None
     checksum: Line = Field(default="", alias="chk")
 
@@ -144,7 +145,7 @@ class _Dataset(Entry):
     access_groups: Any = Field(default=(), alias="accessGroups")
     instrument_ids: Any = Field(default=(), alias="instrumentIds")
     licence: Line = Field(default="", alias="license")
-    folder: Line = Field(default="", alias="sourceFolder")
+    folder: Exact = Field(default="", alias="sourceFolder")
     lifecycle: Annotated[tuple[_Lifecycle, ...], Kept()] = Field(default=(), alias="datasetlifecycle")
     metadata: Any = Field(default=None, alias="scientificMetadata")
     instruments: Annotated[tuple[_Instrument, ...], Kept()] = ()

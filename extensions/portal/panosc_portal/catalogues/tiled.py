@@ -33,6 +33,7 @@ from panosc_portal.catalogues.model import (
 )
 from panosc_portal.catalogues.values import (
     Entry,
+    Exact,
     Identifier,
     Line,
     Size,
@@ -55,7 +56,7 @@ MAX_PARAMETERS = 500
 
 
 class _Asset(Entry):
-    data_uri: Line = ""
+    data_uri: Exact = ""
     size: Size = None
 
 

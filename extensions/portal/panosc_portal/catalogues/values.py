@@ -22,7 +22,8 @@ MAX_BYTES = 1 << 62
 _MARKUP = re.compile(
     r"</?(?:a|abbr|b|blockquote|body|br|center|cite|code|dd|div|dl|dt|em|embed|font|form|h[1-6]|head|hr|html|i|iframe|img|inf|input|"
     r"jats:[a-z]+|li|link|math|meta|mi|mn|mo|mrow|msub|msup|object|ol|p|pre|q|s|script|small|span|strike|strong|style|sub|sup|svg|"
-    r"table|tbody|td|th|tr|tt|u|ul|video)(?:[\s/][^<>]{0,1000})?>|<!--[^<>]{0,1000}-->",
+    r"table|tbody|td|th|tr|tt|u|ul|video)"
+    r"""(?:\s+[\w:-]{1,40}\s?=\s?(?:"[^"<>]{0,500}"|'[^'<>]{0,500}'|[^\s"'<>]{1,500})){0,20}\s?/?>|<!--[^<>]{0,1000}-->""",
     re.IGNORECASE,
 )
 _DOI = re.compile(r"10\.\d{4,9}/[!-~]{1,300}", re.ASCII)
@@ -66,6 +67,15 @@ def name(value: Any) -> str:
     if isinstance(value, int | float) and not isinstance(value, bool):
         value = f"{value:g}" if isinstance(value, float) else str(value)
     return line(value)
+
+
+def exact(value: Any) -> str:
+    """A path or a file's name: as it is, or empty where it has characters that none has; never changed, never shortened."""
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise ValueError("must be text")
+    return value if len(value) <= 4000 and value.isprintable() else ""
 
 
 def identifier(value: Any) -> str:
@@ -204,6 +214,7 @@ def directory_of(path: str) -> str:
 Line = Annotated[str, BeforeValidator(line)]
 Prose = Annotated[str, BeforeValidator(prose)]
 Name = Annotated[str, BeforeValidator(name)]
+Exact = Annotated[str, BeforeValidator(exact)]
 Identifier = Annotated[str, BeforeValidator(identifier)]
 Size = Annotated[int | None, BeforeValidator(size)]
 Rank = Annotated[float | None, BeforeValidator(rank)]
