@@ -33,17 +33,19 @@ class JobRules(Model):
 class Token(Model):
     """How the storage is asked (``token = {…}``)."""
 
-    by: Literal["person", "file", "none"] = Field(
+    by: Literal["person", "file", "certificate", "none"] = Field(
         description="person: with a fresh token of the person's for 'catalogue', as the hub gives it. file: with a token of the "
-        "site's own. none: open data."
+        "site's own. certificate: with the site's X.509 certificate (a robot's), by which it asks for a macaroon and nothing "
+        "else. none: open data."
     )
     catalogue: PlainName | Literal[""] = Field(
         default="", description="For by = 'person': the name under [tokens] by which the hub gives the person's token."
     )
     file: Path | None = Field(
         default=None,
-        description="For by = 'file': one line, mode 0600, relative to the site's folder. Whoever has it reads what it opens, so "
-        "let it be narrow, and write macaroon = true where the storage gives macaroons.",
+        description="For by = 'file': one line with the token; for 'certificate': PEM with the certificate and its key. Mode 0600, "
+        "relative to the site's folder. Whoever has it reads what it opens, so let it be narrow, and write macaroon = true "
+        "where the storage gives macaroons.",
     )
     macaroon: bool = Field(
         default=False,
@@ -55,8 +57,10 @@ class Token(Model):
     def _has_what_it_needs(self) -> Token:
         if (self.by == "person") != bool(self.catalogue):
             raise ValueError("by = 'person' needs catalogue, and nothing else may have it")
-        if (self.by == "file") != (self.file is not None):
-            raise ValueError("by = 'file' needs file, and nothing else may have it")
+        if (self.by in {"file", "certificate"}) != (self.file is not None):
+            raise ValueError("by = 'file' and 'certificate' need file, and nothing else may have it")
+        if self.by == "certificate" and not self.macaroon:
+            raise ValueError("by = 'certificate' needs macaroon = true: it is used for nothing else")
         return self
 
 

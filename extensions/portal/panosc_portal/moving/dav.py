@@ -77,10 +77,22 @@ def storage_said(title: str, status: int, what: str) -> JobError:
     return StorageStatusError(words, remedy.get(status, "Try again later, or ask the facility."), status)
 
 
-def make_client(timeout: timedelta, ca_file: Path | None) -> httpx.AsyncClient:
-    """A client that the environment does not decide about, and that keeps nothing between requests."""
+def make_client(timeout: timedelta, ca_file: Path | None, certificate: Path | None = None) -> httpx.AsyncClient:
+    """A client that the environment does not decide about, and that keeps nothing between requests.
+
+    Args:
+        timeout: longest silence.
+        ca_file: authorities of the storage's certificate.
+        certificate: with its key, shown to the storage.
+
+    Raises:
+        OSError: if one of the files cannot be used.
+    """
+    trusted = ssl.create_default_context(cafile=ca_file)
+    if certificate is not None:
+        trusted.load_cert_chain(certificate)
     return httpx.AsyncClient(
-        verify=ssl.create_default_context(cafile=ca_file),
+        verify=trusted,
         trust_env=False,
         follow_redirects=False,
         cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),

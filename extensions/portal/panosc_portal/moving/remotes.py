@@ -6,7 +6,7 @@ import grp
 import os
 import pwd
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -28,6 +28,8 @@ from panosc_spawner.facilities.portal_staging_rules import Remote, StagingRules,
 from panosc_spawner.secret_file import read_secret
 
 _TELL = "Tell the people who run this hub."
+_OURS = "This hub's storage"
+_WRITING = "UPLOAD,MANAGE,LIST,DELETE,DOWNLOAD"
 
 
 @dataclass
@@ -53,48 +55,70 @@ async def connected(
         path: of the directory, beneath the remote's url.
         key: of its place here.
     """
-    ca_file = folder / remote.ca_file if remote.ca_file else None
-    try:
-        client = make_client(remote.timeout, ca_file)
-    except OSError as error:
-        raise StorageError(f"The authorities of {remote.title} cannot be read.", _TELL) from error
-    async with client:
+    async with AsyncExitStack() as stack:
+        makes = _Maker(remote, folder, hub, task, stack)
+        client = await makes.client(None)
         own = bearer_of(remote.token, folder, hub, task)
-        made = _made(remote, rules, folder, client, own, path, key, ca_file, hub, task)
+        backend = await makes.backend(rules, client, own, path, key)
         tape = Tape(remote.title, remote.tape_url, urlsplit(remote.url).path, own, client) if remote.tape_url else None
-        yield Connection(made, tape)
+        yield Connection(backend, tape)
 
 
-def _made(
-    remote: Remote,
-    rules: StagingRules,
-    folder: Path,
-    client: httpx.AsyncClient,
-    own: Bearer,
-    path: str,
-    key: str,
-    ca_file: Path | None,
-    hub: Hub,
-    task: Task,
-) -> Backend:
-    if remote.kind == "onedata":
-        return OneDataBackend(remote.title, remote.url, remote.space, own, client, remote.streams)
-    narrow: Bearer = own
-    macaroons: Macaroons | None = None
-    if remote.token.macaroon:
-        macaroons = Macaroons(DavClient(remote.title, remote.url, own, client), path, "DOWNLOAD,LIST")
-        narrow = macaroons
-    source = DavClient(remote.title, remote.url, narrow, client)
-    silence = remote.timeout.total_seconds()
-    if remote.kind == "webdav":
-        return RcloneBackend(source, narrow, rules.rclone, remote.streams, silence, ca_file)
-    rule = remote.destination_token or Token(by="none")
-    there: Bearer = bearer_of(rule, folder, hub, task)
-    if rule.macaroon:
-        wide = DavClient("This hub's storage", remote.destination_url, there, client)
-        there = Macaroons(wide, f"{HIDDEN}/{key}/data", "UPLOAD,MANAGE,LIST,DELETE,DOWNLOAD")
-    destination = DavClient("This hub's storage", remote.destination_url, there, client)
-    return ThirdPartyBackend(source, destination, macaroons, remote.streams, silence)
+@dataclass
+class _Maker:
+    """Makes what one connection needs; the stack closes it."""
+
+    remote: Remote
+    folder: Path
+    hub: Hub
+    task: Task
+    stack: AsyncExitStack
+
+    @property
+    def ca_file(self) -> Path | None:
+        return self.folder / self.remote.ca_file if self.remote.ca_file else None
+
+    async def client(self, certificate: Path | None) -> httpx.AsyncClient:
+        """A client; with a certificate, it is for asking for macaroons alone."""
+        try:
+            if certificate and certificate.stat().st_mode & 0o077:
+                raise StorageError("The certificate for the storage can be read by others.", _TELL)
+            made = make_client(self.remote.timeout, self.ca_file, certificate)
+        except OSError as error:
+            raise StorageError(
+                f"The authorities or the certificate for {self.remote.title} cannot be used.", _TELL
+            ) from error
+        return await self.stack.enter_async_context(made)
+
+    async def macaroons(
+        self, title: str, url: str, rule: Token, plain: httpx.AsyncClient, path: str, activities: str
+    ) -> Macaroons:
+        """Gives macaroons for one directory."""
+        asking = await self.client(self.folder / rule.file) if rule.by == "certificate" and rule.file else plain
+        wide = DavClient(title, url, bearer_of(rule, self.folder, self.hub, self.task), asking)
+        return Macaroons(wide, path, activities)
+
+    async def backend(
+        self, rules: StagingRules, client: httpx.AsyncClient, own: Bearer, path: str, key: str
+    ) -> Backend:
+        """What copies."""
+        remote = self.remote
+        if remote.kind == "onedata":
+            return OneDataBackend(remote.title, remote.url, remote.space, own, client, remote.streams)
+        narrow: Macaroons | None = None
+        if remote.token.macaroon:
+            narrow = await self.macaroons(remote.title, remote.url, remote.token, client, path, "DOWNLOAD,LIST")
+        source = DavClient(remote.title, remote.url, narrow or own, client)
+        silence = remote.timeout.total_seconds()
+        if remote.kind == "webdav":
+            return RcloneBackend(source, narrow or own, rules.rclone, remote.streams, silence, self.ca_file)
+        rule = remote.destination_token or Token(by="none")
+        there: Bearer = bearer_of(rule, self.folder, self.hub, self.task)
+        if rule.macaroon:
+            inside = f"{HIDDEN}/{key}/data"
+            there = await self.macaroons(_OURS, remote.destination_url, rule, client, inside, _WRITING)
+        destination = DavClient(_OURS, remote.destination_url, there, client)
+        return ThirdPartyBackend(source, destination, narrow, remote.streams, silence)
 
 
 def bearer_of(rule: Token, folder: Path, hub: Hub, task: Task) -> Bearer:
@@ -109,7 +133,7 @@ def bearer_of(rule: Token, folder: Path, hub: Hub, task: Task) -> Bearer:
     async def none() -> None:
         return None
 
-    return {"person": person, "file": file, "none": none}[rule.by]
+    return {"person": person, "file": file, "certificate": none, "none": none}[rule.by]
 
 
 def ownership(remote: Remote, ref: ProposalRef, data: ProposalData) -> Ownership:

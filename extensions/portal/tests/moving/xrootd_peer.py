@@ -1,9 +1,8 @@
 """Two real XRootD storages with HTTPS, WebDAV, macaroons and third-party copy, in a network of their own (loopback alone).
 
-XRootD listens on all addresses and has no option to listen on one, so it never runs in the machine's own network. Its first
-macaroons are made with a key that the test knows: :meth:`Storage.token` mints one, as an operator's tools would. Without one,
-nothing is read or written (``onmissing deny``); who asks for a narrower one is not looked at (``u * / a``), since that would
-need certificates of clients or an issuer of SciTokens.
+XRootD listens on all addresses and has no option to listen on one, so it never runs in the machine's own network. Only the
+robot with the certificate of :func:`certificates` may do anything (``u portal / a``), such as ask for macaroons; with a macaroon,
+anybody may do what it says, and nothing else.
 """
 
 from __future__ import annotations
@@ -11,8 +10,6 @@ from __future__ import annotations
 import base64
 import contextlib
 import ctypes
-import hashlib
-import hmac
 import os
 import pwd
 import socket
@@ -23,7 +20,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[4] / "tests"))
@@ -41,7 +37,9 @@ xrd.port {port}
 xrd.network nodnr
 xrd.protocol http:{port} libXrdHttp.so
 xrd.tls {folder}/cert.pem {folder}/key.pem
-xrd.tlsca certfile {folder}/cert.pem
+xrd.tlsca certfile {folder}/authorities.pem
+xrd.tlstrace
+http.gridmap {folder}/gridmap
 xrootd.seclib libXrdSec.so
 sec.protocol unix
 xrootd.chksum max 2 adler32
@@ -51,7 +49,6 @@ http.desthttps yes
 http.exthandler xrdmacaroons libXrdMacaroons.so
 http.exthandler xrdtpc libXrdHttpTPC.so
 macaroons.secretkey {home}/secret
-macaroons.onmissing deny
 ofs.authorize 1
 ofs.authlib libXrdMacaroons.so
 acc.authdb {home}/authdb
@@ -65,25 +62,8 @@ class Storage:
     name: str
     url: str
     root: Path
-    key: bytes
     log: Path
-
-    def token(self, *caveats: str, hours: int = 5) -> str:
-        """A macaroon (libmacaroons' first format) with caveats: ``activity:DOWNLOAD,LIST``, ``path:/``."""
-        before = (datetime.now(UTC) + timedelta(hours=hours)).strftime("before:%Y-%m-%dT%H:%M:%SZ")
-        packets = [_packet("location", self.name.encode()), _packet("identifier", b"minted-by-the-test")]
-        derived = hmac.new(b"macaroons-key-generator".ljust(32, b"\0"), self.key, hashlib.sha256).digest()
-        signature = hmac.new(derived, b"minted-by-the-test", hashlib.sha256).digest()
-        for caveat in ("name:portal", *caveats, before):
-            packets.append(_packet("cid", caveat.encode()))
-            signature = hmac.new(signature, caveat.encode(), hashlib.sha256).digest()
-        packets.append(_packet("signature", signature))
-        return base64.urlsafe_b64encode(b"".join(packets)).decode().rstrip("=")
-
-
-def _packet(key: str, value: bytes) -> bytes:
-    body = key.encode() + b" " + value + b"\n"
-    return f"{len(body) + 4:04x}".encode() + body
+    pid: int
 
 
 @contextmanager
@@ -107,10 +87,9 @@ def storage(folder: Path, name: str, port: int, root: Path) -> Iterator[Storage]
     """Run one, as the account xrootd, with ``root`` as all that it has. Certificate and key are in ``folder``."""
     home = folder / name
     (home / "admin").mkdir(parents=True)
-    key = os.urandom(64)
-    (home / "secret").write_text("\n".join(_lines(base64.b64encode(key).decode())) + "\n")
+    (home / "secret").write_text("\n".join(_lines(base64.b64encode(os.urandom(64)).decode())) + "\n")
     (home / "secret").chmod(0o600)
-    (home / "authdb").write_text("u * / a\n")
+    (home / "authdb").write_text("u portal / a\n")
     (home / "xrootd.cfg").write_text(_CONFIG.format(home=home, folder=folder, name=name, port=port, root=root))
     account = pwd.getpwnam("xrootd")
     for path in (home, *home.rglob("*")):
@@ -121,7 +100,7 @@ def storage(folder: Path, name: str, port: int, root: Path) -> Iterator[Storage]
         daemon = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd=home, close_fds=True)
     try:
         _wait(daemon, port, log)
-        yield Storage(name, f"https://localhost:{port}", root, key, log)
+        yield Storage(name, f"https://localhost:{port}", root, log, daemon.pid)
     finally:
         daemon.terminate()
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -131,20 +110,43 @@ def storage(folder: Path, name: str, port: int, root: Path) -> Iterator[Storage]
             daemon.wait(5)
 
 
-def certificate(folder: Path) -> Path:
-    """A certificate for localhost that both trust, with its key beside it."""
-    made = folder / "cert.pem"
+def certificates(folder: Path) -> Path:
+    """The storages' certificate (``cert.pem``, ``key.pem``), and a robot's with its key, which is returned.
+
+    XRootD takes no certificate of a client that is its own authority, so the robot's comes from one.
+    """
+    _signed(folder, "cert", "/CN=localhost", "subjectAltName=DNS:localhost")
+    _signed(folder, "authority", "/CN=authority", "subjectAltName=DNS:authority.example.org")
+    by = ("-CA", str(folder / "authority.pem"), "-CAkey", str(folder / "authority-key.pem"))
+    _signed(
+        folder,
+        "robot",
+        "/CN=portal",
+        "subjectAltName=DNS:portal.example.org",
+        *by,
+        "-addext",
+        "basicConstraints=CA:FALSE",
+    )
+    account = pwd.getpwnam("xrootd")
+    (folder / "cert-key.pem").rename(folder / "key.pem")
+    os.chown(folder / "key.pem", account.pw_uid, account.pw_gid)
+    (folder / "authorities.pem").write_text("".join((folder / f"{n}.pem").read_text() for n in ("cert", "authority")))
+    (folder / "gridmap").write_text('"/CN=portal" portal\n')
+    with_key = folder / "robot-with-key.pem"
+    with_key.touch(0o600)
+    with_key.write_text("".join((folder / f"{n}.pem").read_text() for n in ("robot", "robot-key")))
+    return with_key
+
+
+def _signed(folder: Path, name: str, subject: str, more: str, *by: str) -> None:
     subprocess.run(
         [
-            *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"),
-            *("-addext", "subjectAltName=DNS:localhost", "-keyout", str(folder / "key.pem"), "-out", str(made)),
+            *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", subject, *by),
+            *("-addext", more, "-keyout", str(folder / f"{name}-key.pem"), "-out", str(folder / f"{name}.pem")),
         ],
         check=True,
         capture_output=True,
     )
-    account = pwd.getpwnam("xrootd")
-    os.chown(folder / "key.pem", account.pw_uid, account.pw_gid)
-    return made
 
 
 def _lines(text: str) -> list[str]:
