@@ -38,7 +38,7 @@ from panosc_spawner.spawners.docker import PanoscDockerSpawner
 from panosc_spawner.spawners.docker_network import hub_address
 from panosc_spawner.spawners.images_here import DockerImages, LocalImages
 from panosc_spawner.spawners.local import PanoscLocalSpawner, isolation_warning
-from panosc_spawner.spawners.quiet_proxy import QuietProxy
+from panosc_spawner.spawners.quiet_proxy import QuietProxy, never_half
 
 log = logging.getLogger(__name__)
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -132,7 +132,7 @@ def _addresses(c: Any, site: Site) -> None:
         )
     c.JupyterHub.hub_port = hub.port
     c.ConfigurableHTTPProxy.api_url = f"http://127.0.0.1:{hub.proxy_api_port}"
-    c.ConfigurableHTTPProxy.command = proxy_command()
+    c.ConfigurableHTTPProxy.command = never_half(proxy_command())
     c.JupyterHub.proxy_class = QuietProxy
     # Servers outlive a restart of the hub. A demo stops everything that it started.
     c.JupyterHub.cleanup_servers = hub.demo
