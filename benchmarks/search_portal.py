@@ -98,10 +98,14 @@ async def _serve(folder: Path, people: int, addresses: Sequence[str]) -> None:
     serving = asyncio.create_task(server.serve())
     while not server.started:
         await asyncio.sleep(0.01)
+    gc.collect()
+    gc.freeze()  # as panosc_portal.serve does
     print(json.dumps({"port": server.servers[0].sockets[0].getsockname()[1]}), flush=True)
     while await asyncio.to_thread(sys.stdin.readline):
         tasks = len(asyncio.all_tasks())
         held = {"memory": memory(), "kept": len(federation.kept), "places": len(federation.cursors), "tasks": tasks}
+        used, waited = (int(one) / 1e9 for one in Path("/proc/self/schedstat").read_text().split()[:2])
+        held |= {"used": used, "waited": waited}
         print(json.dumps(held), flush=True)
         hub.asked.clear()
     server.should_exit = True
