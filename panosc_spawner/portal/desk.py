@@ -7,7 +7,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -219,10 +219,18 @@ def _proposal(grant: Grant) -> dict[str, Any]:
         "role": grant.role.value,
         "source": grant.source,
         "instruments": list(proposal.instruments),
-        "start": proposal.start.isoformat() if proposal.start else None,
-        "end": proposal.end.isoformat() if proposal.end else None,
+        "start": _day(proposal.start),
+        "end": _day(proposal.end),
         "access_ends": grant.ends_at.isoformat() if grant.ends_at else None,
+        "visits": [
+            {"instrument": visit.instrument, "start": _day(visit.start), "end": _day(visit.end)}
+            for visit in proposal.visits
+        ],
     }
+
+
+def _day(day: date | None) -> str | None:
+    return day.isoformat() if day else None
 
 
 def _server(user: Any, spawner: Any) -> dict[str, Any]:

@@ -26,6 +26,7 @@ PARTS = (
     "search.pages",
     "api.routes",
     "opening.pages",
+    "proposals.pages",
     "moving.download_pages",
     "moving.transfer_pages",
     "moving.archive_pages",

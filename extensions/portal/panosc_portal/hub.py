@@ -21,6 +21,15 @@ class Login:
 
 
 @dataclass(frozen=True)
+class Session:
+    """One visit of a proposal's at an instrument, as its source tells."""
+
+    instrument: str = ""
+    start: date | None = None
+    end: date | None = None
+
+
+@dataclass(frozen=True)
 class OwnProposal:
     """A proposal that the person may open now: ``ref`` is ``esrf/ma1234``."""
 
@@ -32,6 +41,7 @@ class OwnProposal:
     start: date | None = None
     end: date | None = None
     access_ends: datetime | None = None
+    visits: tuple[Session, ...] = ()
 
 
 @dataclass(frozen=True)

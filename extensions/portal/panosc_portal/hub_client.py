@@ -19,7 +19,7 @@ import httpx
 from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
 
 from panosc_portal.errors import HubError
-from panosc_portal.hub import AreaDirectory, Login, OwnProposal, PersonReport, ProposalData, RunningServer
+from panosc_portal.hub import AreaDirectory, Login, OwnProposal, PersonReport, ProposalData, RunningServer, Session
 
 MAX_ANSWER = 32 * 1024 * 1024
 """Bytes: ten thousand proposals are some three millions."""
@@ -57,6 +57,13 @@ class _Who(_Answer):
     admin: bool = False
 
 
+class _Visit(_Answer):
+    model_config = ConfigDict(extra="ignore", strict=False)
+    instrument: str
+    start: date | None = None
+    end: date | None = None
+
+
 class _Proposal(_Answer):
     model_config = ConfigDict(extra="ignore", strict=False)
     ref: str
@@ -67,6 +74,7 @@ class _Proposal(_Answer):
     start: date | None = None
     end: date | None = None
     access_ends: datetime | None = None
+    visits: tuple[_Visit, ...] = ()
 
 
 class _Server(_Answer):
@@ -158,7 +166,7 @@ class HubClient:
         except ValidationError:
             self._garbled()
         return PersonReport(
-            tuple(OwnProposal(**dict(one)) for one in told.proposals),
+            tuple(_own(one) for one in told.proposals),
             tuple(
                 RunningServer(one.name, one.url, one.ready, tuple(one.proposals), one.environment)
                 for one in told.servers
@@ -306,6 +314,11 @@ class HubClient:
 
     def _garbled(self) -> NoReturn:
         raise HubError(503, "The hub’s answer was not understood.", "Tell the people who run this hub.") from None
+
+
+def _own(told: _Proposal) -> OwnProposal:
+    visits = tuple(Session(one.instrument, one.start, one.end) for one in told.visits)
+    return OwnProposal(**{**dict(told), "visits": visits})
 
 
 async def _read(answer: httpx.Response) -> bytes:

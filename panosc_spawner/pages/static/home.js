@@ -55,6 +55,10 @@ async function filterAsTyped() {
     part("tag").className = `tag tag-${entry.facility}`;
     part("tag").textContent = entry.name;
     part("open").href = table.dataset.open + entry.ref;
+    if (part("about")) {
+      part("about").href = table.dataset.about + entry.ref;
+      part("about-hint").textContent = ` of ${entry.id}`;
+    }
     part("copy").dataset.copy = entry.id;
     part("copy").setAttribute("aria-label", `Copy ${entry.id}`);
     part("hint").textContent = ` ${entry.id}`;

@@ -16,6 +16,7 @@ from jupyterhub._data import DATA_FILES_PATH
 from panosc_portal.pages import words as portal_words
 from panosc_spawner.facilities.site import Site
 from panosc_spawner.facilities.units import format_size
+from panosc_spawner.launch.roles import ROLE_WORDS
 from panosc_spawner.pages import words
 from panosc_spawner.pages.assets import Assets
 
@@ -66,7 +67,8 @@ def templates(site: Site, base: str = "/services/portal/") -> Environment:
     """The environment of all templates (``pages/templates``): escaped, and strict about names that are not there.
 
     Beside what a page is given, templates know ``asset(name)`` (a static file's address), ``words`` (of times, as on the hub's
-    pages), ``now()``, and the filters ``size`` (bytes as people write them) and ``facility`` (a key's short name).
+    pages), ``now()``, ``facilities`` (short names by key), ``role_words``, and the filters ``size`` (bytes as people write them)
+    and ``number``.
     """
     files = StaticFiles(site)
     environment = Environment(
@@ -81,6 +83,7 @@ def templates(site: Site, base: str = "/services/portal/") -> Environment:
         static_files=files,
         words=words,
         now=lambda: datetime.now(UTC),
+        role_words={role.value: said for role, said in ROLE_WORDS.items()},
         facilities={key: facility.short_name for key, facility in site.facilities.items()},
     )
     environment.filters["size"] = _size

@@ -16,6 +16,7 @@ if (place && section) {
     place.replaceChildren(...parsed.body.childNodes);
     enliven(place);
     if (place.querySelector("[data-ready]")) show();
+    else document.querySelector("#open-form button[type=submit]")?.remove(); // what would only say the same again
   } catch {
     const again = document.createElement("a");
     again.href = link;
