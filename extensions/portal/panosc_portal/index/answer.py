@@ -10,7 +10,7 @@ from typing import Any
 
 from panosc_portal.index.entities import ENTITIES, Entity, Type
 from panosc_portal.index.language import MOST, All, FilterError, Include, Scope, Test, both
-from panosc_portal.index.sql import Compiler, Sql, joined, ranked, related
+from panosc_portal.index.sql import MANY, Compiler, Sql, joined, ranked, related
 from panosc_portal.index.store import Store
 from panosc_portal.quantities import Unit, unit
 
@@ -87,7 +87,7 @@ class Asker:
     def count(self, scope: Scope) -> int:
         """How many a filter lets through, whatever its limit."""
         with self.store.reading() as reader:
-            compiler, source = Compiler(reader, self.refs), _source(scope, self.refs)
+            compiler, source = Compiler(reader, self.refs, MANY), _source(scope, self.refs)
             if source is None:
                 return 0
             wanted = compiler.scope(scope, "top")

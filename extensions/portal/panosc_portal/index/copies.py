@@ -10,7 +10,7 @@ from panosc_portal.catalogues.model import Availability, Catalogue, Dataset, Que
 from panosc_portal.errors import CatalogueError
 from panosc_portal.index.harvest import Report, begin, finish
 from panosc_portal.index.store import Store
-from panosc_portal.index.write import Entry, known, put
+from panosc_portal.index.write import Entry, Memo, known, put
 from panosc_spawner.errors import IdError
 from panosc_spawner.facilities.site import Site
 
@@ -61,12 +61,13 @@ async def copy_catalogue(store: Store, catalogue: Catalogue, site: Site, most: i
 
 def _write(store: Store, datasets: list[Dataset], origin: str, run: int, site: Site) -> int:
     many = 0
+    memo: Memo = {}
     with store.writing() as writer:
         for dataset in datasets:
             entry = entry_for(dataset, origin, site)
             if entry is None or known(writer, dataset.pid, origin) is not None:
                 continue
-            row = put(writer, entry, run)
+            row = put(writer, entry, run, memo)
             writer.execute(
                 "INSERT OR REPLACE INTO origin (origin, path, size, changed, seen, outcome, dataset) VALUES (?, ?, 0, 0, ?, '', ?)",
                 (origin, dataset.pid, run, row),

@@ -20,7 +20,7 @@ from panosc_portal.index.nexus import Described, NexusReader, UnreadableFile
 from panosc_portal.index.places import Place
 from panosc_portal.index.store import IndexFault, Store
 from panosc_portal.index.walk import Seen, Walk
-from panosc_portal.index.write import Entry, known, put, remove, tidy
+from panosc_portal.index.write import Entry, Memo, known, put, remove, tidy
 
 log = logging.getLogger(__name__)
 
@@ -147,9 +147,10 @@ class DirectoryHarvest:
         return _Read(seen, "", entry_of(self._place, seen, found, ref, fields.get("instrument", "")))
 
     def _write(self, run: int) -> None:
+        memo: Memo = {}
         with self._store.writing() as writer:
             for one in self._waiting:
-                _write_down(writer, self._place.name, one, run)
+                _write_down(writer, self._place.name, one, run, memo)
             same = [(run, self._place.name, seen.path) for seen in self._same]
             writer.executemany("UPDATE origin SET seen = ? WHERE origin = ? AND path = ?", same)
         failed = sum(bool(one.outcome) for one in self._waiting)
@@ -165,13 +166,13 @@ class DirectoryHarvest:
         self._waiting, self._same, self._written = [], [], time.monotonic()
 
 
-def _write_down(writer: sqlite3.Connection, origin: str, one: _Read, run: int) -> None:
+def _write_down(writer: sqlite3.Connection, origin: str, one: _Read, run: int, memo: Memo) -> None:
     row: int | None = None
     outcome = one.outcome
     if one.entry is not None:
         holder = known(writer, one.entry.dataset.pid, origin)
         if holder is None:
-            row = put(writer, one.entry, run)
+            row = put(writer, one.entry, run, memo)
         else:
             outcome = f"its PID is of {holder} already"
     else:

@@ -18,8 +18,8 @@ from panosc_portal.index.language import All, Condition, Include, Scope, Some, T
 from panosc_portal.quantities import nearly, unit
 from panosc_spawner import panet
 
-FEW = 4000
-"""A condition on related entries that so few parents meet is found first; others are tried on each candidate."""
+FEW, MANY = 30_000, 300_000
+"""A condition on related entries that so few parents meet is found first; others are tried on each candidate. To count, all are."""
 _WORDS = re.compile(r"\w+")
 _MAX_WORDS = 16
 
@@ -50,12 +50,14 @@ class Compiler:
     """Makes SQL for one question.
 
     Args:
-        reader: asks how many a condition lets through, to choose between two ways of joining.
+        reader: finds what joins let through, if that is little.
         refs: proposals of who asks.
+        few: how much is little.
     """
 
     reader: sqlite3.Connection
     refs: frozenset[str] = frozenset()
+    few: int = FEW
     _aliases: int = field(default=0)
 
     def alias(self) -> str:
@@ -82,34 +84,42 @@ class Compiler:
         return TRUE
 
     def scope(self, scope: Scope, at: str) -> Sql:
-        """All that a scope asks of its entity's rows: what may be seen, its conditions, and its inner joins."""
+        """All that a scope asks of its entity's rows: what may be seen, its conditions, and its inner joins.
+
+        A join that lets few through is answered first, and what all such joins let through is looked at; others are tried on each
+        of these. The rows are the same either way.
+        """
         parts = [self.visible(scope.entity, at), self.condition(scope.where, scope.entity, at, None)]
-        parts += [self._join(one, at) for one in scope.include if one.scope.chooses]
+        few: set[int] | None = None
+        for one in scope.include:
+            if not one.scope.chooses:
+                continue
+            found = self._parents(scope.entity, one)
+            if found is None:
+                parts.append(self._exists(one, at))
+            else:
+                few = found if few is None else few & found
+        if few is not None:
+            parts.append(Sql(f"{at}.id IN (SELECT value FROM json_each(?))", (json.dumps(sorted(few)),)))
         return joined((part for part in parts if part != TRUE), "AND")
 
-    def _join(self, include: Include, at: str) -> Sql:
-        """An inner join as a condition: the same rows either way, by whichever is quicker."""
-        chosen = self._chosen(include, at)
-        count = f"SELECT count(*) FROM ({chosen.text} LIMIT {FEW + 1})"
-        (many,) = self.reader.execute(count, chosen.values).fetchone()
-        if many <= FEW:
-            return Sql(f"{at}.{include.relation.parent_key} IN ({chosen.text})", chosen.values)
-        return self._exists(include, at)
-
-    def _chosen(self, include: Include, at: str) -> Sql:
-        """The parents' keys that have a child in the include's scope."""
-        relation, entity, child = include.relation, include.scope.entity, self.alias()
+    def _parents(self, entity: Entity, include: Include) -> set[int] | None:
+        """The ids of those who have something in the include's scope; None if they are more than a few."""
+        parent, child = self.alias(), self.alias()
+        relation, target = include.relation, include.scope.entity
         inner = self.scope(include.scope, child)
         if relation.link:
-            table, parent, other = relation.link
+            table, key, other = relation.link
             link = self.alias()
-            text = f"SELECT {link}.{parent} FROM {table} {link} JOIN {entity.table} {child} ON {child}.id = {link}.{other} WHERE "
-            return Sql(text + inner.text, inner.values)
-        key = f"{child}.{relation.child_key}"
-        return Sql(
-            f"SELECT {key} FROM {entity.table} {child} WHERE {key} IS NOT NULL AND {inner.text}",
-            inner.values,
-        )
+            chosen = f"SELECT {link}.{key} FROM {table} {link} JOIN {target.table} {child} ON {child}.id = {link}.{other} WHERE "
+        elif relation.parent_key == "id":
+            key = f"{child}.{relation.child_key}"
+            chosen = f"SELECT {key} FROM {target.table} {child} WHERE {key} IS NOT NULL AND "
+        else:
+            on = f"{parent}.{relation.parent_key} = {child}.{relation.child_key}"
+            chosen = f"SELECT {parent}.id FROM {target.table} {child} JOIN {entity.table} {parent} ON {on} WHERE "
+        rows = self.reader.execute(f"{chosen}{inner.text} LIMIT {self.few + 1}", inner.values).fetchall()
+        return {row for (row,) in rows} if len(rows) <= self.few else None
 
     def _exists(self, include: Include, at: str) -> Sql:
         relation, entity, child = include.relation, include.scope.entity, self.alias()

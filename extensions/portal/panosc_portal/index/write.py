@@ -7,9 +7,10 @@ import json
 import math
 import re
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
+from functools import partial
 from typing import Any
 
 from panosc_portal.catalogues.model import Dataset, Document, File, Instrument, Parameter, Sample, Technique
@@ -40,10 +41,30 @@ class Entry:
     files: Sequence[File] = field(default=())
 
 
-def put(writer: sqlite3.Connection, entry: Entry, run: int) -> int:
-    """Write a data set with all that belongs to it, in place of what was there of its PID; its row's id."""
+Memo = dict[object, "int | None"]
+"""What was written in this transaction already: thousands of data sets share an instrument and a proposal."""
+
+
+def put(writer: sqlite3.Connection, entry: Entry, run: int, memo: Memo | None = None) -> int:
+    """Write a data set with all that belongs to it, in place of what was there of its PID; its row's id.
+
+    Args:
+        writer: in a transaction.
+        entry: the data set.
+        run: of the harvest.
+        memo: one for all data sets of the transaction, and not longer.
+    """
     dataset = entry.dataset
-    instrument = _instrument(writer, dataset.instrument, dataset.facility)
+    memo = {} if memo is None else memo
+
+    def once(key: tuple[object, ...], write: Callable[[], int | None]) -> int | None:
+        if key not in memo:
+            memo[key] = write()
+        return memo[key]
+
+    instrument = once(
+        (dataset.instrument, dataset.facility), lambda: _instrument(writer, dataset.instrument, dataset.facility)
+    )
     title = _clean(dataset.title) or dataset.pid[:MAX_NAME]
     values = {
         **_both("title", title),
@@ -67,10 +88,14 @@ def put(writer: sqlite3.Connection, entry: Entry, run: int) -> int:
     row = _upsert(writer, "dataset", values)
     for table in ("dataset_technique", "dataset_sample", "dataset_document", "parameter", "file"):
         writer.execute(f"DELETE FROM {table} WHERE dataset = ?", (row,))
-    _link(writer, "technique", row, [_technique(writer, one) for one in dataset.techniques[:MAX_RELATED]])
+    techniques = [once((one,), partial(_technique, writer, one)) for one in dataset.techniques[:MAX_RELATED]]
+    _link(writer, "technique", row, techniques)
     _link(writer, "sample", row, [_sample(writer, one, dataset.pid) for one in dataset.samples[:MAX_RELATED]])
-    documents = dataset.documents[:MAX_RELATED]
-    _link(writer, "document", row, [_document(writer, one, entry) for one in documents])
+    documents = [
+        once((one, entry.is_public, entry.ref), partial(_document, writer, one, entry.is_public, entry.ref))
+        for one in dataset.documents[:MAX_RELATED]
+    ]
+    _link(writer, "document", row, documents)
     writer.executemany(_PARAMETER, [_parameter(row, None, one) for one in dataset.parameters[:MAX_PARAMETERS]])
     writer.executemany(_FILE, (_file(row, one) for one in entry.files[:MAX_FILES]))
     _words(writer, "dataset", row, not entry.is_public, title, _more(entry))
@@ -102,10 +127,25 @@ def tidy(writer: sqlite3.Connection) -> None:
     gone = "SELECT id FROM instrument WHERE id NOT IN (SELECT instrument FROM dataset WHERE instrument IS NOT NULL)"
     writer.execute(f"DELETE FROM instrument_public_words WHERE rowid IN ({gone})")
     writer.execute(f"DELETE FROM instrument WHERE id IN ({gone})")
+    _close_documents(writer)
     for name in ("sample", "technique"):
         writer.execute(f"DELETE FROM {name} WHERE id NOT IN (SELECT {name} FROM dataset_{name})")
     for name in ("person", "affiliation"):
         writer.execute(f"DELETE FROM {name} WHERE id NOT IN (SELECT {name} FROM member WHERE {name} IS NOT NULL)")
+
+
+def _close_documents(writer: sqlite3.Connection) -> None:
+    """Documents that no public data set tells of any more are for those on the proposals of the others."""
+    rows = writer.execute(
+        "SELECT id, (SELECT min(proposal) FROM dataset_document JOIN dataset ON dataset.id = dataset WHERE document = top.id) "
+        "FROM document top WHERE is_public AND NOT EXISTS (SELECT 1 FROM dataset_document "
+        "JOIN dataset ON dataset.id = dataset WHERE document = top.id AND dataset.is_public)"
+    ).fetchall()
+    for row, ref in rows:
+        writer.execute("UPDATE document SET is_public = 0, proposal = ? WHERE id = ?", (ref, row))
+        words = "SELECT rowid, title, more FROM document_public_words WHERE rowid = ?"
+        writer.execute(f"INSERT INTO document_closed_words (rowid, title, more) {words}", (row,))
+        writer.execute("DELETE FROM document_public_words WHERE rowid = ?", (row,))
 
 
 # --- What belongs to a data set -----------------------------------------------------------------------------------------
@@ -140,22 +180,22 @@ def _sample(writer: sqlite3.Connection, found: Sample, pid: str) -> int | None:
     return _upsert(writer, "sample", {"pid": _clean(f"{pid}#{name or description}"), **shown})
 
 
-def _document(writer: sqlite3.Connection, found: Document, entry: Entry) -> int | None:
+def _document(writer: sqlite3.Connection, found: Document, is_public: bool, ref: str) -> int | None:
+    """A document is for those whom the data set is for that tells of it; a public data set makes it public."""
     pid = _clean(found.pid)
     if not pid:
         return None
-    before = writer.execute("SELECT is_public, proposal FROM document WHERE pid = ?", (pid,)).fetchone()
-    if before and (bool(before[0]), before[1]) != (entry.is_public, entry.ref):
-        # One document of data sets that are for different people: told to those who may see what is public, or on the proposal.
-        if not entry.is_public and before[0]:
-            return _row_of(writer, "document", pid)
-        if before[1] != entry.ref and not entry.is_public:
-            pid = _clean(f"{pid}#{entry.ref}")
+    before = writer.execute("SELECT id, is_public, proposal FROM document WHERE pid = ?", (pid,)).fetchone()
+    if before and not is_public:
+        if before[1]:
+            return int(before[0])
+        if before[2] != ref:  # not that people of one proposal read of another's
+            pid = _clean(f"{pid}#{ref}")
     title = _clean(found.title) or pid
     values = {
         "pid": pid,
-        "is_public": int(entry.is_public),
-        "proposal": entry.ref,
+        "is_public": int(is_public),
+        "proposal": ref,
         "type": _clean(found.type) or "proposal",
         **_both("title", title),
         **_both("summary", _clean(found.summary, MAX_LONG) or None),
@@ -180,7 +220,7 @@ def _document(writer: sqlite3.Connection, found: Document, entry: Entry) -> int 
             (row, person, affiliation, _clean(member.role)),
         )
     more = " ".join([_clean(found.summary, MAX_LONG), *map(_clean, found.keywords[:MAX_RELATED])])
-    _words(writer, "document", row, not entry.is_public, title, more)
+    _words(writer, "document", row, not is_public, title, more)
     return row
 
 
@@ -239,10 +279,6 @@ def _upsert(writer: sqlite3.Connection, table: str, values: dict[str, Any], key:
         tuple(values.values()),
     ).fetchone()
     return int(found[0])
-
-
-def _row_of(writer: sqlite3.Connection, table: str, pid: str) -> int:
-    return int(writer.execute(f"SELECT id FROM {table} WHERE pid = ?", (pid,)).fetchone()[0])
 
 
 # --- Values -------------------------------------------------------------------------------------------------------------
