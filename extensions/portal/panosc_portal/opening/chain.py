@@ -121,11 +121,12 @@ class Chains:
             hit = None
         if hit is None:
             return Found(named, outcomes=answer.outcomes, steps=(_unknown(named, answer.outcomes),))
-        where = ", ".join(dict.fromkeys(self._title(name) for name, _ in hit.places))
+        where = ", ".join(dict.fromkeys(self.title(name) for name, _ in hit.places))
         step = Step(STEPS[0], True, f"“{hit.dataset.title}” is known to {where}.")
         return Found(named, hit.dataset, hit.places, answer.outcomes, (step,))
 
-    def _title(self, source: str) -> str:
+    def title(self, source: str) -> str:
+        """A catalogue's name for people."""
         known = self.federation.sources.get(source)
         return str(getattr(known.catalogue, "title", "") or source) if known else source
 

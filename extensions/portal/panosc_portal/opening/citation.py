@@ -19,7 +19,7 @@ def bibtex(dataset: Dataset, publisher: str) -> str:
     if not doi:
         return ""
     names = dict.fromkeys(member.name for document in dataset.documents for member in document.members if member.name)
-    year = dataset.release.year if dataset.release else dataset.created.year if dataset.created else None
+    year = dataset.created.year if dataset.created else dataset.release.year if dataset.release else None
     fields = [
         ("author", " and ".join(map(_tex, names))),
         ("title", f"{{{_tex(dataset.title)}}}"),

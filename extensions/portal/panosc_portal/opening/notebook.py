@@ -42,7 +42,7 @@ def notebook_name(path: PurePosixPath) -> str:
 
 def notebook(subject: Subject) -> bytes:
     """The notebook, nbformat 4.5."""
-    cells = [_words(_introduction(subject)), _code(_locating(subject.path))]
+    cells = [_first(subject), _code(_locating(subject.path))]
     plot = subject.look.plot
     if plot is None:
         reason = subject.look.error or "The file names no default plot, and has none that can be guessed."
@@ -57,6 +57,17 @@ def notebook(subject: Subject) -> bytes:
     kernel = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
     document = {"cells": cells, "metadata": kernel, "nbformat": 4, "nbformat_minor": 5}
     return json.dumps(document, indent=1, ensure_ascii=False).encode()
+
+
+def _first(subject: Subject) -> dict[str, Any]:
+    """What it is, with the picture that the portal made, so that it is seen before anything was run."""
+    cell = _words(_introduction(subject))
+    if picture := subject.look.picture:
+        name = "preview.png" if picture.type == "image/png" else "preview.svg"
+        words = f"\n\n![Its default plot](attachment:{name})\n\n*As the portal drew it. The cells below draw it from the data: run them all.*"
+        cell["source"] += words.splitlines(keepends=True)
+        cell["attachments"] = {name: {picture.type: picture.data}}
+    return cell
 
 
 def _introduction(subject: Subject) -> str:

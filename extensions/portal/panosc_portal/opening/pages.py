@@ -23,6 +23,7 @@ from panosc_portal.opening.opener import Opener
 from panosc_portal.opening.plots import Plots
 from panosc_portal.opening.tickets import Tickets
 from panosc_portal.search.pages import federation_of
+from panosc_spawner.panet import label
 
 MOST_FILES = 200
 _Text = Annotated[str, Query(max_length=2000)]
@@ -76,6 +77,8 @@ def _data(routes: APIRouter, opener: Opener) -> None:
             bibtex=bibtex(found.dataset, portal.site.facilities[found.dataset.facility].name if known else ""),
             badge=_badge_words(opener, found),
             address=opener.page(found),
+            technique=label,
+            places=dict.fromkeys(opener.chains.title(name) for name, _ in found.places),
         )
 
     @routes.get("/data/mine")
