@@ -33,7 +33,7 @@ def router(portal: Portal) -> APIRouter:
         request: Request, facility: str, name: str, login: Annotated[Login, Depends(signed_in)]
     ) -> Response:
         own = await own_proposal(portal, login, f"{facility}/{name}")
-        found, outcomes, more = await look(portal, federation, own.ref, login)
+        found, outcomes, more = await look(portal, federation, own, login)
         search = urlencode({"q": own.ref.partition("/")[2], "facility": facility})
         return portal.page(
             request,
@@ -73,11 +73,31 @@ async def own_proposal(portal: Portal, login: Login, ref: str) -> OwnProposal:
 
 
 async def look(
-    portal: Portal, federation: Federation, ref: str, login: Login
+    portal: Portal, federation: Federation, own: OwnProposal, login: Login
 ) -> tuple[About, tuple[SourceOutcome, ...], bool]:
-    """What catalogues tell of a proposal, how they answered, and whether they have more than was looked through."""
-    facility, _, name = ref.partition("/")
-    query = Query(text=name, facilities=(facility,))
+    """What catalogues tell of a proposal, how they answered, and whether they have more than was looked through.
+
+    Many catalogues look for words in titles only, where no proposal's number is: if it is found nowhere, what was measured at
+    its instruments in its years is looked through.
+    """
+    facility, _, name = own.ref.partition("/")
+    queries = [Query(text=name, facilities=(facility,))]
+    if own.instruments and own.start:
+        years = (own.start.year, (own.end or own.start).year)
+        queries.append(Query(facilities=(facility,), instruments=own.instruments, years=years))
+    found, more = About(), False
+    outcomes: tuple[SourceOutcome, ...] = ()
+    for query in queries:
+        datasets, outcomes, more = await _all_of(federation, query, login)
+        found = about(of_proposal(own.ref, datasets, portal.site))
+        if found.datasets:
+            break
+    return found, outcomes, more
+
+
+async def _all_of(
+    federation: Federation, query: Query, login: Login
+) -> tuple[list[Dataset], tuple[SourceOutcome, ...], bool]:
     datasets: list[Dataset] = []
     outcomes: tuple[SourceOutcome, ...] = ()
     cursor, more = "", False
@@ -87,7 +107,7 @@ async def look(
         outcomes, more, cursor = outcomes or page.outcomes, page.more, page.cursor
         if not more:
             break
-    return about(of_proposal(ref, datasets, portal.site)), outcomes, more
+    return datasets, outcomes, more
 
 
 async def _page(federation: Federation, query: Query, cursor: str, login: Login) -> Finished:

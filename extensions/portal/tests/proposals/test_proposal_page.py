@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 
 import pytest
@@ -14,6 +14,7 @@ from panosc_portal.catalogues.model import (
     Document,
     File,
     Found,
+    Instrument,
     Kind,
     Member,
     Query,
@@ -60,10 +61,13 @@ class Catalogue:
     facilities: frozenset[str] = frozenset({"esrf"})
     capabilities: Capabilities = TEXT
     down: bool = False
+    titles_only: bool = False
     asked: list[Query] = field(default_factory=list)
 
     async def search(self, query: Query, *, skip: int, limit: int, credentials: Credentials | None) -> Found:
         self.asked.append(query)
+        if query.text and self.titles_only:
+            return Found((), applied=frozenset({Kind.TEXT}))
         if self.down:
             raise CatalogueError(self.name, Outcome.DOWN, "no connection")
         return Found(tuple(self.datasets), applied=frozenset({Kind.TEXT, Kind.FACILITY}))
@@ -148,6 +152,20 @@ async def test_a_catalogue_that_is_down_is_named(catalogue: Catalogue, portal_cl
     assert "What only it knows is missing here" in page.text
     assert "No catalogue names it" in page.text
     assert "15–18 Sep 2025" in page.text  # the hub's own knowledge is there all the same
+
+
+async def test_where_numbers_are_not_looked_for_its_instruments_and_years_are(
+    catalogue: Catalogue, portal_client, hub: FakeHub
+) -> None:
+    catalogue.titles_only = True
+    days = {"start": date(2025, 9, 15), "end": date(2026, 1, 2)}
+    hub.people["ada"] = PersonReport((replace(OWN, **days),))
+    catalogue.datasets = [replace(one, instrument=Instrument("ID31")) for one in catalogue.datasets]
+    portal_client.log_in("ada")
+    page = (await portal_client.client.get("proposal/esrf/ma1234")).text
+    assert "older" in page
+    assert "of another" not in page
+    assert (catalogue.asked[-1].instruments, catalogue.asked[-1].years) == (("ID31",), (2025, 2026))
 
 
 async def test_nothing_is_made_up(catalogue: Catalogue, portal_client) -> None:
