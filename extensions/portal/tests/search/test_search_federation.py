@@ -51,18 +51,23 @@ async def all_pages(federation: Federation, query: Query = ALL) -> list[str]:
 
 
 async def test_first_results_come_before_the_slow_and_the_hung(federate: Federate) -> None:
+    class Gated(FakeCatalogue):
+        gate: asyncio.Event
+
+        async def _wait(self) -> None:
+            await self.gate.wait()
+
+    slow = Gated("slow", [dataset("slow", 1)])
+    slow.gate = asyncio.Event()
     federation = federate(
-        FakeCatalogue("hung", delay=float("inf")),
-        FakeCatalogue("slow", [dataset("slow", 1)], delay=0.1),
-        FakeCatalogue("quick", [dataset("quick", 1)]),
+        FakeCatalogue("hung", delay=float("inf")), slow, FakeCatalogue("quick", [dataset("quick", 1)])
     )
-    begun = time.monotonic()
-    times: dict[str, float] = {}
+    told: list[tuple[str, Outcome]] = []
     async for event in federation.search(Query(), "", None):
+        slow.gate.set()  # it answers only when somebody has seen the first result
         if isinstance(event, Answered):
-            times[event.outcome.source] = time.monotonic() - begun
-    assert times["quick"] < 0.05 < times["slow"] < 0.18 < times["hung"] < 0.4
-    assert list(times) == ["quick", "slow", "hung"]
+            told.append((event.outcome.source, event.outcome.outcome))
+    assert told == [("quick", Outcome.OK), ("slow", Outcome.OK), ("hung", Outcome.TIMEOUT)]
 
 
 async def test_every_failure_is_told_and_takes_nothing_from_the_others(federate: Federate) -> None:
@@ -95,9 +100,7 @@ async def test_one_that_keeps_failing_is_left_alone_and_nobody_waits_for_it(fede
     federation = federate(hung, FakeCatalogue("ok", [dataset("ok", 1)]))
     for number in range(3):
         await page(federation, Query(text=f"a{number}"))
-    begun = time.monotonic()
     end = await page(federation, Query(text="data"))
-    assert time.monotonic() - begun < 0.1
     assert end.outcomes[0].outcome is Outcome.RESTING and "not asked again for" in end.outcomes[0].reason
     assert len(hung.asked) == 3
 
@@ -316,7 +319,7 @@ async def test_a_hub_that_does_not_answer_costs_the_marks_and_not_the_results(fe
     federation.own._hub = SlowHub()
     begun = time.monotonic()
     end = await page(federation, who=ADA)
-    assert len(end.hits) == 1 and time.monotonic() - begun < 0.4
+    assert len(end.hits) == 1 and time.monotonic() - begun < 3
 
 
 async def test_somebody_elses_cursor_is_refused(federate: Federate) -> None:

@@ -44,10 +44,11 @@ async def events(at: PortalUnderTest, address: str) -> list[tuple[str, dict[str,
     return [(name, json.loads(data)) for name, data in found]
 
 
-async def test_the_page_is_there_at_once_and_says_where_results_come_from(at: PortalUnderTest) -> None:
-    begun = time.monotonic()
+async def test_the_page_waits_for_nobody_and_says_where_results_come_from(
+    at: PortalUnderTest, catalogues: list[FakeCatalogue]
+) -> None:
     page = (await at.client.get("search?q=ferrofluid")).text
-    assert time.monotonic() - begun < 0.15
+    assert not any(one.asked for one in catalogues)
     assert 'data-events="/services/portal/search/events?q=ferrofluid"' in page
     assert (
         '<noscript><meta http-equiv="refresh" content="0; url=/services/portal/search?q=ferrofluid&amp;all=1"></noscript>'
@@ -78,7 +79,7 @@ async def test_the_stream_tells_each_catalogue_and_then_the_whole(at: PortalUnde
 async def test_without_scripts_the_same_is_shown_after_a_bounded_wait(at: PortalUnderTest) -> None:
     begun = time.monotonic()
     page = (await at.client.get("search?q=ferrofluid&all=1")).text
-    assert time.monotonic() - begun < 1
+    assert time.monotonic() - begun < 3, "it waits for the hung one as long as the settings say: 0.2 s"
     assert page.count('<li class="hit"') == 6 and "no connection (it is down)" in page and "search.js" not in page
     following = html.unescape(re.search(r'rel="next" href="([^"]+)"', page).group(1))  # type: ignore[union-attr]
     second = (await at.client.get(ORIGIN + following)).text
