@@ -13,6 +13,9 @@ from pydantic import SecretStr
 from panosc_portal.errors import HubError
 from panosc_portal.moving.download import query_of, quoted
 
+_GOES_ON = ("--continue-at", "-", "--speed-limit", "1", "--speed-time", "300")
+"""From where it was; and not for ever, where something between stops to answer."""
+
 
 @dataclass(frozen=True)
 class Command:
@@ -55,18 +58,7 @@ def commands(address: str, ref: str, paths: Sequence[str], version: str) -> list
     if version:
         url = f"{address}download/{quoted(ref)}/zip" + query_of(paths, v=version)
         file = f"{ref.replace('/', '-')}.zip"
-        curl = [
-            "curl",
-            "--fail",
-            "--location",
-            "--continue-at",
-            "-",
-            "--header",
-            f"@{name}.token",
-            "--output",
-            file,
-            url,
-        ]
+        curl = ["curl", "--fail", *_GOES_ON, "--header", f"@{name}.token", "--output", file, url]
         wget = ["wget", f"--config={name}.wgetrc", "--continue", "--output-document", file, url]
         made.append(
             Command(
