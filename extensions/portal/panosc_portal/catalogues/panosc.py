@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from panosc_portal.catalogues.base import bounded
 from panosc_portal.catalogues.entries import Notes
 from panosc_portal.catalogues.model import Availability, Capabilities, Credentials, Dataset, File, Found, Kind, Query
 from panosc_portal.catalogues.panosc_api import Headers, PanoscApi
-from panosc_portal.catalogues.panosc_entries import PanoscDataset, PanoscFile, to_dataset
+from panosc_portal.catalogues.panosc_entries import PanoscDataset, PanoscDocument, PanoscFile, to_dataset
 from panosc_portal.catalogues.panosc_filter import Question, asked_kinds, one_of, pid_spellings, question, together
 from panosc_portal.catalogues.values import directory_of, doi
 from panosc_portal.errors import CatalogueError, Outcome
@@ -25,6 +26,9 @@ FILES_PAGE = 500
 MAX_FILES = 1_000_000
 COUNT_WAIT = 0.3
 """Seconds for which a list that is there already waits for how many there are in all."""
+DOCUMENTS_WAIT = 0.5
+"""Seconds for which a list waits for the documents of its data sets."""
+DOCUMENTS_SECONDS, MAX_DOCUMENTS = 300.0, 5000
 _PIDS_TEXT = 6000  # characters of PIDs in one question; an address must not become too long
 
 
@@ -34,6 +38,7 @@ class PanoscCatalogue(PanoscApi):
     def __init__(self, rule: Rule, facility: Facility | None, folder: Path) -> None:
         super().__init__(rule, facility, folder)
         kinds = asked_kinds(self.dialect, self.units)
+        self._documents: dict[str, tuple[float, PanoscDocument]] = {}
         self.capabilities = Capabilities(
             asks=kinds | ({Kind.FACILITY} if facility else set()),
             own_data=bool(rule.audience and self.dialect.token_header),
@@ -113,6 +118,7 @@ class PanoscCatalogue(PanoscApi):
             in_two = self.dialect.limit == "rows" or (self.dialect.exact_on_second and bool(asked.joins))
             listed = await self.datasets(asked, self.includes(to_one=in_two), headers, notes, skip=skip, limit=limit)
             entries = await self._whole(listed.entries, headers, notes) if in_two else listed.entries
+            entries = await self._with_documents(entries, headers)
             await asyncio.wait([counting], timeout=COUNT_WAIT)
             counted = counting.result() if counting.done() else None
         finally:
@@ -175,7 +181,7 @@ class PanoscCatalogue(PanoscApi):
         spellings = dict.fromkeys((*pid_spellings(pid), by_doi))
         where = {"or": [{name: spelt} for name in ("doi", "pid") for spelt in spellings]}
         try:
-            documents = await self.documents(where, headers)
+            documents = await self.documents(where, headers, datasets=True)
         except CatalogueError:
             return found
         pids = tuple(dict.fromkeys(pid for one in documents for pid in one.dataset_pids()))[:100]
@@ -186,6 +192,33 @@ class PanoscCatalogue(PanoscApi):
         entries = (await self.datasets(asked, self.includes(), headers, notes)).entries
         shown = tuple(self._dataset(entry, bool(headers)) for entry in entries)
         return Found(shown, total=len(shown), applied=found.applied, notes=(*found.notes, *notes.words()))
+
+    async def _with_documents(self, entries: Sequence[PanoscDataset], headers: Headers) -> list[PanoscDataset]:
+        """With the documents that only foreign keys name: when an embargo ends, and the DOI, stand there.
+
+        They are asked for all together, and kept for a while where they are the same for everybody. A list does not wait for them
+        long.
+        """
+        now = time.monotonic()
+        named = {one.document_id for one in entries if one.document_id and not one.document and not one.documents}
+        known = {} if headers else {pid: one for pid in named if (one := self._documents.get(pid)) and one[0] > now}
+        missing = sorted(named - known.keys())
+        if missing:
+            with contextlib.suppress(CatalogueError, TimeoutError):
+                async with asyncio.timeout(DOCUMENTS_WAIT):
+                    for pids in _few(missing):
+                        found = await self.documents(one_of("pid", pids, self.dialect), headers, most=len(pids))
+                        known |= {one.pid: (now + DOCUMENTS_SECONDS, one) for one in found}
+        if not headers:
+            if len(self._documents) >= MAX_DOCUMENTS:
+                self._documents.clear()
+            self._documents.update(known)
+        return [
+            entry.model_copy(update={"document": (known[entry.document_id][1],)})
+            if entry.document_id in known
+            else entry
+            for entry in entries
+        ]
 
     async def _with_document(self, entry: PanoscDataset, headers: Headers) -> PanoscDataset:
         """With the document that only its foreign key names, if it is told."""

@@ -136,11 +136,13 @@ class PanoscApi(HttpCatalogue):
         answer = await self._one("Documents", pid, MEMBERS["include"], headers, Notes())
         return None if answer is None else read_entry(PanoscDocument, answer, self.name)
 
-    async def documents(self, where: Where, headers: Headers) -> list[PanoscDocument]:
-        """Documents with their data sets; at most 20."""
-        filters = {"where": where, "include": [{"relation": "datasets"}], "limit": 20}
+    async def documents(
+        self, where: Where, headers: Headers, *, most: int = 20, datasets: bool = False
+    ) -> list[PanoscDocument]:
+        """Documents, with their data sets if these are wanted."""
+        filters = {"where": where, "limit": most, **({"include": [{"relation": "datasets"}]} if datasets else {})}
         answer = await self.ask("Documents", headers=headers, filter=filters)
-        return read_entries(PanoscDocument, answer, self.name, Notes(), most=20)
+        return read_entries(PanoscDocument, answer, self.name, Notes(), most=most)
 
     async def file_page(self, pid: str, skip: int, limit: int, headers: Headers) -> tuple[list[PanoscFile], int]:
         """Files of a data set, and how long the list was. Always with a filter: the federation fails without one."""

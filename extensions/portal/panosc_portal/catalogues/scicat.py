@@ -15,16 +15,15 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import re
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import Field, SecretStr
+from pydantic import SecretStr
 
 from panosc_portal.catalogues.base import HttpCatalogue, bearer, bounded
-from panosc_portal.catalogues.entries import Kept, Notes, read_entries, read_entry
+from panosc_portal.catalogues.entries import Notes, read_entries, read_entry
 from panosc_portal.catalogues.model import (
     Availability,
     Capabilities,
@@ -35,123 +34,39 @@ from panosc_portal.catalogues.model import (
     Found,
     Instrument,
     Kind,
-    Parameter,
-    ParameterCondition,
     Query,
     Sample,
     Technique,
 )
 from panosc_portal.catalogues.panosc_filter import MAX_TECHNIQUES, pid_spellings
+from panosc_portal.catalogues.scicat_entries import (
+    SciCatDataset,
+    SciCatInstrument,
+    SciCatLogin,
+    SciCatPublication,
+    SciCatUser,
+    dates_between,
+    metadata_condition,
+    metadata_parameters,
+    texts,
+)
 from panosc_portal.catalogues.values import (
-    Entry,
-    Exact,
-    Identifier,
-    Line,
-    Name,
-    Prose,
-    Size,
-    When,
     doi,
     file_path,
-    line,
     panet,
-    quantity,
 )
 from panosc_portal.catalogues.words import words_of
 from panosc_portal.errors import CatalogueError
-from panosc_portal.quantities import in_si
 from panosc_spawner import panet as ontology
 from panosc_spawner.facilities.catalogue_rules import SciCatCatalogue as Rule
 from panosc_spawner.facilities.model import Facility
 from panosc_spawner.proposals.http.recent import Recent
 
-_KEY = re.compile(r"[A-Za-z0-9_ -]{1,100}", re.ASCII)  # of scientificMetadata: nothing that is an operator or a path
-_SLACK = 1e-6  # SciCat's SI values went through another library's conversion
 _LOGIN_SECONDS, _INSTRUMENT_SECONDS = 20.0, 600.0
 _FIELDS = [
     "pid", "datasetName", "description", "isPublished", "creationTime", "size", "numberOfFiles", "techniques", "proposalIds",
     "ownerGroup", "accessGroups", "instrumentIds", "license", "sourceFolder", "datasetlifecycle", "keywords",
 ]  # fmt: skip
-
-
-class _Login(Entry):
-    access_token: Identifier = Field(max_length=10_000)
-
-
-class _Me(Entry):
-    groups: Any = Field(default=(), alias="currentGroups")
-
-
-class _Technique(Entry):
-    pid: Name = ""
-    name: Line = ""
-
-
-class _Instrument(Entry):
-    pid: Name = ""
-    name: Line = ""
-
-
-class _Proposal(Entry):
-    proposal_id: Identifier = Field(alias="proposalId")
-    title: Line = ""
-    abstract: Prose = ""
-
-
-class _Sample(Entry):
-    name: Line = Field(default="", alias="sampleId")
-    description: Prose = ""
-
-
-class _DataFile(Entry):
-    path: Exact = ""
-    size: Size = None
-    checksum: Line = Field(default="", alias="chk")
-
-
-class _Block(Entry):
-    algorithm: Line = Field(default="", alias="chkAlg")
-    files: Annotated[tuple[_DataFile, ...], Kept()] = Field(default=(), alias="dataFileList")
-
-
-class _Lifecycle(Entry):
-    published: When = Field(default=None, alias="dateOfPublishing")
-
-
-class _Published(Entry):
-    doi: Identifier
-    title: Line = ""
-    abstract: Prose = ""
-    pids: Any = Field(default=None, alias="datasetPids")
-    old_pids: Any = Field(default=None, alias="pidArray")
-
-    def datasets(self) -> list[str]:
-        """The PIDs of its data sets."""
-        listed = self.pids if isinstance(self.pids, list) else self.old_pids
-        return [pid for pid in (listed if isinstance(listed, list) else [])[:100] if isinstance(pid, str)]
-
-
-class _Dataset(Entry):
-    pid: Identifier
-    name: Line = Field(default="", alias="datasetName")
-    description: Prose = ""
-    published: bool | None = Field(default=None, alias="isPublished", strict=True)
-    created: When = Field(default=None, alias="creationTime")
-    size: Size = None
-    count: Size = Field(default=None, alias="numberOfFiles")
-    techniques: Annotated[tuple[_Technique, ...], Kept()] = ()
-    proposal_ids: Any = Field(default=(), alias="proposalIds")
-    owner_group: Line = Field(default="", alias="ownerGroup")
-    access_groups: Any = Field(default=(), alias="accessGroups")
-    instrument_ids: Any = Field(default=(), alias="instrumentIds")
-    licence: Line = Field(default="", alias="license")
-    folder: Exact = Field(default="", alias="sourceFolder")
-    lifecycle: Annotated[tuple[_Lifecycle, ...], Kept()] = Field(default=(), alias="datasetlifecycle")
-    metadata: Any = Field(default=None, alias="scientificMetadata")
-    instruments: Annotated[tuple[_Instrument, ...], Kept()] = ()
-    proposals: Annotated[tuple[_Proposal, ...], Kept()] = ()
-    samples: Annotated[tuple[_Sample, ...], Kept()] = ()
-    blocks: Annotated[tuple[_Block, ...], Kept()] = Field(default=(), alias="origdatablocks")
 
 
 @dataclass(frozen=True)
@@ -197,7 +112,7 @@ class SciCatCatalogue(HttpCatalogue):
         limits = {"limit": limit, "skip": skip, "sort": {"creationTime": "desc", "pid": "asc"}}
         fields = [*_FIELDS, *(["scientificMetadata"] if query.parameters else [])]
         answer = await self._ask(asker, {"where": where, "fields": fields, "limits": limits})
-        entries = read_entries(_Dataset, answer, self.name, notes, most=limit, key=lambda one: one.pid)
+        entries = read_entries(SciCatDataset, answer, self.name, notes, most=limit, key=lambda one: one.pid)
         if query.pid and not entries and not skip:
             entries = await self._by_doi(query.pid, asker, notes)
         names = await self._names()
@@ -235,7 +150,7 @@ class SciCatCatalogue(HttpCatalogue):
         """See :class:`~panosc_portal.catalogues.model.Catalogue`."""
         asker = _Asker({})
         answer = await self._ask(asker, {"limits": {"limit": 1}, "fields": _FIELDS})
-        read_entries(_Dataset, answer, self.name, Notes(), most=10)
+        read_entries(SciCatDataset, answer, self.name, Notes(), most=10)
         words = [f"lists {await self._count(asker, {})} published data sets"]
         if not await self._names():
             words.append("does not tell instruments' names without a login")
@@ -265,17 +180,17 @@ class SciCatCatalogue(HttpCatalogue):
                 answer = await self.client.post(
                     "v3", "auth", "oidc", "token", payload={"idToken": token}, personal=True
                 )
-            token = SecretStr(read_entry(_Login, answer, self.name).access_token)
+            token = SecretStr(read_entry(SciCatLogin, answer, self.name).access_token)
         headers = {"Authorization": bearer(token)}
         with self.asking():
             answer = await self.client.get("v3", "auth", "whoami", headers=headers, personal=True)
-        groups = read_entry(_Me, answer, self.name).groups
-        return _Asker(headers, _texts(groups) - self._ignored)
+        groups = read_entry(SciCatUser, answer, self.name).groups
+        return _Asker(headers, texts(groups) - self._ignored)
 
-    async def _one(self, pid: str, asker: _Asker, include: list[str], notes: Notes) -> _Dataset | None:
+    async def _one(self, pid: str, asker: _Asker, include: list[str], notes: Notes) -> SciCatDataset | None:
         filters = {"where": {"pid": {"$in": list(pid_spellings(pid))}}, "include": include, "limits": {"limit": 2}}
         answer = await self._ask(asker, filters)
-        return next(iter(read_entries(_Dataset, answer, self.name, notes, most=2)), None)
+        return next(iter(read_entries(SciCatDataset, answer, self.name, notes, most=2)), None)
 
     async def _count(self, asker: _Asker, where: Mapping[str, Any]) -> int | None:
         try:
@@ -295,23 +210,23 @@ class SciCatCatalogue(HttpCatalogue):
     async def _ask_names(self) -> dict[str, str]:
         with self.asking():
             answer = await self.client.get("v3", "instruments")
-        entries = read_entries(_Instrument, answer, self.name, Notes(), most=1000)
+        entries = read_entries(SciCatInstrument, answer, self.name, Notes(), most=1000)
         return {one.pid: one.name for one in entries if one.pid and one.name}
 
-    async def _publication(self, pid: str, asker: _Asker) -> _Published | None:
+    async def _publication(self, pid: str, asker: _Asker) -> SciCatPublication | None:
         with contextlib.suppress(CatalogueError):
             found = await self._publications({"where": {"datasetPids": pid}, "limits": {"limit": 1}}, asker)
             return next((one for one in found if pid in one.datasets()), None)
         return None
 
-    async def _publications(self, filters: Mapping[str, Any], asker: _Asker) -> list[_Published]:
+    async def _publications(self, filters: Mapping[str, Any], asker: _Asker) -> list[SciCatPublication]:
         with self.asking():
             answer = await self.client.get(
                 "v4", "publisheddata", query={"filter": json.dumps(filters)}, headers=asker.headers
             )
-        return read_entries(_Published, answer, self.name, Notes(), most=20)
+        return read_entries(SciCatPublication, answer, self.name, Notes(), most=20)
 
-    async def _by_doi(self, pid: str, asker: _Asker, notes: Notes) -> list[_Dataset]:
+    async def _by_doi(self, pid: str, asker: _Asker, notes: Notes) -> list[SciCatDataset]:
         """The data sets of a publication: a DOI is its, and a data set's PID another."""
         if not doi(pid):
             return []
@@ -320,7 +235,7 @@ class SciCatCatalogue(HttpCatalogue):
             pids = list(dict.fromkeys(one for published in found for one in published.datasets()))
             if pids:
                 answer = await self._ask(asker, {"where": {"pid": {"$in": pids}}, "fields": _FIELDS})
-                return read_entries(_Dataset, answer, self.name, notes, most=len(pids), key=lambda one: one.pid)
+                return read_entries(SciCatDataset, answer, self.name, notes, most=len(pids), key=lambda one: one.pid)
         return []
 
     async def _takes_dates(self, asker: _Asker) -> bool:
@@ -352,14 +267,14 @@ class SciCatCatalogue(HttpCatalogue):
             conditions.append({"instrumentIds": {"$in": pids}})
             applied.add(Kind.INSTRUMENT)
         if self._rule.dates and query.years != (None, None):
-            conditions.append({"creationTime": _dates(*query.years)})
+            conditions.append({"creationTime": dates_between(*query.years)})
             applied.add(Kind.YEARS)
         if set(query.availability) == {Availability.OPEN}:
             conditions.append({"isPublished": True})
             applied.add(Kind.AVAILABILITY)
         elif query.availability and not {Availability.OPEN, Availability.UNKNOWN} & set(query.availability):
             conditions.append({"isPublished": False})
-        parameters = [_parameter(one) for one in query.parameters]
+        parameters = [metadata_condition(one) for one in query.parameters]
         conditions += [one for one in parameters if one]
         if parameters and all(parameters):
             applied.add(Kind.PARAMETER)
@@ -368,25 +283,25 @@ class SciCatCatalogue(HttpCatalogue):
 
     # --- the answer ---------------------------------------------------------------------------------------------------
 
-    def _may_show(self, entry: _Dataset, asker: _Asker, notes: Notes) -> bool:
+    def _may_show(self, entry: SciCatDataset, asker: _Asker, notes: Notes) -> bool:
         """Published, or of one of the person's own groups. An administrator's login, or an empty group, shows more."""
         if entry.published or self._is_own(entry, asker):
             return True
         notes.dropped("it shows more than published data and those of your groups")
         return False
 
-    def _is_own(self, entry: _Dataset, asker: _Asker) -> bool:
-        return bool(asker.groups & ({entry.owner_group} | _texts(entry.access_groups)))
+    def _is_own(self, entry: SciCatDataset, asker: _Asker) -> bool:
+        return bool(asker.groups & ({entry.owner_group} | texts(entry.access_groups)))
 
     def _dataset(
-        self, entry: _Dataset, asker: _Asker, names: Mapping[str, str], published: _Published | None = None
+        self, entry: SciCatDataset, asker: _Asker, names: Mapping[str, str], published: SciCatPublication | None = None
     ) -> Dataset:
         proposals = [
             Document(pid=one.proposal_id, title=one.title, type="proposal", summary=one.abstract)
             for one in entry.proposals
         ]
         known = {one.pid for one in proposals}
-        proposals += [Document(pid=one, type="proposal") for one in sorted(_texts(entry.proposal_ids) - known)]
+        proposals += [Document(pid=one, type="proposal") for one in sorted(texts(entry.proposal_ids) - known)]
         papers = (
             [Document(published.doi, published.title, "publication", published.abstract, doi(published.doi))]
             if published
@@ -394,7 +309,7 @@ class SciCatCatalogue(HttpCatalogue):
         )
         found_doi = doi(entry.pid) or next((one.doi for one in papers), "")
         instrument = next((one.name for one in entry.instruments if one.name), "") or next(
-            (names[pid] for pid in sorted(_texts(entry.instrument_ids)) if pid in names), ""
+            (names[pid] for pid in sorted(texts(entry.instrument_ids)) if pid in names), ""
         )
         own = not entry.published
         return Dataset(
@@ -409,7 +324,7 @@ class SciCatCatalogue(HttpCatalogue):
             techniques=tuple(
                 Technique(one.name or one.pid, panet(one.pid)) for one in entry.techniques if one.name or one.pid
             ),
-            parameters=tuple(_parameters(entry.metadata)),
+            parameters=tuple(metadata_parameters(entry.metadata)),
             samples=tuple(Sample(one.name, one.description) for one in entry.samples if one.name or one.description),
             documents=(*proposals, *papers),
             proposal=next((found for one in proposals if (found := self.proposal_of(one.pid))), ""),
@@ -419,48 +334,3 @@ class SciCatCatalogue(HttpCatalogue):
             landing=self.landing(entry.pid, found_doi),
             file_count=entry.count,
         )
-
-
-def _texts(value: Any) -> frozenset[str]:
-    listed = value[:1000] if isinstance(value, list) else []
-    return frozenset(one.strip() for one in listed if isinstance(one, str) and one.strip())
-
-
-def _dates(first: int | None, last: int | None) -> dict[str, Any]:
-    low = {"$gte": {"$date": f"{max(first, 1800)}-01-01T00:00:00.000Z"}} if first is not None else {}
-    high = {"$lte": {"$date": f"{min(last, 2999)}-12-31T23:59:59.999Z"}} if last is not None else {}
-    return {**low, **high}
-
-
-def _parameter(condition: ParameterCondition) -> dict[str, Any]:
-    """A condition on scientificMetadata, in SI; nothing where it cannot be said safely."""
-    if _KEY.fullmatch(condition.name) is None:
-        return {}
-    key = f"scientificMetadata.{condition.name}"
-    if condition.text:
-        return {f"{key}.value": condition.text}
-    limits = {}
-    for operator, end, slack in (("$gte", condition.low, -_SLACK), ("$lte", condition.high, _SLACK)):
-        if end is None:
-            continue
-        si = in_si(end, condition.unit, condition.name) if condition.unit else (end, "")
-        if si is None:
-            return {}
-        limits[operator] = si[0] + abs(si[0]) * slack
-    return {f"{key}.{'valueSI' if condition.unit else 'value'}": limits} if limits else {}
-
-
-def _parameters(metadata: Any) -> list[Parameter]:
-    """What of the free-form metadata is a quantity or a text, one level of names deep."""
-    found: list[Parameter] = []
-    for key, one in list(metadata.items())[:2000] if isinstance(metadata, dict) else []:
-        held = one if isinstance(one, dict) else {"value": one}
-        if isinstance(one, dict) and not set(one) & {"value", "v"}:
-            continue
-        try:
-            value = quantity(held["value"] if held.get("value") is not None else held.get("v"))
-            unit = line(held.get("unit") if held.get("unit") is not None else held.get("u"), 100)
-            found.append(Parameter(line(key, 200), value, unit))
-        except (ValueError, KeyError):
-            continue
-    return found

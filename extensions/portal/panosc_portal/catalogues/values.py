@@ -51,8 +51,13 @@ def line(value: Any, most: int = MAX_LINE) -> str:
         return ""
     if not isinstance(value, str):
         raise ValueError("must be text")
-    text = html.unescape(_MARKUP.sub(" " if "<p" in value or "<br" in value else "", value[: 8 * most]))
-    text = "".join(letter if letter.isprintable() else " " for letter in text)
+    text = value[: 8 * most]
+    if "<" in text:
+        text = _MARKUP.sub(" " if "<p" in text or "<br" in text else "", text)
+    if "&" in text:
+        text = html.unescape(text)
+    if not text.isprintable():  # plain text is by far the most, and a search reads thousands
+        text = "".join(letter if letter.isprintable() else " " for letter in text)
     text = " ".join(text.split())
     return text if len(text) <= most else text[: most - 1] + "…"
 

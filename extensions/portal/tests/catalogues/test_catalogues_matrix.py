@@ -7,6 +7,7 @@ fake that is kinder than the real thing is found out.
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from typing import Any
@@ -16,7 +17,7 @@ import httpx
 import pytest
 from catalogue_support import ADA, WAVELENGTH, ask, number_of, numbers, panosc
 from fakes.panosc import DataGateway, Federation, IllImplementation, LoopBack3, PanoscFake, SciCatImplementation
-from fakes.server import serving
+from fakes.server import Reply, always, hang, serving
 from fakes.world import SANS, world
 from panosc_portal.catalogues.model import Availability, Kind, ParameterCondition, Query
 from panosc_portal.catalogues.panosc import PanoscCatalogue
@@ -167,6 +168,33 @@ async def test_the_proposal_is_known_all_the_same(serve: Serve, implementation: 
     assert dataset.documents[0].type == "proposal"
     assert dataset.documents[0].members[0].name == "Ada Lovelace"
     assert dataset.doi == "10.5291/ill-data.8-04-923"
+
+
+async def test_a_list_says_the_same_of_an_embargo_as_the_page_of_the_data_set(serve: Serve) -> None:
+    """The reference implementation has no relation to documents, and when an embargo ends stands there."""
+    fake, catalogue = await serve("reference")
+    later = fake.datasets[6]["document"]["pid"]
+    for one in fake.datasets:
+        if one["document"]["pid"] == later:
+            one["document"]["releaseDate"] = "2999-01-01T00:00:00.000Z"
+    found = await ask(catalogue, Query())
+    assert {one.availability for one in found.datasets} == {Availability.EMBARGOED}
+    assert {one.doi for one in found.datasets} == {"10.5291/ill-data.8-04-923"}
+    alone = await catalogue.get(fake.datasets[6]["pid"], None)
+    assert alone is not None
+    assert alone.availability is Availability.EMBARGOED
+    before = len(fake.asked)
+    await ask(catalogue, Query())
+    assert [asked.path[1:] for asked in fake.asked[before:] if "Documents" in asked.path] == []  # kept for a while
+
+
+async def test_a_list_does_not_wait_long_for_documents_and_is_not_lost_without_them(serve: Serve) -> None:
+    fake, catalogue = await serve("reference")
+    for trouble in (hang, always(Reply(500, b"")), always(Reply(200, {"x": 1}))):
+        fake.trouble, fake.troubled = trouble, lambda asked: "Documents" in asked.path
+        begun = time.monotonic()
+        assert len((await ask(catalogue, Query())).datasets) == 10
+        assert time.monotonic() - begun < 1.5
 
 
 # --- include instrument ---------------------------------------------------------------------------------------------------
