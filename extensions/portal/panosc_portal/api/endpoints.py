@@ -22,6 +22,8 @@ from panosc_portal.api.visitors import Visitors
 from panosc_portal.index.answer import Asker
 from panosc_portal.index.language import MOST, Condition, FilterError, Scope, both, read_filter, read_json, read_where
 from panosc_portal.index.store import IndexFault, Store, TooSlow
+from panosc_portal.quantities import unit
+from panosc_spawner import panet
 
 log = logging.getLogger(__name__)
 
@@ -152,6 +154,7 @@ def make_api(store: Store, visitors: Visitors, server: str) -> FastAPI:
     app = FastAPI(
         title="PaNOSC search API", version="1", openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False
     )
+    unit("nm"), panet.terms()  # read now, rather than while the first person waits
     api = Api(store, visitors)
     for plural, model in MODELS.items():
         _add_model(app, api, plural, model)

@@ -18,10 +18,12 @@ from panosc_portal.index.language import All, Condition, Include, Scope, Some, T
 from panosc_portal.quantities import nearly, unit
 from panosc_spawner import panet
 
-FEW, MANY = 30_000, 300_000
+FEW, MANY = 20_000, 300_000
 """A condition on related entries that so few parents meet is found first; others are tried on each candidate. To count, all are."""
 _WORDS = re.compile(r"\w+")
 _MAX_WORDS = 16
+ENOUGH, ENOUGH_TO_READ = 2000, 10_000
+"""So few candidates are looked at one by one, rather than all that a further join lets through (or, rather than whole tables)."""
 
 
 @dataclass(frozen=True)
@@ -91,10 +93,12 @@ class Compiler:
         """
         parts = [self.visible(scope.entity, at), self.condition(scope.where, scope.entity, at, None)]
         few: set[int] | None = None
-        for one in scope.include:
-            if not one.scope.chooses:
-                continue
-            found = self._parents(scope.entity, one)
+        for one in sorted(
+            (one for one in scope.include if one.scope.chooses), key=lambda one: _looks_through(one.scope)
+        ):
+            most = ENOUGH_TO_READ if _looks_through(one.scope) else ENOUGH
+            enough = few is not None and len(few) <= most
+            found = None if enough else self._parents(scope.entity, one)
             if found is None:
                 parts.append(self._exists(one, at))
             else:
@@ -118,8 +122,11 @@ class Compiler:
         else:
             on = f"{parent}.{relation.parent_key} = {child}.{relation.child_key}"
             chosen = f"SELECT {parent}.id FROM {target.table} {child} JOIN {entity.table} {parent} ON {on} WHERE "
-        rows = self.reader.execute(f"{chosen}{inner.text} LIMIT {self.few + 1}", inner.values).fetchall()
-        return {row for (row,) in rows} if len(rows) <= self.few else None
+        count = f"SELECT count(*) FROM ({chosen}{inner.text} LIMIT {self.few + 1})"
+        (many,) = self.reader.execute(count, inner.values).fetchone()
+        if many > self.few:
+            return None
+        return {row for (row,) in self.reader.execute(f"{chosen}{inner.text}", inner.values)}
 
     def _exists(self, include: Include, at: str) -> Sql:
         relation, entity, child = include.relation, include.scope.entity, self.alias()
@@ -165,6 +172,32 @@ class Compiler:
         if test.operator == "ilike" and test.field.folded:
             return Sql(f"{at}.{test.field.folded} GLOB ?", (test.value.casefold(),))
         return _compare(f"{at}.{test.field.column}", test)
+
+
+def _effort(include: Include) -> tuple[bool, bool]:
+    """Quick joins come first: those by an index, and before them those with small tables."""
+    return _looks_through(include.scope), include.scope.entity.name in {"Parameter", "File", "Dataset"}
+
+
+def _looks_through(scope: Scope) -> bool:
+    """Whether a scope has to look at each of its entries: no index helps with parts of texts, or with what is not."""
+    return _is_slow(scope.where) or any(_looks_through(one.scope) for one in scope.include)
+
+
+def _is_slow(condition: Condition) -> bool:
+    if isinstance(condition, All):
+        return all(map(_is_slow, condition.parts)) and condition.parts != ()
+    if isinstance(condition, Some):
+        return any(map(_is_slow, condition.parts))
+    return isinstance(condition, Text) or condition.operator in {
+        "like",
+        "ilike",
+        "regexp",
+        "neq",
+        "nin",
+        "nlike",
+        "nilike",
+    }
 
 
 def related(relation: Relation, entity: Entity, at: str, child: str, link: str) -> tuple[str, str]:
