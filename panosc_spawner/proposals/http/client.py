@@ -74,6 +74,10 @@ class GarbledError(SourceError):
     """It answered, but not in a form that can be used."""
 
 
+class QuestionError(SourceError):
+    """What is asked cannot be put into an address: it is too long, or has a name that is none."""
+
+
 class _WithoutAddresses(logging.Filter):
     """Takes path and query out of httpx's log lines: sessions and names are in them."""
 
@@ -243,12 +247,12 @@ class HttpClient:
     def _address(self, path: tuple[Plain, ...], query: Mapping[str, Plain] | None) -> str:
         parts = [_open(part) for part in path]
         if any(part in {"", ".", ".."} or "\0" in part for part in parts):
-            self._fail("a name for its address is empty or not a name")
+            raise QuestionError(self.source, "a name for its address is empty or not a name")
         url = "/".join([self._rule.url, *(quote(part, safe="") for part in parts)])
         if query:
             url += "?" + urlencode(_opened(query), quote_via=quote)
         if len(url) > MAX_URL:
-            self._fail("the question is too long for it")
+            raise QuestionError(self.source, "the question is too long for it")
         return url
 
     def _one_connection(self) -> httpx.AsyncClient:

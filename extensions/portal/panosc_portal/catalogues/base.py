@@ -15,7 +15,7 @@ from panosc_portal.errors import CatalogueError, Outcome
 from panosc_spawner.errors import SourceError
 from panosc_spawner.facilities.catalogue_rules import CatalogueCommon
 from panosc_spawner.facilities.model import Facility
-from panosc_spawner.proposals.http.client import GarbledError, HttpClient, HttpStatusError, SlowError
+from panosc_spawner.proposals.http.client import GarbledError, HttpClient, HttpStatusError, QuestionError, SlowError
 from panosc_spawner.proposals.http.too_much import TooMuchError
 
 CONNECTIONS = 48
@@ -100,6 +100,8 @@ def bounded(limit: int) -> int:
 def _outcome(error: SourceError) -> Outcome:
     if isinstance(error, SlowError):
         return Outcome.TIMEOUT
+    if isinstance(error, QuestionError):
+        return Outcome.CANNOT
     if isinstance(error, GarbledError | TooMuchError):
         return Outcome.GARBLED
     if isinstance(error, HttpStatusError):

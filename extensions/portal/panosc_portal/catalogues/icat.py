@@ -21,7 +21,7 @@ from panosc_portal.catalogues.base import bounded
 from panosc_portal.catalogues.entries import Kept, Notes, read_entries, read_entry
 from panosc_portal.catalogues.icat_entries import IcatInvestigation, IcatParameter, IcatTechnique
 from panosc_portal.catalogues.icat_query import DatasetQuery, dataset_query, of_dataset
-from panosc_portal.catalogues.icat_sessions import WithSessions
+from panosc_portal.catalogues.icat_sessions import PERSON, WithSessions
 from panosc_portal.catalogues.model import (
     Availability,
     Capabilities,
@@ -37,7 +37,6 @@ from panosc_portal.catalogues.model import (
 )
 from panosc_portal.catalogues.values import Doi, Entry, Exact, Identifier, Line, Size, When, file_path, panet
 from panosc_portal.errors import CatalogueError, Outcome
-from panosc_spawner.errors import SourceError
 from panosc_spawner.facilities.catalogue_rules import IcatCatalogue as Rule
 from panosc_spawner.facilities.model import Facility
 from panosc_spawner.proposals.http.client import HttpStatusError
@@ -151,16 +150,18 @@ class IcatCatalogue(WithSessions):
     async def log_in_public(self) -> Session:
         """See :class:`~.icat_sessions.WithSessions`."""
         account = [{"username": self._rule.username}, {"password": self.password.get_secret_value()}]
-        return await self._log_in(self._rule.plugin, account if self._rule.username else [])
+        return await self._log_in(self._rule.plugin, account if self._rule.username else [], "")
 
     async def log_in_person(self, token: SecretStr) -> Session:
         """See :class:`~.icat_sessions.WithSessions`."""
-        return await self._log_in(self._rule.person_plugin, [{self._rule.token_field: token.get_secret_value()}])
+        return await self._log_in(
+            self._rule.person_plugin, [{self._rule.token_field: token.get_secret_value()}], PERSON
+        )
 
-    async def _log_in(self, plugin: str, credentials: list[dict[str, str]]) -> Session:
+    async def _log_in(self, plugin: str, credentials: list[dict[str, str]], whose: str) -> Session:
         form = SecretStr(json.dumps({"plugin": plugin, "credentials": credentials}))
-        answer = await self.client.post("session", form={"json": form}, personal=True)
-        return Session(SecretStr(read_entry(_Login, answer, self.name).session_id), "")
+        answer = await self.client.post("session", form={"json": form}, personal=bool(whose))
+        return Session(SecretStr(read_entry(_Login, answer, self.name).session_id), whose)
 
     async def _page(
         self, session: Session, personal: bool, asked: DatasetQuery, skip: int, limit: int, query: Query
@@ -192,15 +193,11 @@ class IcatCatalogue(WithSessions):
     async def _ask(self, session: Session, query: str) -> Any:
         try:
             return await self.client.get(
-                "entityManager", query={"sessionId": session.id, "query": query}, personal=True
+                "entityManager", query={"sessionId": session.id, "query": query}, personal=bool(session.user)
             )
         except HttpStatusError as error:
             if error.status in (401, 403) and isinstance(error.answer, dict) and error.answer.get("code") == "SESSION":
                 raise SessionOverError from None
-            raise
-        except SourceError as error:
-            if "too long" in error.reason:
-                raise CatalogueError(self.name, Outcome.CANNOT, "the question is too long for it") from None
             raise
 
     def _dataset(self, row: _Dataset, personal: bool) -> Dataset:

@@ -19,6 +19,8 @@ from panosc_spawner.proposals.http.sessions import Session, SessionOverError, Se
 from panosc_spawner.secret_file import read_secret
 
 T = TypeVar("T")
+PERSON = "person"
+"""``Session.user`` of a session in a person's name; else it is empty."""
 _PUBLIC_SECONDS, _PERSON_SECONDS = 3600.0, 300.0
 
 

@@ -18,7 +18,7 @@ from pydantic import Field, SecretStr
 from panosc_portal.catalogues.base import bearer, bounded
 from panosc_portal.catalogues.entries import Kept, Notes, read_entries, read_entry
 from panosc_portal.catalogues.icat_entries import IcatInvestigation, IcatTechnique
-from panosc_portal.catalogues.icat_sessions import WithSessions
+from panosc_portal.catalogues.icat_sessions import PERSON, WithSessions
 from panosc_portal.catalogues.model import (
     Capabilities,
     Credentials,
@@ -178,16 +178,16 @@ class IcatPlusCatalogue(WithSessions):
             raise CatalogueError(
                 self.name, Outcome.REFUSED, "it is asked in people's own names only: log in to see your data"
             )
-        return await self._log_in(self._rule.plugin, self._rule.username, self.password)
+        return await self._log_in(self._rule.plugin, self._rule.username, self.password, "")
 
     async def log_in_person(self, token: SecretStr) -> Session:
         """See :class:`~.icat_sessions.WithSessions`."""
-        return await self._log_in(self._rule.person_plugin, "", token)
+        return await self._log_in(self._rule.person_plugin, "", token, PERSON)
 
-    async def _log_in(self, plugin: str, username: str, secret: SecretStr) -> Session:
+    async def _log_in(self, plugin: str, username: str, secret: SecretStr, whose: str) -> Session:
         payload = {"plugin": plugin, "username": username, "password": secret}
-        login = read_entry(_Login, await self.client.post("session", payload=payload, personal=True), self.name)
-        return Session(SecretStr(login.session_id), login.name)
+        login = read_entry(_Login, await self.client.post("session", payload=payload, personal=bool(whose)), self.name)
+        return Session(SecretStr(login.session_id), whose)
 
     async def _ask(self, session: Session, query: dict[str, str]) -> Any:
         return await self._get(("catalogue", "datasets"), query, session)
@@ -195,7 +195,7 @@ class IcatPlusCatalogue(WithSessions):
     async def _get(self, path: tuple[str | SecretStr, ...], query: dict[str, str], session: Session) -> Any:
         try:
             return await self.client.get(
-                *path, query=query, headers={"Authorization": bearer(session.id)}, personal=True
+                *path, query=query, headers={"Authorization": bearer(session.id)}, personal=bool(session.user)
             )
         except HttpStatusError as error:
             if error.status in (401, 403):

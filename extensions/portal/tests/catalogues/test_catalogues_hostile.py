@@ -270,6 +270,7 @@ async def test_a_pid_never_leads_elsewhere(fake: LoopBack3, keep: Keep, pid: str
         assert await catalogue.get(pid, None) is None
     except CatalogueError as error:
         assert "name for its address" in error.reason or "too long" in error.reason
+        assert error.outcome is Outcome.CANNOT
     assert all(
         asked.path[:2] == ("api", "Datasets") and asked.path[2] == pid for asked in fake.asked if len(asked.path) > 2
     )
