@@ -25,6 +25,9 @@ directory = "{{facility}}/{{proposal}}"
 read_back = "{read_back}"
 timeout = "10s"
 token = {{ by = "person", catalogue = "stfc" }}
+[tokens.stfc]
+audience = "archive"
+facilities = ["esrf"]
 """
 
 
