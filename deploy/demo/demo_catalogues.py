@@ -154,6 +154,9 @@ def _with(where: str, one: Thing, facility: str) -> Thing:
         "summary": "Made up for the demo",
     }
     document["pid"] = document["doi"]
+    document["keywords"] = [sample["name"] for sample in one["samples"]]
+    for sample in one["samples"]:
+        sample["description"] = "made up"
     one["instrument"]["facility"] = facility
     return {**one, "pid": f"10.5072/demo-{where}-{number}"}
 

@@ -135,6 +135,7 @@ async def test_static_files_are_kept_for_as_long_as_their_name_fits(portal_clien
         answer = await portal_client.client.get(f"http://127.0.0.1:8000{sheet}")
         assert answer.status_code == 200
         assert "immutable" in answer.headers["Cache-Control"]
+        assert "@import" not in answer.text
     old = await portal_client.client.get("static/0123/portal.css")
     assert old.headers["Cache-Control"] == "no-cache"
     for name in ("look.py", "..%2flook.py", "%2e%2e/app.py"):

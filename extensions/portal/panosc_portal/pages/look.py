@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cached_property
@@ -37,6 +38,8 @@ class StaticFiles:
 
     def __init__(self, site: Site) -> None:
         self.files: dict[str, bytes] = {name: (_HUB / source).read_bytes() for name, source in _OF_HUB.items()}
+        # Its icons' fonts would be looked for beside it, and no page of ours has any.
+        self.files["hub.css"] = re.sub(rb"@import[^;]*;", b"", self.files["hub.css"])
         self.files |= Assets(site.facilities).files
         self.files |= {file.name: file.read_bytes() for file in sorted((_HERE / "static").iterdir()) if _served(file)}
 
