@@ -270,20 +270,30 @@ def _technique(test: Test, at: str) -> Sql:
     return Sql(f"({literal.text} OR {at}.panet IN (SELECT value FROM json_each(?)))", (*literal.values, beneath))
 
 
-def words_of(query: str, *, every: bool = False) -> str:
-    """What FTS5 looks for: any of the words, or every one. Empty if there is none."""
-    return (" AND " if every else " OR ").join(
-        f'"{word}"' for word in list(dict.fromkeys(_WORDS.findall(query.casefold())))[:_MAX_WORDS]
-    )
+def words_of(query: str) -> list[str]:
+    """The words of a query, each as FTS5 takes it."""
+    return [f'"{word}"' for word in list(dict.fromkeys(_WORDS.findall(query.casefold())))[:_MAX_WORDS]]
 
 
 def ranked(query: str, entity: Entity, refs: frozenset[str], *, every: bool = False) -> Sql | None:
-    """Rows ``(id, rank)`` for words, better ones more negative; None if there are no words."""
-    words = words_of(query, every=every)
+    """Rows ``(id, rank)`` for any of the words, or for every one; better ones more negative; None if there are no words."""
+    words = words_of(query)
     if not words:
         return None
-    tables = [f"{entity.table}_public_words"]
-    if refs and entity.guarded:
-        tables.append(f"{entity.table}_closed_words")
-    one = "SELECT rowid AS id, bm25({0}, 4.0, 1.0) AS rank FROM {0} WHERE {0} MATCH ?"
-    return Sql(" UNION ALL ".join(one.format(table) for table in tables), (words,) * len(tables))
+    wanted = (" AND " if every else " OR ").join(words)
+    table = f"{entity.table}_public_words"
+    found = Sql(f"SELECT rowid AS id, bm25({table}, 4.0, 1.0) AS rank FROM {table} WHERE {table} MATCH ?", (wanted,))
+    if not (refs and entity.guarded):
+        return found
+    closed = _ranked_by_itself(words, wanted, f"{entity.table}_closed_words")
+    return Sql(f"{found.text} UNION ALL {closed.text}", (*found.values, *closed.values))
+
+
+def _ranked_by_itself(words: list[str], wanted: str, table: str) -> Sql:
+    """Ranks by what each row holds, and nothing else: bm25 would tell from one's own rows how many others' hold a word."""
+    one = f"SELECT rowid AS id, {{weight}} AS weight FROM {table} WHERE {table} MATCH ?"
+    parts = [Sql(one.format(weight=0.5), (word,)) for word in words]
+    parts += [Sql(one.format(weight=1.5), (f"title : {word}",)) for word in words]
+    held = " UNION ALL ".join(part.text for part in parts)
+    text = f"SELECT id, -sum(weight) AS rank FROM ({held}) WHERE id IN (SELECT rowid FROM {table} WHERE {table} MATCH ?) GROUP BY id"
+    return Sql(text, (*(value for part in parts for value in part.values), wanted))

@@ -122,10 +122,11 @@ class Store:
             IndexFault: if the file is damaged; it is made anew.
         """
         generation = self._generation
-        reader = self._take()
+        reader: sqlite3.Connection | None = None
         deadline = time.monotonic() + seconds
-        reader.set_progress_handler(lambda: time.monotonic() > deadline, _STEPS)
         try:
+            reader = self._take()
+            reader.set_progress_handler(lambda: time.monotonic() > deadline, _STEPS)
             reader.execute("BEGIN")
             yield reader
         except sqlite3.DatabaseError as error:
@@ -136,7 +137,8 @@ class Store:
                 raise IndexFault("The index was damaged. It is being made anew; try again later.") from error
             raise
         finally:
-            self._give_back(reader, generation)
+            if reader is not None:
+                self._give_back(reader, generation)
 
     def _take(self) -> sqlite3.Connection:
         with contextlib.suppress(queue.Empty):

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import pytest
-from index_graph import SANS, SAS, A
+from index_graph import SANS, SAS, A, _entry, facts
 from panosc_portal.hub import OwnProposal, PersonReport
-from support import PortalUnderTest
+from panosc_portal.index.part import index_of
+from panosc_portal.index.write import put
+from support import FakeHub, PortalUnderTest, make_portal, make_site, serve
 
 from conftest import Ask
 
@@ -286,17 +289,21 @@ async def test_nobody_sees_what_is_not_theirs_by_any_way(ask: Ask, ada: None) ->
         assert (await ask("Datasets/count", headers, filter={"include": [weight]})).json() == {"count": 0}
 
 
-async def test_what_is_closed_does_not_change_public_scores(ask: Ask, portal_client: PortalUnderTest) -> None:
-    from index_graph import _entry, facts
-    from panosc_portal.index.part import index_of
-    from panosc_portal.index.write import put
-
-    before = (await ask("Datasets", filter={"query": "ferrofluid"})).json()
-    fact = {**facts()[4], "title": "ferrofluid " * 50}
+@pytest.mark.parametrize("headers", [None, ADA])
+async def test_what_is_others_changes_no_score(
+    ask: Ask, ada: None, portal_client: PortalUnderTest, headers: dict[str, str] | None
+) -> None:
+    """Or one would learn from the score of one's own data set how many others hold a word."""
+    asked = [{"query": "copper ferrofluid straße_x"}, {"query": "hidden"}]
+    before = [(await ask("Datasets", headers, filter=one)).json() for one in asked]
+    documents = (await ask("Documents", headers, filter=asked[1])).json()
+    fact = {**facts()[4], "title": "ferrofluid copper straße_x hidden " * 20}
     with index_of(portal_client.portal).writing() as writer:
         for number in range(30):
             put(writer, _entry({**fact, "pid": f"10.5/closed-{number}"}), 1)
-    assert (await ask("Datasets", filter={"query": "ferrofluid"})).json() == before
+    assert [(await ask("Datasets", headers, filter=one)).json() for one in asked] == before
+    assert (await ask("Documents", headers, filter=asked[1])).json() == documents
+    assert any(before) and (headers is None or any(not one["isPublic"] for found in before for one in found))
 
 
 @pytest.mark.parametrize(
@@ -393,3 +400,12 @@ async def test_what_takes_too_long_is_refused_in_words(ask: Ask, monkeypatch: py
     monkeypatch.setattr("panosc_portal.index.store.Store.reading.__wrapped__.__defaults__", (-1.0,))
     answer = await ask("Datasets", filter={"include": ["files", "parameters"]})
     assert answer.status_code == 503 and "condition" in answer.json()["error"]["message"]
+
+
+async def test_a_site_may_answer_people_of_its_hub_only(tmp_path: Path, hub: FakeHub) -> None:
+    site = make_site(tmp_path, "[portal.index]\nanonymous = false\n")
+    hub.people["ada"] = PersonReport()
+    async with serve(make_portal(site, hub), hub, ("api.routes",)) as running:
+        refused = await running.client.get("api/Datasets")
+        assert refused.status_code == 401 and "token of its hub" in refused.json()["error"]["message"]
+        assert (await running.client.get("api/Datasets", headers=ADA)).json() == []
