@@ -188,13 +188,14 @@ async def test_a_list_says_the_same_of_an_embargo_as_the_page_of_the_data_set(se
     assert [asked.path[1:] for asked in fake.asked[before:] if "Documents" in asked.path] == []  # kept for a while
 
 
+@pytest.mark.usefixtures("hurried")
 async def test_a_list_does_not_wait_long_for_documents_and_is_not_lost_without_them(serve: Serve) -> None:
-    fake, catalogue = await serve("reference")
+    fake, catalogue = await serve("reference", timeout="50s")
     for trouble in (hang, always(Reply(500, b"")), always(Reply(200, {"x": 1}))):
         fake.trouble, fake.troubled = trouble, lambda asked: "Documents" in asked.path
         begun = time.monotonic()
         assert len((await ask(catalogue, Query())).datasets) == 10
-        assert time.monotonic() - begun < 1.5
+        assert time.monotonic() - begun < 10
 
 
 # --- include instrument ---------------------------------------------------------------------------------------------------
