@@ -91,7 +91,7 @@ def _killed(folder: Path, area: Path, peer: DavPeer, method: str, count: int) ->
         peer.guard.hook = None
 
 
-@pytest.mark.parametrize(("method", "count"), [("PUT", 5), ("MOVE", 7), ("MOVE", 14)])
+@pytest.mark.parametrize(("method", "count"), [("PUT", 5), ("MOVE", 14)])
 async def test_killed_it_goes_on(
     tmp_path: Path, area: Path, there: Path, peer: DavPeer, method: str, count: int
 ) -> None:
