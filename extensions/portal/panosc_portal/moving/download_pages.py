@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from html import escape
 from pathlib import PurePosixPath
 from typing import Annotated
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
@@ -33,6 +33,7 @@ from panosc_portal.moving.download import (
     one_place,
     path_in,
     plain,
+    portal_address,
     query_of,
     quoted,
 )
@@ -98,7 +99,7 @@ class DownloadPages:
         except ReadError as error:
             raise in_words(error) from None
         dataset = await self._described(login, pid, source)
-        address = self.address(request)
+        address = portal_address(self.portal, request)
         return self.portal.page(
             request,
             "download.html",
@@ -203,7 +204,9 @@ class DownloadPages:
         lifetime = self.downloads.rules.link_lifetime
         made = self.downloads.tokens.make(login, ref, paths, lifetime)
         kind = form.get("kind")
-        name, content = token_file(str(kind), self.address(request), ref, paths, made, datetime.now(UTC) + lifetime)
+        name, content = token_file(
+            str(kind), portal_address(self.portal, request), ref, paths, made, datetime.now(UTC) + lifetime
+        )
         headers = {"Content-Disposition": disposition(name), "Cache-Control": "no-store"}
         return Response(content, media_type="text/plain; charset=utf-8", headers=headers)
 
@@ -222,7 +225,7 @@ class DownloadPages:
                 ref,
                 f"Bag of {', '.join(map(shown, paths)) or 'all data'}"[:200],
                 paths=list(paths),
-                address=self.address(request),
+                address=portal_address(self.portal, request),
                 **told,
             )
         except JobError as error:
@@ -256,14 +259,6 @@ class DownloadPages:
 
         name = f"{found.proposal.replace('/', '-')}-bag.zip"
         return self._sending(request, bearer, data, paths, part, body, name, "application/zip")
-
-    def address(self, request: Request) -> str:
-        """The portal's own address, for commands: the hub's, or where the portal has a host of its own, that."""
-        public = urlsplit(self.portal.site.config.hub.public_url)
-        own = self.portal.site.config.hub.user_domains
-        host = request.headers.get("Host", public.netloc) if own else public.netloc
-        path = "" if own else public.path
-        return f"{public.scheme}://{host}{path}{self.portal.base}"
 
     def _ref(self, facility: str, proposal: str) -> str:
         if facility not in self.portal.site.facilities or not proposal.isprintable() or len(proposal) > 100:

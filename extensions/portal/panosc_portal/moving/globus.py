@@ -98,7 +98,6 @@ class Globus:
 
     rule: GlobusClient
     folder: Path
-    redirect_uri: str
     _begun: dict[str, _Begun] = field(default_factory=dict)
     _tokens: dict[str, tuple[str, float]] = field(default_factory=dict)
 
@@ -121,10 +120,10 @@ class Globus:
         else:
             self._auth = globus_sdk.NativeAppAuthClient(name)
 
-    def begin(self, username: str, following: str, scopes: Sequence[str], domain: str = "") -> str:
-        """The address at Globus where a person agrees. ``following`` is where they go on afterwards."""
+    def begin(self, username: str, redirect: str, following: str, scopes: Sequence[str], domain: str = "") -> str:
+        """The address at Globus where a person agrees. It sends them back to ``redirect``, and then they go to ``following``."""
         self._forget_old()
-        state, redirect = secrets.token_urlsafe(24), self.redirect_uri
+        state = secrets.token_urlsafe(24)
         wanted = list(dict.fromkeys(scope for scope in scopes if _SCOPE.fullmatch(scope)))
         if not any(scope.startswith(ALL) for scope in wanted):
             wanted.insert(0, ALL)

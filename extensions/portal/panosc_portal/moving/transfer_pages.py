@@ -16,7 +16,7 @@ from panosc_portal.guard import security_headers
 from panosc_portal.hub import Login
 from panosc_portal.login import form_checked, own_path, signed_in
 from panosc_portal.moving.as_person import shown
-from panosc_portal.moving.download import asked_paths, plain, query_of, quoted
+from panosc_portal.moving.download import asked_paths, plain, portal_address, query_of, quoted
 from panosc_portal.moving.globus import AUTHORIZE, WEB, ConsentNeeded, Globus, Source, consents, sources
 from panosc_portal.moving.plan import chosen_once
 
@@ -27,8 +27,7 @@ def router(portal: Portal) -> APIRouter:
     """All addresses of transfers."""
     rules = portal.site.config.portal.transfer
     if rules.client:
-        address = f"{portal.site.config.hub.public_url}{portal.base}transfer/globus/callback"
-        portal.add(Globus(rules.client, portal.site.folder, address))
+        portal.add(Globus(rules.client, portal.site.folder))
     pages = TransferPages(portal)
     routes = APIRouter(include_in_schema=False)
     routes.add_api_route("/transfers", pages.mine, methods=["GET"])
@@ -74,7 +73,8 @@ class TransferPages:
             wanted = wanted or consents(source.collection)
         following = f"{self.portal.base}transfer/{quoted(ref)}{query_of(paths)}"
         domain = str(form.get("domain") or (found[0].collection.domain if found else ""))
-        return RedirectResponse(globus.begin(login.username, following, wanted, domain), status_code=303)
+        back = f"{portal_address(self.portal, request)}transfer/globus/callback"
+        return RedirectResponse(globus.begin(login.username, back, following, wanted, domain), status_code=303)
 
     async def callback(self, login: Annotated[Login, Depends(signed_in)], state: str = "", code: str = "") -> Response:
         """Globus sends the browser back."""

@@ -240,4 +240,4 @@ def test_rules() -> None:
 def test_a_client_without_the_sdk_is_told_at_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "globus_sdk", None)
     with pytest.raises(ConfigurationError, match="globus-sdk"):
-        Globus(GlobusClient.model_validate({"id": HERE}), tmp_path, "http://127.0.0.1/x")
+        Globus(GlobusClient.model_validate({"id": HERE}), tmp_path)
