@@ -147,7 +147,7 @@ def ownership(remote: Remote, ref: ProposalRef, data: ProposalData) -> Ownership
         owner = Ownership(rule.uid, _group(rule.group.replace("{proposal}", ref.id)), shared=True)
     else:
         owner = Ownership(data.uid, data.gid)
-    if owner.uid == 0:
+    if owner.uid == 0 and not (data.own and rule.kind == "person"):
         raise PlaceError("The data would belong to root, so they are not taken over.")
     if os.geteuid() not in {0, owner.uid}:
         raise PlaceError(

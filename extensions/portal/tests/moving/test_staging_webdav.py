@@ -379,6 +379,46 @@ async def test_the_token_does_not_go_where_the_storage_sends(
     assert heard == ["None"] * 12
 
 
+async def test_a_listing_that_is_another_one_for_rclone_adds_nothing(
+    tmp_path: Path, there: Path, peer: DavPeer, root: Path
+) -> None:
+    """What we looked at is what is copied, though the storage tells rclone of files elsewhere, and of more."""
+    tree = write_tree(there, files=3)
+    names = ["..%2f..%2fevil", "../../../../evil", "../evil", "%2e%2e/evil", "more.h5", "scan0/../../evil"]
+
+    def hook(method: str, path: str, environ: dict[str, str], start: Callable[..., object]) -> list[bytes] | None:
+        if method == "GET" and ("evil" in path or path.endswith("more.h5")):
+            start("200 OK", [("Content-Length", "4")])
+            return [b"evil"]
+        if method != "PROPFIND" or "rclone" not in environ.get("HTTP_USER_AGENT", "") or not path.endswith("RAW_DATA/"):
+            return None
+        entry = "<d:response><d:href>{}</d:href><d:propstat><d:prop><d:resourcetype>{}</d:resourcetype>{}</d:prop></d:propstat></d:response>"
+        files = [*names, *(quote(one) for one in tree if "/" not in one)]
+        sizes = {quote(one): len(content) for one, content in tree.items()}
+        listed = [entry.format(path, "<d:collection/>", "")]
+        listed += [
+            entry.format(path + quote(one) + "/", "<d:collection/>", "")
+            for one in {p.split("/")[0] for p in tree if "/" in p}
+        ]
+        listed += [
+            entry.format(path + one, "", f"<d:getcontentlength>{sizes.get(one, 4)}</d:getcontentlength>")
+            for one in files
+        ]
+        body = f'<?xml version="1.0"?><d:multistatus xmlns:d="DAV:">{"".join(listed)}</d:multistatus>'.encode()
+        start("207 Multi-Status", [("Content-Type", "application/xml"), ("Content-Length", str(len(body)))])
+        lied.append(path)
+        return [body]
+
+    lied: list[str] = []
+    peer.guard.hook = hook
+    async with desk(tmp_path, root, remote(peer.url)) as here:
+        await here.staged()
+        assert tree_of(here.target) == tree
+    assert lied
+    assert [file for file in root.parent.rglob("*") if "evil" in file.name or file.name == "more.h5"] == []
+    assert not any("evil" in path for method, path, _ in peer.guard.log if method == "GET")
+
+
 def test_the_guard_looks_at_destination(tmp_path: Path, there: Path) -> None:
     """The mistake that we had (a guard of addresses alone), and the guard that does not have it."""
     (there / "mine.txt").write_text("mine")
