@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import PurePosixPath
 from urllib.parse import quote, urlencode
 
@@ -12,6 +13,7 @@ from panosc_portal.context import Portal
 from panosc_portal.errors import HubError, Outcome
 from panosc_portal.hub import AreaDirectory, Login, PersonReport, ProposalData
 from panosc_portal.moving.as_person import Reader, ReadError
+from panosc_portal.moving.sending import Busy, Lanes
 from panosc_portal.opening.name import Named, UnknownNameError, path_maps, read_name
 from panosc_portal.opening.spot import Spot, find_spot
 from panosc_portal.search.federation import Federation, SourceOutcome
@@ -19,6 +21,7 @@ from panosc_spawner.errors import IdError
 from panosc_spawner.facilities.ids import ProposalRef
 from panosc_spawner.facilities.paths import Located
 
+PER_PERSON, AT_A_TIME, WAIT = 2, 16, timedelta(seconds=10)
 STEPS = ("data set", "facility", "proposal", "your right", "data here")
 
 
@@ -89,6 +92,7 @@ class Chains:
 
     def __post_init__(self) -> None:
         self._maps = path_maps(self.portal.site)
+        self._turns = Lanes(PER_PERSON, AT_A_TIME, WAIT)
 
     async def describe(self, text: str, login: Login | None, source: str = "") -> Found:
         """The first step alone: what is known of a data set, for its page.
@@ -112,7 +116,14 @@ class Chains:
         if found.broken or found.ref is None:
             return found
         found = await self._right(found, login, purpose)
-        return found if found.broken else await self._here(found)
+        if found.broken:
+            return found
+        try:
+            async with self._turns.one(login.username):  # a process, and maybe a slow file system
+                return await self._here(found)
+        except Busy:
+            words = "Where other data sets lie is being looked up just now."
+            return found.tried(Step(STEPS[4], False, words, "Try again in a moment."))
 
     async def _known(self, named: Named, login: Login | None, source: str) -> Found:
         answer = await self.federation.find(named.pid, login)

@@ -13,11 +13,13 @@ from panosc_portal.moving.citing import citing
 from panosc_portal.opening.chain import Chains, Found
 from panosc_portal.opening.environment import choose_environment
 from panosc_portal.opening.notebook import Subject, notebook, notebook_name
-from panosc_portal.opening.plots import Look, Plots
+from panosc_portal.opening.plots import SECONDS, Look, Plots
 from panosc_portal.opening.tickets import Ticket, Tickets
 from panosc_portal.software.catalogue import Software
 
 INSIDE = PurePosixPath("proposals")
+PATIENCE = 8.0
+"""Seconds that somebody waits in front of an empty page; after that the notebook lists what is in the file instead."""
 
 
 @dataclass
@@ -44,13 +46,16 @@ class Opener:
         key = choose_environment(self.portal.site.facilities[found.ref.facility], found.dataset, absent)
         return f"{found.ref.facility}/{key}" if key else ""
 
-    async def look(self, found: Found) -> Look:
+    async def look(self, found: Found, login: Login, seconds: float = SECONDS) -> Look:
         """What its file shows."""
         if found.spot is None or found.data is None or found.spot.identity is None:
             return Look(error="It is a folder.")
         if not found.spot.is_hdf5:
             return Look(error="It is no HDF5 file.")
-        return await self.plots.look(found.data, found.spot.area.path, found.spot.path, found.spot.identity)
+        spot = found.spot
+        return await self.plots.look(
+            login.username, found.data, spot.area.path, spot.path, found.spot.identity, seconds
+        )
 
     async def begin(self, found: Found, login: Login, text: str, source: str) -> str:
         """Start what is needed; the address to send the browser to.
@@ -77,7 +82,7 @@ class Opener:
         dataset = found.dataset
         cite = citing(self.portal.site, str(found.ref), dataset) if dataset else None
         title = dataset.title if dataset and dataset.title else path.name
-        content = notebook(Subject(path, title, self.page(found), await self.look(found), cite))
+        content = notebook(Subject(path, title, self.page(found), await self.look(found, login, PATIENCE), cite))
         name = await self.portal.hub.put_file(login, server.name, notebook_name(path), content)
         return f"{server.url.rstrip('/')}/lab/tree/{quote(name)}"
 

@@ -97,7 +97,7 @@ def _data(routes: APIRouter, opener: Opener) -> None:
         if found.broken:
             raise HTTPException(404, found.broken.words)
         try:
-            look = await opener.look(found)
+            look = await opener.look(found, login)
         except ReadError as error:
             raise HTTPException(404, error.message) from error
         if look.picture is None:

@@ -9,6 +9,7 @@ import contextlib
 import json
 import sys
 from collections import OrderedDict
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,9 +17,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from panosc_portal.hub import ProposalData
 from panosc_portal.moving.as_person import Identity, ReadError, process_options
+from panosc_portal.moving.sending import Busy, Lanes
 
 SECONDS = 30.0
-AT_A_TIME = 2
+AT_A_TIME = 3
+WAIT = timedelta(seconds=20)
+"""For a turn: each person looks into one file at a time, so that slow files of one keep nobody else from theirs."""
 MOST_KEPT = 200
 _MAX_ANSWER = 4 * 1024**2
 _H5PATH = Field(max_length=1000)
@@ -85,17 +89,21 @@ class Plots:
     """Looks into files, a few at a time, and keeps what it found while the files stay the same."""
 
     def __init__(self) -> None:
-        self._turns = asyncio.Semaphore(AT_A_TIME)
+        self._turns = Lanes(1, AT_A_TIME, WAIT)
         self._kept: OrderedDict[tuple[Any, ...], Look] = OrderedDict()
 
-    async def look(self, data: ProposalData, root: Path, path: str, identity: Identity) -> Look:
+    async def look(
+        self, person: str, data: ProposalData, root: Path, path: str, identity: Identity, seconds: float = SECONDS
+    ) -> Look:
         """What a file shows.
 
         Args:
+            person: who asks; each has one turn at a time.
             data: as whom it is read.
             root: the area's real directory.
             path: of the file, beneath it.
             identity: of the file as it was found just now.
+            seconds: after which nobody waits any more; what was not found then is not kept.
 
         Raises:
             ReadError: if the portal cannot read in this person's name.
@@ -106,8 +114,11 @@ class Plots:
             self._kept.move_to_end(key)
             return self._kept[key]
         process_options(data)  # whether it may be
-        async with self._turns:
-            found = await _asked(data, root, path)
+        try:
+            async with asyncio.timeout(seconds), self._turns.one(person):
+                found = await _asked(data, root, path)
+        except (TimeoutError, Busy):
+            return Look(error="It takes too long to look into it just now.")
         self._kept[key] = found
         while len(self._kept) > MOST_KEPT:
             self._kept.popitem(last=False)
@@ -123,12 +134,9 @@ async def _asked(data: ProposalData, root: Path, path: str) -> Look:
     )  # fmt: skip
     assert child.stdin and child.stdout  # noqa: S101 - pipes, as asked for
     try:
-        async with asyncio.timeout(SECONDS):
-            child.stdin.write(json.dumps(order).encode() + b"\n")
-            child.stdin.close()
-            return _parsed(await child.stdout.readline())
-    except TimeoutError:
-        return Look(error="It takes too long to look into it.")
+        child.stdin.write(json.dumps(order).encode() + b"\n")
+        child.stdin.close()
+        return _parsed(await child.stdout.readline())
     except (ValueError, ConnectionError):
         return Look(error="It could not be looked into: it needs too much, or is damaged.")
     finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from pathlib import Path, PurePosixPath
@@ -34,7 +35,7 @@ def identity(file: Path) -> Identity:
 async def looked(place: Path, name: str) -> Look:
     (place / name).chmod(0o644)
     data = ProposalData("esrf/ma1234", (AreaDirectory("raw", place, place),), UID, UID)
-    return await Plots().look(data, place, name, identity(place / name))
+    return await Plots().look("ada", data, place, name, identity(place / name))
 
 
 def stack(file: Path) -> None:
@@ -175,22 +176,43 @@ async def test_it_reads_as_the_person_and_never_as_root(place: Path) -> None:
     stack(place / "s.h5")
     (place / "s.h5").chmod(0o600)
     data = ProposalData("esrf/ma1234", (), UID, UID)
-    look = await Plots().look(data, place, "s.h5", identity(place / "s.h5"))
+    look = await Plots().look("ada", data, place, "s.h5", identity(place / "s.h5"))
     if UID == 7000:
         assert look.plot is None
     with pytest.raises(ReadError):
-        await Plots().look(ProposalData("esrf/ma1234", (), 0, 0), place, "s.h5", identity(place / "s.h5"))
+        await Plots().look("ada", ProposalData("esrf/ma1234", (), 0, 0), place, "s.h5", identity(place / "s.h5"))
 
 
 async def test_a_file_is_looked_into_once_while_it_stays_the_same(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     stack(place / "s.h5")
     (place / "s.h5").chmod(0o644)
     plots, data = Plots(), ProposalData("esrf/ma1234", (), UID, UID)
-    first = await plots.look(data, place, "s.h5", identity(place / "s.h5"))
+    first = await plots.look("ada", data, place, "s.h5", identity(place / "s.h5"))
     monkeypatch.setattr("panosc_portal.opening.plots.sys.executable", "/no/such/python")
-    assert await plots.look(data, place, "s.h5", identity(place / "s.h5")) is first
+    assert await plots.look("ada", data, place, "s.h5", identity(place / "s.h5")) is first
     with pytest.raises(OSError, match="no/such"):
-        await plots.look(ProposalData("esrf/ma1234", (), UID, UID + 1), place, "s.h5", identity(place / "s.h5"))
+        await plots.look("ada", ProposalData("esrf/ma1234", (), UID, UID + 1), place, "s.h5", identity(place / "s.h5"))
+
+
+async def test_slow_files_of_one_person_keep_nobody_else_waiting(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def asked(data: ProposalData, root: Path, path: str) -> Look:
+        await asyncio.sleep(30 if path.startswith("slow") else 0)
+        return Look()
+
+    monkeypatch.setattr("panosc_portal.opening.plots._asked", asked)
+    plots, data = Plots(), ProposalData("esrf/ma1234", (), UID, UID)
+    slow = [
+        asyncio.create_task(plots.look("emil", data, place, f"slow{n}.h5", Identity(1, n, 1, 1, 1))) for n in range(60)
+    ]
+    await asyncio.sleep(0.05)
+    async with asyncio.timeout(1):
+        found = await plots.look("ada", data, place, "quick.h5", Identity(1, 99, 1, 1, 1))
+    assert not found.error
+    late = await plots.look("emil", data, place, "slow.h5", Identity(1, 98, 1, 1, 1), seconds=0.05)
+    assert "too long" in late.error
+    for task in slow:
+        task.cancel()
+    await asyncio.gather(*slow, return_exceptions=True)
 
 
 @pytest.mark.parametrize(
