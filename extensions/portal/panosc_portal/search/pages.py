@@ -120,7 +120,7 @@ class SearchPages:
         if any(not value for _, value in given.multi_items()):
             kept = {name: given[name] for name in ("cursor", "all") if given.get(name)}
             return RedirectResponse(f"{self.portal.base}search?{asked.address(**kept)}", status_code=303)
-        if not asked.typed or given.get("all") != "1":
+        if not asked.query.kinds() or given.get("all") != "1":
             return self._shell(request, login, asked)
         try:
             end = await self._whole(asked, given.get("cursor", ""), login)
@@ -241,7 +241,7 @@ class SearchPages:
                 self.federation.cursors.place(cursor, asked.query, login.username if login else "")
             except CursorError as error:
                 refused = error
-        waiting = bool(asked.typed) and end is None and refused is None
+        waiting = bool(asked.query.kinds()) and end is None and refused is None
         sources = self.federation.may_ask(asked.query)
         several = len(end.outcomes) if end and end.page > 1 else len(sources)
         return self.portal.page(

@@ -195,6 +195,13 @@ async def test_a_doi_is_looked_for_as_one(at: PortalUnderTest, catalogues: list[
     assert catalogues[0].asked[-1][0].pid == "10.15151/esrf-dc-77"
 
 
+async def test_what_was_not_understood_is_no_search_for_everything(
+    at: PortalUnderTest, catalogues: list[FakeCatalogue]
+) -> None:
+    page = (await at.client.get("search?from=soon&all=1")).text
+    assert "is not a year" in page and "data-events" not in page and not any(one.asked for one in catalogues)
+
+
 async def test_the_first_page_asks_nobody(at: PortalUnderTest, catalogues: list[FakeCatalogue]) -> None:
     page = (await at.client.get("search")).text
     assert "Find data sets in 3 catalogues at once" in page and not any(one.asked for one in catalogues)

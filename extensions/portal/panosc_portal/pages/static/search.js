@@ -1,5 +1,5 @@
 // Results as catalogues answer. Nothing that is being read moves: what belongs above the lower edge of the window waits behind a
-// button ("7 more results"), what belongs below it is put there at once.
+// button ("Show 7 more results"), what belongs below it is put there at once.
 
 const found = document.getElementById("found");
 const list = document.getElementById("hits");
@@ -44,7 +44,7 @@ function take(row) {
 
 function tellWaiting() {
   bar.hidden = !waiting.size;
-  button.textContent = waiting.size === 1 ? "1 more result: put it in its place" : `${waiting.size} more results: put them in their places`;
+  button.textContent = waiting.size === 1 ? "Show 1 more result" : `Show ${waiting.size} more results`;
 }
 
 button.addEventListener("click", () => {
