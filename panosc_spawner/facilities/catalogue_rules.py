@@ -37,6 +37,9 @@ class CatalogueCommon(HttpService):
         default=timedelta(seconds=10),
         description="Longest wait for one answer. A search waits for a catalogue as long as [portal.search] says, and no longer.",
     )
+    max_answer: ByteSize = Field(
+        default=ByteSize(4 * 1024**2), ge=1024, description="A bigger answer is not read: it is an error."
+    )
     audience: str = Field(
         default="",
         description="For whom a person's token is made (RFC 8693), so that people find their own data there. Empty: it is asked "

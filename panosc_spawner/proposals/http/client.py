@@ -116,6 +116,7 @@ class HttpClient:
         query: Mapping[str, Plain] | None = None,
         headers: Mapping[str, Plain] | None = None,
         personal: bool = False,
+        slash: bool = False,
     ) -> Any:
         """The JSON at a path below the source's address.
 
@@ -124,11 +125,12 @@ class HttpClient:
             query: parameters.
             headers: also the credentials.
             personal: it is asked in a person's name, so a refusal is about them and not about the source.
+            slash: the address ends with one: some services redirect from the one without, and redirects are not followed.
 
         Raises:
             SourceError: in words without addresses; :class:`HttpStatusError` where the service answered something else.
         """
-        return await self._parsed(await self._ask("GET", path, query, headers, None, personal))
+        return await self._parsed(await self._ask("GET", path, query, headers, None, personal, slash))
 
     async def get_document(self, *path: Plain, query: Mapping[str, Plain] | None = None, accept: str) -> bytes:
         """What is at a path below the source's address, as it is: for protocols that do not speak JSON; see :meth:`get`.
@@ -168,8 +170,9 @@ class HttpClient:
         headers: Mapping[str, Plain] | None,
         content: bytes | None,
         personal: bool,
+        slash: bool = False,
     ) -> bytes:
-        url = self._address(path, query)
+        url = self._address(path, query, slash)
         plain: dict[str, str] = {"Accept": "application/json", "Accept-Encoding": "identity", **_opened(headers or {})}
         if not all(value.isascii() and value.isprintable() for value in plain.values()):
             self._fail("a credential for it is not plain text")  # httpcore would write it into its log
@@ -244,11 +247,11 @@ class HttpClient:
         words = _WORDS.get(status, "it answered with an error")
         raise HttpStatusError(self.source, f"{words} (status {status})", status, answer)
 
-    def _address(self, path: tuple[Plain, ...], query: Mapping[str, Plain] | None) -> str:
+    def _address(self, path: tuple[Plain, ...], query: Mapping[str, Plain] | None, slash: bool) -> str:
         parts = [_open(part) for part in path]
         if any(part in {"", ".", ".."} or "\0" in part for part in parts):
             raise QuestionError(self.source, "a name for its address is empty or not a name")
-        url = "/".join([self._rule.url, *(quote(part, safe="") for part in parts)])
+        url = "/".join([self._rule.url, *(quote(part, safe="") for part in parts)]) + ("/" if slash else "")
         if query:
             url += "?" + urlencode(_opened(query), quote_via=quote)
         if len(url) > MAX_URL:
@@ -277,7 +280,9 @@ class HttpClient:
 def _trusted(rule: HttpService, folder: Path) -> ssl.SSLContext:
     file = folder / rule.ca_file if rule.ca_file else None
     if file is None and rule.url.startswith("http://"):
-        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # trusts nobody, and is not needed: reading authorities takes a while
+        return ssl.SSLContext(
+            ssl.PROTOCOL_TLS_CLIENT
+        )  # trusts nobody, and is not needed: reading authorities takes a while
     try:
         return ssl.create_default_context(cafile=file)
     except (OSError, ssl.SSLError) as error:

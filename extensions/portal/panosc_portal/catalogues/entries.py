@@ -11,6 +11,9 @@ from pydantic_core import CoreSchema, core_schema
 from panosc_portal.errors import CatalogueError, Outcome
 
 MAX_RELATED = 5000
+"""Related entries of one entry that are read."""
+MAX_ALL_RELATED = 10_000
+"""Related entries of one answer that are read: reading more would hold up everybody else."""
 M = TypeVar("M", bound=BaseModel)
 _GONE = object()
 
@@ -21,11 +24,20 @@ class Notes:
     def __init__(self) -> None:
         self._counts: dict[str, int] = {}
         self._said: list[str] = []
+        self._room = MAX_ALL_RELATED
 
     def dropped(self, reason: str) -> None:
         """One more entry that is left out."""
         if reason in self._counts or len(self._counts) < 20:
             self._counts[reason] = self._counts.get(reason, 0) + 1
+
+    def room_for(self, entries: int) -> int:
+        """How many of so many related entries may still be read."""
+        granted = min(entries, MAX_RELATED, self._room)
+        self._room -= granted
+        if granted < entries:
+            self.say("it tells more about its data sets than is shown here")
+        return granted
 
     def say(self, words: str) -> None:
         """Words for people, once."""
@@ -49,7 +61,7 @@ class Kept:
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         entry = core_schema.with_info_wrap_validator_function(_one, handler.generate_schema(get_args(source)[0]))
-        many = core_schema.no_info_before_validator_function(_as_list, core_schema.list_schema(entry))
+        many = core_schema.with_info_before_validator_function(_as_list, core_schema.list_schema(entry))
         return core_schema.no_info_after_validator_function(_without_gone, many)
 
 
@@ -113,10 +125,14 @@ def _one(value: Any, handler: Callable[[Any], Any], info: core_schema.Validation
         return _GONE
 
 
-def _as_list(value: Any) -> Any:
+def _as_list(value: Any, info: core_schema.ValidationInfo) -> Any:
     if value is None or value == {}:
         return []
-    return [value] if isinstance(value, dict) else value[:MAX_RELATED] if isinstance(value, list) else value
+    if isinstance(value, dict):
+        return [value]
+    if not isinstance(value, list):
+        return value
+    return value[: info.context.room_for(len(value)) if isinstance(info.context, Notes) else MAX_RELATED]
 
 
 def _without_gone(values: list[Any]) -> tuple[Any, ...]:

@@ -1,6 +1,6 @@
 """A tiled server (https://blueskyproject.io/tiled): its tree is searched, a node is a data set.
 
-Read in tiled 0.2: ``GET /api/v1/search/{path}`` with ``page[offset]``, ``page[limit]`` and conditions such as ``filter[fulltext][condition]
+Run against tiled 0.2.20: ``GET /api/v1/search/{path}`` with ``page[offset]``, ``page[limit]`` and conditions such as ``filter[fulltext][condition]
 [text]``; the answer has ``data`` (``id``, ``attributes`` with ``ancestors``, ``metadata``, ``structure_family``, ``structure``) and
 ``meta.count``; ``GET /api/v1/metadata/{path}?include_data_sources=true`` tells the files of one node. Access tags decide there what a
 login sees. What stands in ``metadata`` is whatever somebody wrote.
@@ -8,7 +8,7 @@ login sees. What stands in ``metadata`` is whatever somebody wrote.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Set
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -154,7 +154,10 @@ class TiledCatalogue(HttpCatalogue):
         token = self.token_for(credentials)
         headers = {"Authorization": bearer(token)} if token else {}
         with self.asking():
-            return await self.client.get("api", "v1", *path, query=query, headers=headers, personal=token is not None)
+            # The tree's root is /search/, and /search only sends there.
+            return await self.client.get(
+                "api", "v1", *path, query=query, headers=headers, personal=token is not None, slash=path == ("search",)
+            )
 
     def _dataset(self, node: _Node, personal: bool) -> Dataset:
         held = node.attributes.metadata if isinstance(node.attributes.metadata, dict) else {}
@@ -173,7 +176,7 @@ class TiledCatalogue(HttpCatalogue):
             size=sum(asset.size or 0 for asset in _assets(node)) or None,
             facility=self.facility,
             techniques=(Technique(technique, panet(technique)),) if technique else (),
-            parameters=tuple(_parameters(held)),
+            parameters=tuple(_parameters(held, {self._rule.title_key, self._rule.proposal_key, *_TIMES})),
             samples=(Sample(_text(held, "sample")),) if _text(held, "sample") else (),
             documents=(Document(proposal, type="proposal"),) if proposal else (),
             proposal=self.proposal_of(proposal) if proposal else "",
@@ -200,11 +203,13 @@ def _text(held: Mapping[str, Any], key: str) -> str:
     return line(value) if isinstance(value, str) else ""
 
 
-def _parameters(held: Mapping[str, Any]) -> list[Parameter]:
-    """Numbers and texts of the first level, and ``{value, units}`` one level beneath."""
+def _parameters(held: Mapping[str, Any], shown: Set[str]) -> list[Parameter]:
+    """Numbers and texts of the first level, and ``{value, units}`` one level beneath; not what is shown elsewhere."""
     found = []
     for key, value in list(held.items())[:MAX_PARAMETERS]:
         unit = ""
+        if key in shown:
+            continue
         if isinstance(value, dict) and "value" in value:
             unit, value = _text(value, "units") or _text(value, "unit"), value["value"]
         try:

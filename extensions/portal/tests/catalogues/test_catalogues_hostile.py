@@ -239,6 +239,15 @@ async def test_values_that_make_no_sense_are_as_if_they_were_not_there(
     assert getattr(found.datasets[0], attribute) == expected
 
 
+async def test_endless_relations_are_cut_with_a_note(fake: LoopBack3, keep: Keep) -> None:
+    """Reading them all would hold up everybody else's search for seconds."""
+    parameters = [{"name": "a", "value": 1, "unit": ""}] * 3000
+    found = await answered(fake, keep, [good(str(number), parameters=parameters) for number in range(20)])
+    assert len(found.datasets) == 20
+    assert sum(len(one.parameters) for one in found.datasets) == 10_000
+    assert found.notes == ("it tells more about its data sets than is shown here",)
+
+
 async def test_the_same_twice_and_more_than_was_asked_for(fake: LoopBack3, keep: Keep) -> None:
     found = await answered(fake, keep, [good("a"), good("a"), good("b")])
     assert [one.pid for one in found.datasets] == ["a", "b"]

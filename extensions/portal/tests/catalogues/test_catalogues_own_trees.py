@@ -45,12 +45,19 @@ async def test_tiled_lists_nodes(tiled: tuple[Tiled, TiledCatalogue]) -> None:
     assert found.total == 2
     first, second = found.datasets
     assert (first.title, first.proposal, first.created is not None) == ("Ferrofluid", "900001", True)
-    assert {(p.name, p.value, p.unit) for p in first.parameters} >= {("incident_wavelength", 5.0, "angstrom")}
+    assert {(p.name, p.value, p.unit) for p in first.parameters} == {("incident_wavelength", 5.0, "angstrom")}
     assert (first.location, first.file_count) == ("/data/900001", 1)
     assert (second.title, second.proposal) == ("x", "7")
     assert [file.path async for file in catalogue.files(first, None)] == ["/data/900001/scan 1.h5"]
     assert len((await ask(catalogue, who=ADA)).datasets) == 3
     assert not any("token-of-ada" in asked.raw for asked in fake.asked)
+
+
+async def test_tiled_from_the_root(keep: Callable[[Any], Any]) -> None:
+    async with serving(Tiled()) as fake:
+        rule = {"type": "tiled", "name": "own", "url": fake.url, "timeout": "5s"}
+        catalogue = keep(TiledCatalogue(rules.TiledCatalogue.model_validate(rule), None, NOWHERE))
+        assert len((await ask(catalogue)).datasets) == 2
 
 
 async def test_tiled_words_pages_and_names(tiled: tuple[Tiled, TiledCatalogue]) -> None:

@@ -41,7 +41,9 @@ class Tiled(Fake):
         if token and token != "token-of-ada":
             return Reply(401, {"detail": "Could not validate credentials"})
         seen = [one for one in self.nodes if one["public"] or token]
-        if asked.path[:4] == ("api", "v1", "search", "raw"):
+        if asked.path == ("api", "v1", "search"):
+            return Reply(307, b"", {"location": "/api/v1/search/"})
+        if asked.path in (("api", "v1", "search", "raw"), ("api", "v1", "search", "")):
             words = asked.query.get("filter[fulltext][condition][text]", "").lower().split()
             found = [
                 one
