@@ -19,6 +19,7 @@ from panosc_spawner.portal.desk import PortalDesk
 from panosc_spawner.portal.service import CLIENT
 from panosc_spawner.spawners.refused import Refused
 
+KEY_SECONDS = 120
 _MAX_QUESTION = 4096
 _ENDED = Refusal(Reason.LOGIN_EXPIRED, "Your login has ended.", "Log in again.")
 _NOT_HERE = Refusal(
@@ -165,9 +166,32 @@ class CatalogueTokenHandler(AskedHandler):
         return {"token": await self.desk.token(person, *self.asked("catalogue"))}
 
 
+class KeyHandler(AskedHandler):
+    """``POST /panosc/portal/key`` (``{"server": …}``): a key to one running server of theirs, to put a file there.
+
+    What the portal itself has opens all that is theirs, so it never goes to a server: whatever runs there could read it.
+    """
+
+    question = "key"
+
+    async def answer(self, person: Person) -> dict[str, Any]:
+        """See the class."""
+        (name,) = self.asked("server")
+        user = self.current_user
+        spawner = user.spawners.get(name) if name in user.orm_spawners else None
+        if not name or spawner is None or not spawner.ready:
+            raise Refused(
+                Refusal(Reason.BAD_REQUEST, "This server is not running now.", "Open the proposal, then try again.")
+            )
+        self.set_header("Pragma", "no-cache")
+        scope = f"access:servers!server={user.name}/{name}"
+        note = "The portal puts a file into this server"
+        return {"key": user.new_api_token(note=note, expires_in=KEY_SECONDS, scopes=[scope])}
+
+
 def portal_handlers(desk: PortalDesk) -> list[tuple[str, type[web.RequestHandler]]]:
     """The addresses and handlers of the portal's questions, before the hub's own."""
     return [
         (f"/panosc/portal/{kind.question}", type(kind.__name__, (kind,), {"desk": desk}))
-        for kind in (MeHandler, PersonHandler, DataHandler, CatalogueTokenHandler)
+        for kind in (MeHandler, PersonHandler, DataHandler, CatalogueTokenHandler, KeyHandler)
     ]

@@ -25,8 +25,8 @@ _START_SECONDS = 20
 def portal_service(site: Site) -> dict[str, Any]:
     """For ``c.JupyterHub.services``. The hub starts what keeps it running (:mod:`~panosc_spawner.portal.supervisor`).
 
-    It has no scopes of its own; every user of the hub may use it (``identity.roles``). In a person's name, by a token that ends with their login, it may find out who they are, and
-    put a file into a running server of theirs.
+    It has no scopes of its own; every user of the hub may use it (``identity.roles``). In a person's name, by a token that ends
+    with their login, it may find out who they are, and ask what is beneath ``/hub/panosc/portal/``.
 
     Raises:
         ConfigurationError: if the package is not installed here.
@@ -43,7 +43,7 @@ def portal_service(site: Site) -> dict[str, Any]:
         "url": f"http://127.0.0.1:{site.config.portal.port}",
         "command": [sys.executable, "-m", "panosc_spawner.portal.supervisor", str(site.folder)],
         "oauth_no_confirm": True,  # it is a part of the hub
-        "oauth_client_allowed_scopes": ["access:servers!user"],
+        "oauth_client_allowed_scopes": [],
         "display": False,  # the pages have links of their own
         "timeout": _START_SECONDS,
     }

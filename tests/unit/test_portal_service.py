@@ -27,7 +27,7 @@ def test_it_may_do_nothing_of_its_own() -> None:
     _services(config, with_portal())
     (portal,) = [one for one in config.JupyterHub.services if one["name"] == "portal"]
     assert portal["url"] == "http://127.0.0.1:8099"
-    assert portal["oauth_client_allowed_scopes"] == ["access:servers!user"]
+    assert portal["oauth_client_allowed_scopes"] == []
     assert "admin" not in portal
     assert not [role for role in config.JupyterHub.load_roles if "portal" in role["services"]]
     assert f"access:services!service={service.NAME}" == PORTAL_ACCESS

@@ -18,6 +18,7 @@ ADA = Login("p-ada", SecretStr("secret-token-of-ada"))
 AT = HubAddresses(
     "http://127.0.0.1:8081/hub/api", "http://127.0.0.1:8000", "service-portal", SecretStr("portal-secret")
 )
+KEY = {"key": "opens-this-server-alone"}
 SERVER = {"name": "p-ma1", "url": "/user/p-ada/p-ma1/", "ready": True, "proposals": ["esrf/ma1"], "environment": "e/b"}
 REPORT = {
     "proposals": [
@@ -194,7 +195,7 @@ async def test_a_code_becomes_a_token_with_the_portals_own_secret() -> None:
 
 
 async def test_a_file_is_put_beside_those_that_are_there_and_never_over_one() -> None:
-    hub = TheHub(person=REPORT)
+    hub = TheHub(person=REPORT, key=KEY)
     hub.home["PaNOSC/plot.ipynb"] = b"mine"
     client = hub.client()
     assert await client.put_file(ADA, "p-ma1", "PaNOSC/plot.ipynb", b"one") == "PaNOSC/plot-2.ipynb"
@@ -207,11 +208,13 @@ async def test_a_file_is_put_beside_those_that_are_there_and_never_over_one() ->
     through = [request for request in hub.asked if "/api/contents/" in request.url.path]
     assert {request.url.host for request in through} == {"127.0.0.1"}
     assert {request.url.port for request in through} == {8000}
+    # The server sees what opens itself, and never what opens all that is hers.
+    assert {request.headers["Authorization"] for request in through} == {f"token {KEY['key']}"}
 
 
 async def test_with_hosts_for_people_the_proxy_is_told_which() -> None:
     at_host = {**SERVER, "url": "https://p-ada.hub.example.org/user/p-ada/p-ma1/"}
-    hub = TheHub(person=REPORT | {"servers": [at_host]})
+    hub = TheHub(person=REPORT | {"servers": [at_host]}, key=KEY)
     await hub.client().put_file(ADA, "p-ma1", "plot.ipynb", b"one")
     through = [request for request in hub.asked if "/api/contents/" in request.url.path]
     assert {request.headers["Host"] for request in through} == {"p-ada.hub.example.org"}
@@ -219,7 +222,7 @@ async def test_with_hosts_for_people_the_proxy_is_told_which() -> None:
 
 
 async def test_nothing_is_left_where_no_name_is_free() -> None:
-    hub = TheHub(person=REPORT)
+    hub = TheHub(person=REPORT, key=KEY)
     hub.home |= dict.fromkeys(free_names("plot.ipynb"), b"mine")
     with pytest.raises(HubError, match="already 50"):
         await hub.client().put_file(ADA, "p-ma1", "plot.ipynb", b"one")
@@ -230,7 +233,7 @@ async def test_only_into_a_server_of_theirs_that_runs() -> None:
     starting = REPORT | {"servers": [{**SERVER, "ready": False}]}
     for report, server in ((REPORT, "p-other"), (starting, "p-ma1")):
         with pytest.raises(HubError) as caught:
-            await TheHub(person=report).client().put_file(ADA, server, "plot.ipynb", b"")
+            await TheHub(person=report, key=KEY).client().put_file(ADA, server, "plot.ipynb", b"")
         assert caught.value.status == 409
 
 
