@@ -12,6 +12,7 @@ from panosc_spawner.facilities.access_checks import access_mistakes, token_mista
 from panosc_spawner.facilities.catalogues import catalogue_mistakes
 from panosc_spawner.facilities.model import NssAccount, Role, SharedAccount
 from panosc_spawner.facilities.moving_checks import moving_mistakes
+from panosc_spawner.facilities.portal_staging_checks import staging_mistakes
 from panosc_spawner.facilities.site import Site
 from panosc_spawner.facilities.source_checks import source_mistakes
 
@@ -31,6 +32,7 @@ def disagreements(site: Site, file: Path) -> Iterator[ConfigurationError]:
     yield from access_mistakes(site, file)
     yield from token_mistakes(site, file)
     yield from _resources(site, file)
+    yield from staging_mistakes(site, file)
     yield from catalogue_mistakes(site, file)
     yield from moving_mistakes(site, file)
 
