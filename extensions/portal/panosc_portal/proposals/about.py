@@ -9,6 +9,7 @@ from datetime import date
 from panosc_portal.catalogues.model import Dataset, Document, Member
 from panosc_spawner.errors import IdError
 from panosc_spawner.facilities.site import Site
+from panosc_spawner.panet import label
 
 MOST_SAMPLES = 12
 MOST_MEMBERS = 40
@@ -70,7 +71,7 @@ def about(datasets: Iterable[Dataset]) -> About:
         size=sum(sizes) if sizes else None,
         sized=len(sizes),
         samples=tuple(_names(sample.name for one in held for sample in one.samples))[:MOST_SAMPLES],
-        techniques=tuple(_names(technique.name for one in held for technique in one.techniques)),
+        techniques=tuple(_names(label(each.panet or each.name) for one in held for each in one.techniques)),
         release=max((day for one in held if (day := one.release or _release(one.documents))), default=None),
         team=_team(proposals),
         summary=next((document.summary for document in proposals if document.summary), ""),
