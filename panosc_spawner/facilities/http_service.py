@@ -7,7 +7,6 @@ import re
 from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, field_validator
 
@@ -73,17 +72,6 @@ class HttpService(Model):
     max_answer: ByteSize = Field(
         default=ByteSize(8 * 1024**2), ge=1024, description="A bigger answer is not read: it is an error."
     )
-    max_items: int = Field(
-        default=2000,
-        ge=1,
-        le=100_000,
-        description="Most entries of one list for one person. More is an error, never a list that is silently cut.",
-    )
-    timezone: str = Field(
-        default="",
-        description="The facility's, as Europe/Paris: a beamtime's day in paths is the day there, but many catalogues write "
-        "UTC. Empty: the day as it is written.",
-    )
 
     @field_validator("url")
     @classmethod
@@ -96,14 +84,4 @@ class HttpService(Model):
         parts = urlsplit(value)
         if value and (parts.scheme not in {"http", "https"} or not parts.hostname or parts.username is not None):
             raise ValueError("must be http://host:port, without a user and password")
-        return value
-
-    @field_validator("timezone")
-    @classmethod
-    def _known_timezone(cls, value: str) -> str:
-        try:
-            if value:
-                ZoneInfo(value)
-        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-            raise ValueError("is not a time zone such as Europe/Paris") from error
         return value

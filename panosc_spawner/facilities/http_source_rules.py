@@ -6,6 +6,7 @@ import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, field_validator, model_validator
 
@@ -24,6 +25,27 @@ class HttpSource(HttpService):
         min_length=1, description="People see it as the reason why they may see a proposal: 'SciCat at ESS'."
     )
     facility: PlainName = Field(description="Whose proposals it lists: one of hub.facilities.")
+    max_items: int = Field(
+        default=2000,
+        ge=1,
+        le=100_000,
+        description="Most entries of one list for one person. More is an error, never a list that is silently cut.",
+    )
+    timezone: str = Field(
+        default="",
+        description="The facility's, as Europe/Paris: a beamtime's day in paths is the day there, but many catalogues write "
+        "UTC. Empty: the day as it is written.",
+    )
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_timezone(cls, value: str) -> str:
+        try:
+            if value:
+                ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+            raise ValueError("is not a time zone such as Europe/Paris") from error
+        return value
 
 
 class SciCatSource(HttpSource):
