@@ -60,9 +60,9 @@ class IndexRules(Model):
         default=SUFFIXES, min_length=1, description="Ends of names of files that are looked into."
     )
     most: int = Field(
-        default=1_000_000,
+        default=100_000,
         ge=1,
-        description="Files of one directory, or entries of one catalogue, that are indexed at most.",
+        description="Files of one proposal (of one directory, where there are none) that are indexed at most; entries of a catalogue: ten times as many.",
     )
 
     @field_validator("directories")

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import functools
+import asyncio
 import logging
 import secrets
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, TypeVar
 from urllib.parse import unquote
 
-import anyio
 from fastapi import FastAPI, Query, Request
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import JSONResponse, Response
@@ -18,10 +17,11 @@ from starlette.exceptions import HTTPException
 from panosc_portal.api.answers import reference, responses, schemas
 from panosc_portal.api.errors import ApiError, not_found
 from panosc_portal.api.queries import nested
-from panosc_portal.api.visitors import Visitors
+from panosc_portal.api.turns import Turns
+from panosc_portal.api.visitors import Visitor, Visitors
 from panosc_portal.index.answer import Asker
 from panosc_portal.index.language import MOST, Condition, FilterError, Scope, both, read_filter, read_json, read_where
-from panosc_portal.index.store import IndexFault, Store, TooSlow
+from panosc_portal.index.store import SECONDS, IndexFault, Store, TooSlow
 from panosc_portal.quantities import unit
 from panosc_spawner import panet
 
@@ -29,7 +29,8 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 MODELS = {"Datasets": "Dataset", "Documents": "Document", "Instruments": "Instrument"}
-AT_ONCE = 8
+ANYBODYS_SECONDS = 2.0
+"""How long a question may take of somebody of whom nobody knows who they are."""
 
 DESCRIPTION = f"""
 The PaNOSC search API (https://github.com/panosc-eu/search-api) over what this site has indexed.
@@ -56,57 +57,56 @@ class Api:
 
     def __init__(self, store: Store, visitors: Visitors) -> None:
         self._store, self._visitors = store, visitors
-        self._limiter: anyio.CapacityLimiter | None = None
+        self._turns = Turns()
 
     async def find(self, request: Request, model: str) -> list[dict[str, Any]]:
         """``GET /Datasets``."""
-        asker = await self._asker(request)
-        scope = _filter(request, model)
-        return await self._run(asker.find, scope)
+        visitor, scope = await self._visitor(request), _filter(request, model)
+        return await self._run(visitor, lambda asker: asker.find(scope))
 
     async def one(self, request: Request, model: str, pid: str) -> dict[str, Any]:
         """``GET /Datasets/{pid}``."""
-        asker = await self._asker(request)
-        scope = _filter(request, model)
-        for key in _keys(pid):
-            found = await self._run(asker.one, scope, key)
-            if found is not None:
-                return found
-        raise not_found(model, unquote(pid))
+        visitor, scope = await self._visitor(request), _filter(request, model)
+        return await self._first(visitor, model, pid, lambda asker, key: asker.one(scope, key))
 
     async def count(self, request: Request, model: str) -> dict[str, int]:
         """``GET /Datasets/count``: of ``where``, and of the ``filter`` with its joins if one is given, too."""
-        asker = await self._asker(request)
-        scope = _with(_filter(request, model), _where(request, model))
-        return {"count": await self._run(asker.count, scope)}
+        visitor, scope = await self._visitor(request), _with(_filter(request, model), _where(request, model))
+        return {"count": await self._run(visitor, lambda asker: asker.count(scope))}
 
     async def files(self, request: Request, pid: str) -> list[dict[str, Any]]:
         """``GET /Datasets/{pid}/files``."""
-        asker = await self._asker(request)
-        scope = _filter(request, "File")
-        for key in _keys(pid):
-            found = await self._run(asker.related, "Dataset", key, "files", scope)
-            if found is not None:
-                return found
-        raise not_found("Dataset", unquote(pid))
+        visitor, scope = await self._visitor(request), _filter(request, "File")
+        return await self._first(
+            visitor, "Dataset", pid, lambda asker, key: asker.related("Dataset", key, "files", scope)
+        )
 
     async def count_files(self, request: Request, pid: str) -> dict[str, int]:
         """``GET /Datasets/{pid}/files/count``."""
-        asker = await self._asker(request)
-        scope = _with(_filter(request, "File"), _where(request, "File"))
-        for key in _keys(pid):
-            found = await self._run(asker.count_related, "Dataset", key, "files", scope)
-            if found is not None:
-                return {"count": found}
-        raise not_found("Dataset", unquote(pid))
+        visitor, scope = await self._visitor(request), _with(_filter(request, "File"), _where(request, "File"))
+        many = await self._first(
+            visitor, "Dataset", pid, lambda asker, key: asker.count_related("Dataset", key, "files", scope)
+        )
+        return {"count": many}
 
-    async def _asker(self, request: Request) -> Asker:
-        return Asker(self._store, await self._visitors.of(request.headers))
+    async def _visitor(self, request: Request) -> Visitor:
+        return await self._visitors.of(request.headers, request.client.host if request.client else "")
 
-    async def _run(self, call: Callable[..., T], *arguments: Any) -> T:
-        if self._limiter is None:
-            self._limiter = anyio.CapacityLimiter(AT_ONCE)
-        return await anyio.to_thread.run_sync(functools.partial(call, *arguments), limiter=self._limiter)
+    async def _first(self, visitor: Visitor, model: str, pid: str, find: Callable[[Asker, str], T | None]) -> T:
+        """What is found of a PID, however it is written."""
+
+        def look(asker: Asker) -> T | None:
+            return next((found for key in _keys(pid) if (found := find(asker, key)) is not None), None)
+
+        found = await self._run(visitor, look)
+        if found is None:
+            raise not_found(model, unquote(pid))
+        return found
+
+    async def _run(self, visitor: Visitor, call: Callable[[Asker], T]) -> T:
+        asker = Asker(self._store, visitor.refs, ANYBODYS_SECONDS if visitor.anonymous else SECONDS)
+        async with self._turns.turn(visitor):
+            return await asyncio.to_thread(call, asker)
 
 
 def _keys(pid: str) -> list[str]:

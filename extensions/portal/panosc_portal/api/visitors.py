@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from pydantic import SecretStr
 
@@ -13,6 +15,15 @@ from panosc_portal.index.rights import Rights
 
 _BEARER = re.compile(r"(?:bearer|token)\s+(\S{1,4096})\s*", re.IGNORECASE)
 _PLAIN = re.compile(r"(?:(?:bearer|token)\s+)?(\S{1,4096})\s*", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Visitor:
+    """Who asks: ``refs`` are their proposals, ``key`` tells them from others, ``anonymous`` that nobody knows who they are."""
+
+    refs: frozenset[str] = frozenset()
+    key: str = ""
+    anonymous: bool = True
 
 
 class Visitors:
@@ -26,8 +37,8 @@ class Visitors:
     def __init__(self, rights: Rights, *, anonymous: bool = True) -> None:
         self._rights, self._anonymous = rights, anonymous
 
-    async def of(self, headers: Mapping[str, str]) -> frozenset[str]:
-        """The proposals of a request: ``Authorization: Bearer …``, or ``access_token: …`` as ILL's clients send.
+    async def of(self, headers: Mapping[str, str], address: str = "") -> Visitor:
+        """Whose a request is: ``Authorization: Bearer …``, or ``access_token: …`` as ILL's clients send.
 
         Raises:
             ApiError: 401 for a token that is nobody's, and without one where this site wants one; 503 without the hub.
@@ -36,14 +47,14 @@ class Visitors:
         if token is None:
             if not self._anonymous:
                 raise ApiError(401, "This site answers people with a token of its hub only.", "AUTHORIZATION_REQUIRED")
-            return frozenset()
+            return Visitor(key=address)
         try:
             found = await self._rights.refs(token)
         except HubError as error:
             raise ApiError(401 if error.status == 401 else 503, error.message) from error
         if found is None:
             raise ApiError(401, "The hub does not know this token, or it has ended.", "INVALID_TOKEN")
-        return found
+        return Visitor(found, hashlib.sha256(token.get_secret_value().encode()).hexdigest(), anonymous=False)
 
 
 def token_of(headers: Mapping[str, str]) -> SecretStr | None:

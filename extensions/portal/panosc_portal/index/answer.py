@@ -11,7 +11,7 @@ from typing import Any
 from panosc_portal.index.entities import ENTITIES, Entity, Type
 from panosc_portal.index.language import MOST, All, FilterError, Include, Scope, Test, both
 from panosc_portal.index.sql import MANY, Compiler, Sql, joined, ranked, related
-from panosc_portal.index.store import Store
+from panosc_portal.index.store import SECONDS, Store
 from panosc_portal.quantities import Unit, unit
 
 MAX_INCLUDED = 50_000
@@ -49,10 +49,12 @@ class Asker:
     Args:
         store: the index.
         refs: the proposals whose data that are not public they may see.
+        seconds: for one question.
     """
 
     store: Store
     refs: frozenset[str] = field(default_factory=frozenset)
+    seconds: float = SECONDS
 
     def find(self, scope: Scope) -> list[dict[str, Any]]:
         """Entries for a filter, in its order.
@@ -61,7 +63,7 @@ class Asker:
             FilterError: if it brings too much.
             IndexFault: as :meth:`Store.reading`.
         """
-        with self.store.reading() as reader:
+        with self.store.reading(self.seconds) as reader:
             found = _entries(reader, scope, self.refs)
             _include(reader, scope, found, self.refs, _Room())
         _weigh(found)
@@ -86,7 +88,7 @@ class Asker:
 
     def count(self, scope: Scope) -> int:
         """How many a filter lets through, whatever its limit."""
-        with self.store.reading() as reader:
+        with self.store.reading(self.seconds) as reader:
             compiler, source = Compiler(reader, self.refs, MANY), _source(scope, self.refs)
             if source is None:
                 return 0
@@ -97,7 +99,7 @@ class Asker:
 
     def related(self, entity: str, key: str, relation: str, scope: Scope) -> list[dict[str, Any]] | None:
         """The related entries of one entry: files of a data set. None if there is no such entry (for them)."""
-        with self.store.reading() as reader:
+        with self.store.reading(self.seconds) as reader:
             parent = self._parent(reader, ENTITIES[entity], key)
             if parent is None:
                 return None
@@ -111,7 +113,7 @@ class Asker:
 
     def count_related(self, entity: str, key: str, relation: str, scope: Scope) -> int | None:
         """How many related entries there are. None if there is no such entry (for them)."""
-        with self.store.reading() as reader:
+        with self.store.reading(self.seconds) as reader:
             parent = self._parent(reader, ENTITIES[entity], key)
             if parent is None:
                 return None

@@ -50,7 +50,7 @@ async def copy_catalogue(store: Store, catalogue: Catalogue, site: Site, most: i
             break
         skip = found.next
         if skip is not None and skip >= most:
-            trouble = f"it has more than {most} entries (portal.index.most): the rest is left out"
+            trouble = f"it has more than {most} entries (ten times portal.index.most): the rest is left out"
             break
         await asyncio.sleep(pause)
     removed = await asyncio.to_thread(finish, store, origin, run, whole=not trouble, words=trouble)

@@ -10,6 +10,7 @@ import os
 import sqlite3
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -27,6 +28,7 @@ log = logging.getLogger(__name__)
 BATCH = 100
 BATCH_SECONDS = 2.0
 NICE = 10
+MAX_UNREAD = 1000
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,8 @@ class DirectoryHarvest:
         self._same: list[Seen] = []
         self._written = time.monotonic()
         self._report = Report(place.name)
+        self._many: Counter[str] = Counter()
+        self._left_out = 0
 
     def run(self) -> Report:
         """Walk through it once.
@@ -89,32 +93,42 @@ class DirectoryHarvest:
             IndexFault: if the index cannot be written.
         """
         run = begin(self._store, self._place.name, self._place.stamp)
-        walk = Walk(self._place.path, tuple(one.lower() for one in self._place.suffixes))
-        trouble, many = "", 0
-        try:
-            for seen in walk.files():
-                many += 1
-                if self._stop():
-                    trouble = "broken off; it goes on next time"
-                    break
-                if many > self._place.most:
-                    trouble = f"it has more than {self._place.most} files (portal.index.most): the rest is left out"
-                    break
-                self._one(seen, run)
-        except OSError as error:
-            trouble = f"{self._place.path} cannot be listed ({error.strerror or 'unknown'})"
+        walk = Walk(self._place.path, tuple(one.lower() for one in self._place.suffixes), self._place.public)
+        with self._store.aside() as reader:
+            trouble = self._through(walk, reader, run)
         self._write(run)
+        whole = not trouble and len(walk.unread) <= MAX_UNREAD
         if walk.unread and not trouble:
-            trouble = f"{walk.unread} directories could not be listed: nothing is taken out"
-        whole = not trouble
-        removed = finish(self._store, self._place.name, run, whole=whole, words=trouble)
+            trouble = f"{len(walk.unread)} directories could not be listed: what is in them stays as it was"
+        elif self._left_out:
+            trouble = f"{self._left_out} files are left out: their proposals have more than {self._place.most} (portal.index.most)"
+        removed = finish(self._store, self._place.name, run, whole=whole, words=trouble, spared=tuple(walk.unread))
         return replace(self._report, removed=removed, whole=whole, trouble=trouble)
 
-    def _one(self, seen: Seen, run: int) -> None:
-        with self._store.reading(60) as reader:
-            before = reader.execute(
-                "SELECT size, changed FROM origin WHERE origin = ? AND path = ?", (self._place.name, seen.path)
-            ).fetchone()
+    def _through(self, walk: Walk, reader: sqlite3.Connection, run: int) -> str:
+        """Look at all files; why not at all of them, if so."""
+        try:
+            for seen in walk.files():
+                if self._stop():
+                    return "broken off; it goes on next time"
+                if self._has_room(seen):
+                    self._one(seen, run, reader)
+        except OSError as error:
+            return f"{self._place.path} cannot be listed ({error.strerror or 'unknown'})"
+        return ""
+
+    def _has_room(self, seen: Seen) -> bool:
+        """Nobody's files take the place of another proposal's."""
+        located = self._place.locate(self._place.path / seen.path)
+        whose = str(located.ref) if located else seen.path.partition("/")[0]
+        self._many[whose] += 1
+        self._left_out += self._many[whose] > self._place.most
+        return self._many[whose] <= self._place.most
+
+    def _one(self, seen: Seen, run: int, reader: sqlite3.Connection) -> None:
+        before = reader.execute(
+            "SELECT size, changed FROM origin WHERE origin = ? AND path = ?", (self._place.name, seen.path)
+        ).fetchone()
         if before == (seen.size, seen.changed):
             self._same.append(seen)
         else:
@@ -232,14 +246,28 @@ def begin(store: Store, origin: str, stamp: str) -> int:
     return run
 
 
-def finish(store: Store, origin: str, run: int, *, whole: bool, words: str) -> int:
-    """The end of a run; how many data sets were taken out, since a whole run did not see them."""
+def finish(store: Store, origin: str, run: int, *, whole: bool, words: str, spared: tuple[str, ...] = ()) -> int:
+    """The end of a run; how many data sets were taken out, since a whole run did not see them.
+
+    Args:
+        store: the index.
+        origin: what was harvested.
+        run: its number.
+        whole: all was seen, but what is spared.
+        words: for who asks how it went.
+        spared: begins of paths that could not be looked at.
+    """
     removed = 0
     with store.writing() as writer:
         if whole:
-            stale = writer.execute("SELECT dataset FROM origin WHERE origin = ? AND seen < ?", (origin, run)).fetchall()
-            removed = remove(writer, [row for (row,) in stale if row is not None])
-            writer.execute("DELETE FROM origin WHERE origin = ? AND seen < ?", (origin, run))
+            rows = writer.execute(
+                "SELECT path, dataset FROM origin WHERE origin = ? AND seen < ?", (origin, run)
+            ).fetchall()
+            stale = [(path, row) for path, row in rows if not (spared and path.startswith(spared))]
+            removed = remove(writer, [row for _, row in stale if row is not None])
+            writer.executemany(
+                "DELETE FROM origin WHERE origin = ? AND path = ?", [(origin, path) for path, _ in stale]
+            )
             tidy(writer)
         now = datetime.now(UTC).isoformat(timespec="seconds")
         writer.execute("UPDATE harvest SET finished = ?, words = ? WHERE origin = ?", (now, words, origin))

@@ -24,6 +24,8 @@ MEMORY = 512 * 1024**2
 """Bytes that the reading process may have beyond what it needs for itself."""
 SECONDS = 20.0
 """For one file."""
+START_SECONDS = 60.0
+"""For the process to start: a busy machine takes a while."""
 _LONGEST = 1024 * 1024
 _CHILD = Path(__file__).with_name("nexus_child.py")
 
@@ -110,6 +112,11 @@ class NexusReader:
         )
         theirs.close()
         self._link = ours
+        try:
+            _exactly(ours, 1, time.monotonic() + START_SECONDS)
+        except (OSError, TimeoutError) as error:
+            self.close()
+            raise UnreadableFile("was not read: the process that reads files does not start") from error
         return ours
 
     def close(self) -> None:

@@ -71,6 +71,7 @@ def main() -> None:
     link = socket.socket(fileno=int(sys.argv[1]))
     _confine(int(sys.argv[2]))
     seconds = int(sys.argv[3])
+    link.sendall(b"r")  # ready
     while True:
         _, descriptors, _, _ = socket.recv_fds(link, 16, 1)
         if not descriptors:

@@ -145,4 +145,5 @@ def _tell(done: asyncio.Future[list[Report]], reports: list[Report], error: Exce
 
 
 async def _copied(store: Store, catalogues: list[Catalogue], site: Site) -> list[Report]:
-    return [await copy_catalogue(store, one, site, site.config.portal.index.most) for one in catalogues]
+    most = 10 * site.config.portal.index.most
+    return [await copy_catalogue(store, one, site, most) for one in catalogues]

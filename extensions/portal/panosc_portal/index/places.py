@@ -34,7 +34,7 @@ class Place:
     licence: str = ""
     located: bool = False
     suffixes: tuple[str, ...] = SUFFIXES
-    most: int = 1_000_000
+    most: int = 100_000
 
     @property
     def stamp(self) -> str:

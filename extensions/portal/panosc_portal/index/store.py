@@ -22,7 +22,7 @@ from panosc_portal.index.schema import TABLES, VERSION
 
 log = logging.getLogger(__name__)
 
-READERS = 4
+READERS = 6
 SECONDS = 5.0
 """How long one question may take."""
 _STEPS = 2000  # of SQLite's machine between two looks at the clock
@@ -36,8 +36,8 @@ class IndexFault(PortalError):
 class TooSlow(IndexFault):
     """A question takes longer than it may."""
 
-    def __init__(self) -> None:
-        super().__init__(f"This takes longer than {SECONDS:g} s to find. Ask for less: add a condition.")
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"This takes longer than {seconds:g} s to find. Ask for less: add a condition.")
 
 
 class Busy(IndexFault):
@@ -131,7 +131,7 @@ class Store:
             yield reader
         except sqlite3.DatabaseError as error:
             if "interrupted" in str(error):
-                raise TooSlow from error
+                raise TooSlow(seconds) from error
             if _is_damage(error):
                 self.rebuild(str(error), generation)
                 raise IndexFault("The index was damaged. It is being made anew; try again later.") from error
@@ -139,6 +139,12 @@ class Store:
         finally:
             if reader is not None:
                 self._give_back(reader, generation)
+
+    @contextlib.contextmanager
+    def aside(self) -> Iterator[sqlite3.Connection]:
+        """A reader beside the others, for a harvest: however much is asked of the index, it goes on."""
+        with contextlib.closing(_connect(self.path, read_only=True)) as reader:
+            yield reader
 
     def _take(self) -> sqlite3.Connection:
         with contextlib.suppress(queue.Empty):

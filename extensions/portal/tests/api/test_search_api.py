@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -9,6 +11,8 @@ from urllib.parse import quote
 import pytest
 from index_graph import SANS, SAS, A, _entry, facts
 from panosc_portal.hub import OwnProposal, PersonReport
+from panosc_portal.index.answer import Asker
+from panosc_portal.index.language import Scope
 from panosc_portal.index.part import index_of
 from panosc_portal.index.write import put
 from support import FakeHub, PortalUnderTest, make_portal, make_site, serve
@@ -397,7 +401,7 @@ async def test_a_hostile_regular_expression_takes_no_time(ask: Ask) -> None:
 
 async def test_what_takes_too_long_is_refused_in_words(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("panosc_portal.index.store._STEPS", 1)
-    monkeypatch.setattr("panosc_portal.index.store.Store.reading.__wrapped__.__defaults__", (-1.0,))
+    monkeypatch.setattr("panosc_portal.api.endpoints.ANYBODYS_SECONDS", -1.0)
     answer = await ask("Datasets", filter={"include": ["files", "parameters"]})
     assert answer.status_code == 503 and "condition" in answer.json()["error"]["message"]
 
@@ -409,3 +413,29 @@ async def test_a_site_may_answer_people_of_its_hub_only(tmp_path: Path, hub: Fak
         refused = await running.client.get("api/Datasets")
         assert refused.status_code == 401 and "token of its hub" in refused.json()["error"]["message"]
         assert (await running.client.get("api/Datasets", headers=ADA)).json() == []
+
+
+async def test_slow_questions_of_one_visitor_do_not_hold_up_the_others(
+    ask: Ask, ada: None, portal_client: PortalUnderTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Twenty slow questions of somebody without a login at once; somebody with one asks, and a harvest writes."""
+    monkeypatch.setattr("panosc_portal.api.endpoints.ANYBODYS_SECONDS", 0.3)
+    plain = Asker.find
+
+    def slow(self: Asker, scope: Scope) -> list[dict[str, Any]]:
+        if not self.refs:
+            time.sleep(self.seconds)
+        return plain(self, scope)
+
+    monkeypatch.setattr(Asker, "find", slow)
+    monkeypatch.setattr("panosc_portal.api.turns.WAIT", 0.5)
+    hogs = [asyncio.create_task(ask("Datasets")) for _ in range(20)]
+    await asyncio.sleep(0.1)
+    begin = time.monotonic()
+    assert (await ask("Datasets", ADA)).status_code == 200
+    assert time.monotonic() - begin < 0.3 * 5
+    with index_of(portal_client.portal).aside() as reader:
+        assert reader.execute("SELECT count(*) FROM dataset").fetchone() == (8,)
+    statuses = [(await hog).status_code for hog in hogs]
+    assert 503 in statuses and 200 in statuses
+    assert (await ask("Datasets")).status_code == 200  # all turns were given back

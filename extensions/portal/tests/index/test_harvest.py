@@ -6,6 +6,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -221,6 +222,53 @@ def test_a_closed_file_of_no_proposal_is_shown_to_nobody(store: Store, folder: P
         assert reader.execute("SELECT count(*) FROM dataset").fetchone() == (0,)
 
 
+def test_what_its_owner_keeps_to_themselves_is_not_told(store: Store, folder: Path, tmp_path: Path) -> None:
+    """The portal may run as root, to whom everything is open."""
+    write(folder / "mine.nxs", "Mine", experiment_identifier="ma1234").chmod(0o600)
+    write(folder / "team.nxs", "Team", experiment_identifier="ma1234").chmod(0o640)
+    write(folder / "all.nxs", "All", experiment_identifier="ma1234").chmod(0o644)
+    write(folder / "shut" / "all.nxs", "Shut", experiment_identifier="ma1234")
+    (folder / "shut").chmod(0o700)
+    harvest(store, place_for(folder))
+    assert [one["title"] for one in found(store)] == ["All"]
+    esrf = make_site(tmp_path).facilities["esrf"]
+    harvest(store, Place("team", folder, False, esrf))
+    told = found(store, frozenset({"esrf/ma1234"}), where={"isPublic": False})
+    assert [one["title"] for one in told] == ["All", "Team"]
+
+
+def test_one_proposals_many_files_take_nobodys_place(store: Store, esrf: list[Place], tmp_path: Path) -> None:
+    for number in range(5):
+        write(tmp_path / "data" / "esrf" / VISIT.replace("ma1234", "aa1") / f"{number}.h5", "Many")
+    few = replace(esrf[0], most=2)
+    report = harvest(store, few)
+    assert "3 files are left out" in str(report)
+    assert len(found(store, frozenset({"esrf/aa1"}))) == 2
+    assert len(found(store, frozenset({"esrf/ma1234"}))) == 1
+    (tmp_path / "data" / "esrf" / VISIT / "iron.h5").unlink()
+    assert harvest(store, few).removed == 1  # what is gone is taken out all the same
+
+
+def test_a_directory_that_cannot_be_listed_spares_what_is_in_it_alone(
+    store: Store, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = write(folder / "a" / "1.nxs", "one"), write(folder / "b" / "2.nxs", "two")
+    harvest(store, place_for(folder))
+    first.unlink()
+    second.unlink()
+    real = os.open
+
+    def opened(path: Any, *arguments: Any, **more: Any) -> int:
+        if path == "b":
+            raise PermissionError(13, "Permission denied")
+        return real(path, *arguments, **more)
+
+    monkeypatch.setattr(os, "open", opened)
+    report = harvest(store, place_for(folder))
+    assert report.removed == 1 and "1 directories could not be listed" in str(report)
+    assert [one["title"] for one in found(store)] == ["two"]
+
+
 # --- Hostile files ----------------------------------------------------------------------------------------------------
 
 
@@ -310,7 +358,7 @@ def test_a_file_with_enormous_texts_and_thousands_of_groups(store: Store, folder
 
 
 def test_a_reader_that_ends_or_hangs_is_replaced(folder: Path) -> None:
-    reader = NexusReader(seconds=1.0)
+    reader = NexusReader(seconds=3.0)
     good = os.open(write(folder / "1.nxs", "Good"), os.O_RDONLY)
     assert reader.read(good).title == "Good"
     assert reader._process is not None
@@ -320,9 +368,9 @@ def test_a_reader_that_ends_or_hangs_is_replaced(folder: Path) -> None:
     first = reader._process.pid
     os.kill(first, 19)  # stopped: it answers nothing
     begin = time.monotonic()
-    with pytest.raises(UnreadableFile, match="longer than 1 s"):
+    with pytest.raises(UnreadableFile, match="longer than 3 s"):
         reader.read(good)
-    assert time.monotonic() - begin < 5
+    assert time.monotonic() - begin < 15
     assert reader.read(good).title == "Good"
     assert reader._process.pid != first
     os.close(good)
