@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sqlite3
 import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -188,9 +189,17 @@ class OaiCatalogue(HttpCatalogue):
             await self.harvest()
             self._trouble = None
         except CatalogueError as error:
-            self._trouble = error
-            self._not_before = time.monotonic() + _AGAIN_AFTER_FAILURE
-            log.warning("%s", error)
+            self._failed(error)
+        except (OSError, sqlite3.Error) as error:
+            log.warning("%s: %s", self.name, error)
+            self._failed(
+                CatalogueError(self.name, Outcome.DOWN, "what it answers cannot be kept here: ask the hub's operator")
+            )
+
+    def _failed(self, error: CatalogueError) -> None:
+        self._trouble = error
+        self._not_before = time.monotonic() + _AGAIN_AFTER_FAILURE
+        log.warning("%s", error)
 
     def _notes(self, state: dict[str, str]) -> tuple[str, ...]:
         notes = []

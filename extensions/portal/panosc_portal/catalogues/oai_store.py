@@ -143,25 +143,45 @@ class OaiStore:
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
         self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        new = not self._file.exists()
-        if new:
+        if not self._file.exists():
             self._file.touch(mode=0o600)
-        with closing(sqlite3.connect(self._file, timeout=10)) as db:
-            db.execute("PRAGMA foreign_keys = ON")
+        try:
+            db = self._connected()
+        except sqlite3.OperationalError:
+            raise
+        except sqlite3.DatabaseError:  # no database any more: all of it can be fetched again
+            self._file.unlink(missing_ok=True)
+            self._file.touch(mode=0o600)
+            db = self._connected()
+        with closing(db), db:
+            yield db
+
+    def _connected(self) -> sqlite3.Connection:
+        db = sqlite3.connect(self._file, timeout=10)
+        try:
             if db.execute("PRAGMA user_version").fetchone()[0] != _VERSION:
                 _make(db)
-            with db:
-                yield db
+            db.execute("PRAGMA foreign_keys = ON")
+        except BaseException:
+            db.close()
+            raise
+        return db
 
 
 def _make(db: sqlite3.Connection) -> None:
-    names = [name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND sql IS NOT NULL")]
-    db.execute("PRAGMA foreign_keys = OFF")
-    for name in sorted(names, key=lambda name: name != "words"):  # its shadow tables go with it
-        if not name.startswith(("words_", "sqlite_")):
-            db.execute(f'DROP TABLE IF EXISTS "{name}"')
-    db.executescript(f"BEGIN; {_TABLES} PRAGMA user_version = {_VERSION}; COMMIT;")
-    db.execute("PRAGMA foreign_keys = ON")
+    """The tables, in place of those of another version. Two may come here at once: one makes them, the other finds them."""
+    db.execute("PRAGMA journal_mode = WAL")  # who searches does not wait for who harvests
+    db.execute("BEGIN IMMEDIATE")
+    with db:
+        if db.execute("PRAGMA user_version").fetchone()[0] == _VERSION:
+            return
+        names = [name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        for name in sorted(names, key=lambda name: name != "words"):  # its shadow tables go with it
+            if not name.startswith(("words_", "sqlite_")):
+                db.execute(f'DROP TABLE IF EXISTS "{name}"')
+        for statement in _TABLES.split(";"):
+            db.execute(statement)
+        db.execute(f"PRAGMA user_version = {_VERSION}")
 
 
 def _conditions(query: Query) -> tuple[list[str], list[object], frozenset[Kind]]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator, Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from panosc_portal.catalogues.entries import Notes
 from panosc_portal.catalogues.model import Availability, Found, Kind, Query
 from panosc_portal.catalogues.oai import OaiCatalogue
 from panosc_portal.catalogues.oai_records import NoPage, Source, read_page
+from panosc_portal.catalogues.oai_store import OaiStore
 from panosc_portal.errors import CatalogueError, Outcome
 
 from panosc_spawner.facilities.catalogue_rules import OaiCatalogue as Rule
@@ -279,6 +282,40 @@ async def test_what_is_kept_is_the_portals_alone(make: Make, tmp_path: Path) -> 
     file = tmp_path / "state" / "oai-eli.sqlite"
     assert file.stat().st_mode & 0o777 == 0o600
     assert file.parent.stat().st_mode & 0o777 == 0o700
+
+
+async def test_many_who_open_it_first_make_it_once(tmp_path: Path) -> None:
+    for turn in range(5):
+        store = OaiStore(tmp_path / f"{turn}" / "x.sqlite")
+        counts = await asyncio.gather(*(asyncio.to_thread(store.count) for _ in range(12)))
+        assert counts == [0] * 12
+
+
+async def test_a_file_that_is_no_database_or_of_another_version_is_fetched_anew(make: Make, tmp_path: Path) -> None:
+    file = tmp_path / "state" / "oai-eli.sqlite"
+    file.parent.mkdir(mode=0o700)
+    file.write_bytes(b"not a database at all, but long enough to be read as one" * 20)
+    catalogue = make()
+    assert await catalogue.harvest() == 7
+    with closing(sqlite3.connect(file)) as db:
+        db.execute("PRAGMA user_version = 99")
+    assert await asyncio.to_thread(catalogue.store.count) == 0
+    assert await catalogue.harvest() == 7
+
+
+async def test_what_cannot_be_kept_is_an_error_in_words(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    catalogue = make()
+    await asyncio.to_thread(catalogue.store.count)
+
+    def full(*_: object) -> int:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr(catalogue.store, "take", full)
+    await catalogue._harvest_quietly()
+    with pytest.raises(CatalogueError, match="cannot be kept here"):
+        await ask(catalogue)
 
 
 # --- hostile XML ----------------------------------------------------------------------------------------------------------
