@@ -1,4 +1,7 @@
-"""What only a whole site can get wrong about staging: areas and catalogues that are not there. (Facilities and tokens: moving_checks.)"""
+"""What only a whole site can get wrong about staging: areas and catalogues that are not there.
+
+Facilities and tokens are looked at by ``moving_checks``.
+"""
 
 from __future__ import annotations
 

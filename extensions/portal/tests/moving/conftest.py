@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from dav_peer import DavPeer, dav_peer
+from staging_support import VISIT
 
 
 @pytest.fixture
@@ -24,3 +26,26 @@ def open_folder() -> Iterator[Path]:
 def as_root() -> None:
     """For what only root can do: become somebody else."""
     assert os.geteuid() == 0, "run these tests as root: they become another user"
+
+
+@pytest.fixture
+def there(tmp_path: Path) -> Path:
+    """For staging: the proposal's directory at the storage elsewhere."""
+    made = tmp_path / "elsewhere" / VISIT
+    made.mkdir(parents=True)
+    return made
+
+
+@pytest.fixture
+def peer(tmp_path: Path, there: Path) -> Iterator[DavPeer]:
+    """For staging: the storage elsewhere (WsgiDAV), with the person's token."""
+    with dav_peer(tmp_path / "elsewhere", {"token-for-elsewhere": ("/", False)}) as running:
+        yield running
+
+
+@pytest.fixture
+def root(open_folder: Path) -> Path:
+    """For staging: the facility's root here."""
+    made = open_folder / "esrf"
+    made.mkdir(mode=0o755)
+    return made

@@ -6,6 +6,7 @@ files out of the directory. ``DavPeer(check_destination=False)`` is such a one.
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -29,6 +30,8 @@ class Guard:
         tokens: what they open: (path, writing too).
         log: (method, path, status) of each request.
         slow: seconds before each answer to GET.
+        macaroons: what was asked for: (path, request).
+        bearers: (method, token) of each request.
         hook: may answer instead: ``hook(method, path, environ, start_response)`` gives a body or None.
     """
 
@@ -37,6 +40,8 @@ class Guard:
     check_destination: bool = True
     log: list[tuple[str, str, str]] = field(default_factory=list)
     slow: float = 0.0
+    macaroons: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    bearers: list[tuple[str, str]] = field(default_factory=list)
     hook: Callable[..., Any] | None = None
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
@@ -50,18 +55,31 @@ class Guard:
         if refusal:
             noted(refusal, [("Content-Length", "0"), ("WWW-Authenticate", "Bearer")])
             return [b""]
+        if method == "POST" and environ.get("CONTENT_TYPE") == "application/macaroon-request":
+            return self._macaroon(path, environ, noted)
         if self.hook and (body := self.hook(method, path, environ, noted)) is not None:
             return body
         if self.slow and method == "GET":
             time.sleep(self.slow)
         return self.app(environ, noted)
 
+    def _macaroon(self, path: str, environ: dict[str, Any], start: Callable[..., Any]) -> list[bytes]:
+        """As dCache does: for a bearer token, one that opens this directory alone, for reading."""
+        asked = json.loads(environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"])))
+        self.macaroons.append((path, asked))
+        narrow = f"macaroon-{len(self.macaroons)}"
+        self.tokens[narrow] = (path, False)
+        body = json.dumps({"macaroon": narrow}).encode()
+        start("200 OK", [("Content-Length", str(len(body))), ("Content-Type", "application/json")])
+        return [body]
+
     def _refusal(self, method: str, path: str, environ: dict[str, Any]) -> str:
         kind, _, token = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
+        self.bearers.append((method, token))
         if kind.lower() != "bearer" or token not in self.tokens:
             return "401 Unauthorized"
         opened, writing = self.tokens[token]
-        if method not in READING and not writing:
+        if method not in READING and not writing and environ.get("CONTENT_TYPE") != "application/macaroon-request":
             return "403 Forbidden"
         places = [path]
         if self.check_destination and "HTTP_DESTINATION" in environ:

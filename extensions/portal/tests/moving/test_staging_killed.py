@@ -14,14 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from dav_peer import DavPeer, dav_peer
+from dav_peer import DavPeer
 from panosc_portal.moving import rclone
 from panosc_portal.moving.jobs import State
 from panosc_portal.moving.place import Place
 from panosc_portal.moving.staged import Receipts
 from staging_support import VISIT, desk, remote, tree_of, write_tree
 
-TOKENS = {"token-for-elsewhere": ("/", False)}
 _PORTAL = """
 import asyncio, sys
 from pathlib import Path
@@ -36,29 +35,6 @@ async def main():
 
 asyncio.run(main())
 """
-
-
-@pytest.fixture
-def there(tmp_path: Path) -> Path:
-    """The proposal's directory at the storage elsewhere."""
-    made = tmp_path / "elsewhere" / VISIT
-    made.mkdir(parents=True)
-    return made
-
-
-@pytest.fixture
-def peer(tmp_path: Path, there: Path) -> Iterator[DavPeer]:
-    """The storage."""
-    with dav_peer(tmp_path / "elsewhere", TOKENS) as running:
-        yield running
-
-
-@pytest.fixture
-def root(open_folder: Path) -> Path:
-    """The facility's root here."""
-    made = open_folder / "esrf"
-    made.mkdir(mode=0o755)
-    return made
 
 
 def _killed(tmp_path: Path, root: Path, peer: DavPeer, enough: Callable[[], bool]) -> None:

@@ -32,14 +32,6 @@ def space(tmp_path: Path) -> Iterator[Fake]:
         yield fake
 
 
-@pytest.fixture
-def root(open_folder: Path) -> Path:
-    """The facility's root here."""
-    made = open_folder / "esrf"
-    made.mkdir(mode=0o755)
-    return made
-
-
 def _remote(space: Fake, **more: Any) -> Remote:
     return remote(space.url, kind="onedata", space="ESRF data", **more)
 

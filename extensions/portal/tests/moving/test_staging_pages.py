@@ -26,14 +26,6 @@ def peer(tmp_path: Path) -> Iterator[DavPeer]:
 
 
 @pytest.fixture
-def root(open_folder: Path) -> Path:
-    """The facility's root here."""
-    made = open_folder / "esrf"
-    made.mkdir(mode=0o755)
-    return made
-
-
-@pytest.fixture
 async def browser(tmp_path: Path, peer: DavPeer, root: Path) -> AsyncIterator[Running]:
     """A portal with staging, and ada's browser at it."""
     site = with_remotes(make_site(tmp_path / "made"), root, remote(peer.url))

@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path, PurePosixPath
@@ -25,33 +25,10 @@ from support import login
 TOKENS = {"token-for-elsewhere": ("/", False)}
 
 
-@pytest.fixture
-def there(tmp_path: Path) -> Path:
-    """The proposal's directory at the storage elsewhere."""
-    made = tmp_path / "elsewhere" / VISIT
-    made.mkdir(parents=True)
-    return made
-
-
-@pytest.fixture
-def peer(tmp_path: Path, there: Path) -> Iterator[DavPeer]:
-    """The storage."""
-    with dav_peer(tmp_path / "elsewhere", TOKENS) as running:
-        yield running
-
-
 @pytest.fixture(autouse=True)
 def _quickly(monkeypatch: pytest.MonkeyPatch) -> None:
     """What failed is tried again at once."""
     monkeypatch.setattr("panosc_portal.moving.runner._pause", lambda attempts: 0.05)
-
-
-@pytest.fixture
-def root(open_folder: Path) -> Path:
-    """The facility's root here."""
-    made = open_folder / "esrf"
-    made.mkdir(mode=0o755)
-    return made
 
 
 async def test_data_come_whole_and_belong_to_the_person(tmp_path: Path, there: Path, peer: DavPeer, root: Path) -> None:
@@ -109,60 +86,6 @@ async def test_nothing_is_seen_before_all_is_here(tmp_path: Path, there: Path, p
             await asyncio.sleep(0.01)
         assert looks > 10
         assert len(tree_of(here.target)) == 44
-
-
-async def test_what_was_damaged_on_the_way_comes_again(tmp_path: Path, there: Path, peer: DavPeer, root: Path) -> None:
-    tree = write_tree(there)
-    lies = iter([True])
-
-    def hook(method: str, path: str, environ: object, start: Callable[..., object]) -> list[bytes] | None:
-        if method == "GET" and path.endswith("frame 0003.h5") and next(lies, False):
-            start("200 OK", [("Content-Length", "992"), ("Last-Modified", "Mon, 01 Sep 2025 10:00:00 GMT")])
-            return [b"x" * 992]
-        return None
-
-    peer.guard.hook = hook
-    async with desk(tmp_path, root, remote(peer.url)) as here:
-        job = here.begin()
-        done = await here.end(job)
-        assert done.state is State.DONE, done
-        assert tree_of(here.target) == tree
-        assert done.attempts == 2
-
-
-async def test_a_copy_that_is_never_as_its_manifest_says_is_refused(
-    tmp_path: Path, there: Path, peer: DavPeer, root: Path
-) -> None:
-    write_tree(there)
-    (there / "scan0" / "frame 0003.h5").write_bytes(b"y" * 992)
-    async with desk(tmp_path, root, remote(peer.url)) as here:
-        failed = await here.end(here.begin())
-        assert failed.state is State.FAILED
-        assert "the storage's copy is damaged" in failed.words
-        assert not here.target.exists()
-
-
-async def test_a_manifest_that_names_what_is_missing_is_refused(
-    tmp_path: Path, there: Path, peer: DavPeer, root: Path
-) -> None:
-    write_tree(there)
-    (there / "scan0" / "frame 0003.h5").unlink()
-    async with desk(tmp_path, root, remote(peer.url)) as here:
-        failed = await here.end(here.begin())
-        assert "not complete" in failed.words
-        assert not here.target.exists()
-    assert peer.count("GET") == 1  # the manifest; no data were copied for nothing
-
-
-async def test_without_a_manifest_sizes_are_compared_and_that_is_said(
-    tmp_path: Path, there: Path, peer: DavPeer, root: Path
-) -> None:
-    write_tree(there, manifest=False)
-    async with desk(tmp_path, root, remote(peer.url)) as here:
-        assert "the storage tells sizes only" in (await here.staged()).words
-    async with desk(tmp_path, root, remote(peer.url, need_checksums=True)) as here:
-        shutil.rmtree(here.target)
-        assert "Nobody tells a checksum" in (await here.end(here.begin())).words
 
 
 async def test_data_that_were_not_staged_are_never_touched(
@@ -377,6 +300,20 @@ async def test_the_token_does_not_go_where_the_storage_sends(
         pool.shutdown()
         pool.server_close()
     assert heard == ["None"] * 12
+
+
+async def test_the_persons_token_buys_a_macaroon_and_is_used_for_nothing_else(
+    tmp_path: Path, there: Path, peer: DavPeer, root: Path
+) -> None:
+    tree = write_tree(there)
+    token = {"by": "person", "catalogue": "elsewhere", "macaroon": True}
+    async with desk(tmp_path, root, remote(peer.url, token=token)) as here:
+        await here.staged()
+        assert tree_of(here.target) == tree
+    assert {method for method, used in peer.guard.bearers if used == "token-for-elsewhere"} == {"POST"}
+    assert {used for method, used in peer.guard.bearers if method != "POST"} == {"macaroon-1"}
+    asked = {"caveats": ["activity:DOWNLOAD,LIST"], "validity": "PT720M"}
+    assert peer.guard.macaroons == [(f"/{VISIT}", asked)]
 
 
 async def test_a_listing_that_is_another_one_for_rclone_adds_nothing(
