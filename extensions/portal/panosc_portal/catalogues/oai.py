@@ -28,7 +28,7 @@ from panosc_spawner.facilities.model import Facility
 log = logging.getLogger(__name__)
 MAX_PAGES = 100_000
 _WHOLE_AGAIN = timedelta(days=7)
-_AGAIN_AFTER_FAILURE = 60.0  # seconds
+_AGAIN_AFTER_FAILURE = 60.0  # seconds, and twice as long after each more
 
 
 class OaiCatalogue(HttpCatalogue):
@@ -49,7 +49,7 @@ class OaiCatalogue(HttpCatalogue):
         asks = {Kind.TEXT, Kind.PID, Kind.YEARS, Kind.TECHNIQUE, Kind.AVAILABILITY}
         self.capabilities = Capabilities(asks=frozenset(asks | ({Kind.FACILITY} if facility else set())), counts=True)
         self._harvesting: asyncio.Task[None] | None = None
-        self._not_before = 0.0
+        self._not_before, self._failures = 0.0, 0
         self._trouble: CatalogueError | None = None
 
     async def search(self, query: Query, *, skip: int, limit: int, credentials: Credentials | None) -> Found:
@@ -133,8 +133,9 @@ class OaiCatalogue(HttpCatalogue):
             state |= remember
             left_out = await asyncio.to_thread(self.store.take, page.datasets, turn, remember, self._rule.max_records)
             came += len(page.datasets)
-            if left_out:
-                await asyncio.to_thread(self.store.remember, {"token": ""})
+            if left_out or came > 2 * self._rule.max_records:
+                # As if it were done: it would be no different in a minute.
+                await asyncio.to_thread(self.store.remember, {"token": "", "harvested": datetime.now(UTC).isoformat()})
                 words = f"it has more than {self._rule.max_records} records (max_records); the others are not kept"
                 raise CatalogueError(self.name, Outcome.PARTIAL, words)
             if not page.token:
@@ -187,7 +188,7 @@ class OaiCatalogue(HttpCatalogue):
     async def _harvest_quietly(self) -> None:
         try:
             await self.harvest()
-            self._trouble = None
+            self._trouble, self._failures = None, 0
         except CatalogueError as error:
             self._failed(error)
         except (OSError, sqlite3.Error) as error:
@@ -198,7 +199,9 @@ class OaiCatalogue(HttpCatalogue):
 
     def _failed(self, error: CatalogueError) -> None:
         self._trouble = error
-        self._not_before = time.monotonic() + _AGAIN_AFTER_FAILURE
+        self._failures += 1
+        pause = min(_AGAIN_AFTER_FAILURE * 2 ** min(self._failures - 1, 20), self._rule.every.total_seconds())
+        self._not_before = time.monotonic() + pause
         log.warning("%s", error)
 
     def _notes(self, state: dict[str, str]) -> tuple[str, ...]:

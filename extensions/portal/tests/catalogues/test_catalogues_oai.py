@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import closing
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 from catalogue_support import ask
 from fakes.oai import Record, Repository
-from fakes.server import Reply, always, hang, serving
+from fakes.server import Reply, always, hang, send_reply, serving
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from panosc_portal.catalogues.entries import Notes
@@ -161,6 +162,37 @@ async def test_more_than_may_be_kept_is_said(repository: Repository, make: Make)
         await catalogue.harvest()
     assert caught.value.outcome is Outcome.PARTIAL
     assert len(await all_of(catalogue)) == 4
+    asked = len(repository.asked)
+    await ask(catalogue)
+    await asyncio.sleep(0.1)
+    assert len(repository.asked) == asked  # it would be no different in a minute
+
+
+async def test_one_that_sends_the_same_for_ever_is_given_up(repository: Repository, make: Make) -> None:
+    pages = iter(range(10_000))
+    record = '<record><header status="deleted"><identifier>x</identifier></header></record>'
+
+    async def endless(send: Any) -> None:
+        body = f"<OAI-PMH><ListRecords>{record * 50}<resumptionToken>t{next(pages)}</resumptionToken></ListRecords></OAI-PMH>"
+        await send_reply(send, Reply(200, body.encode(), kind="text/xml"))
+
+    repository.trouble, repository.troubled = endless, lambda asked: asked.query["verb"] == "ListRecords"
+    with pytest.raises(CatalogueError, match="max_records"):
+        await make(max_records=100).harvest()
+    assert next(pages) < 10
+
+
+async def test_it_is_asked_less_and_less_often_while_it_fails(repository: Repository, make: Make) -> None:
+    repository.trouble = always(Reply(500, b""))
+    catalogue = make()
+    pauses = []
+    for _ in range(12):
+        begun = time.monotonic()
+        await catalogue._harvest_quietly()
+        pauses.append(catalogue._not_before - begun)
+    assert 59 < pauses[0] < 70
+    assert pauses == sorted(pauses)
+    assert 6 * 3600 - 1 < pauses[-1] < 6 * 3600 + 60
 
 
 async def test_it_harvests_by_itself_and_says_what_it_has_until_then(repository: Repository, make: Make) -> None:
