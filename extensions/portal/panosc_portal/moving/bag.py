@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from panosc_portal.catalogues.model import Dataset
 from panosc_portal.context import Portal
@@ -26,14 +26,11 @@ from panosc_portal.moving.citing import Citing, citing
 from panosc_portal.moving.crate import crate
 from panosc_portal.moving.download import Bearer, Downloads, in_words, quoted
 from panosc_portal.moving.jobs import Job, JobError, Progress, State
-from panosc_portal.moving.manifest import read_manifest
 from panosc_portal.moving.plan import Chosen, Plan, make_plan
-from panosc_portal.moving.remote_files import ListingError
 from panosc_portal.moving.runner import Task, TryAgainError
+from panosc_portal.moving.told_sums import MANIFEST, told_by_catalogue, told_by_manifests
 from panosc_portal.search.federation import Federation
 
-MANIFEST = "manifest-sha256.txt"
-MOST_MANIFEST = 64 * 1024**2
 CRATE = "data/ro-crate-metadata.json"
 _JOB = re.compile(r"[A-Za-z0-9_-]{8,64}")
 
@@ -80,12 +77,13 @@ class BagWorker:
                         f"There are more than {self._downloads.rules.bag_files} files, which is too much for one bag.",
                         "Choose a folder of it, or take all with rclone: the download's page shows how.",
                     )
-                summed = await self._sum_all(reader, plan, task)
+                dataset = await self._described(task)
+                summed = await self._sum_all(reader, plan, task, dataset)
         except ReadError as error:
             said = in_words(error)
             raise JobError(said.message, said.remedy) from None
         task.say("The bag is written.", State.VERIFYING)
-        about = citing(self._portal.site, data.ref, await self._described(task))
+        about = citing(self._portal.site, data.ref, dataset)
         file = bag_file(self._portal, task.job.id)
         await asyncio.to_thread(write_bag, file, plan, summed, about, str(task.details["address"]))
         days = self._downloads.rules.bag_lifetime.days
@@ -109,8 +107,8 @@ class BagWorker:
                 raise TryAgainError(error.message) from None
             raise JobError(error.message, error.remedy) from None
 
-    async def _sum_all(self, reader: Reader, plan: Plan, task: Task) -> list[Summed]:
-        told = await _told(reader, plan)
+    async def _sum_all(self, reader: Reader, plan: Plan, task: Task, dataset: Dataset | None) -> list[Summed]:
+        told = await self._of_catalogue(plan, task, dataset) | await told_by_manifests(reader, plan)
         summed: list[Summed] = []
         done = 0
 
@@ -145,6 +143,15 @@ class BagWorker:
             return found.hit.dataset if found.hit else None
         return None
 
+    async def _of_catalogue(self, plan: Plan, task: Task, dataset: Dataset | None) -> dict[str, str]:
+        """What the catalogue tells; one that does not answer is no reason to wait, since all can be computed."""
+        if dataset is None:
+            return {}
+        with suppress(CatalogueError, HubError):
+            files = await self._portal.part(Federation).files(dataset, task.login, self._downloads.rules.bag_files)
+            return told_by_catalogue(plan, dataset, files)
+        return {}
+
     def _remove_old(self) -> None:
         folder = self._portal.site.config.hub.state_dir / "portal-bags"
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -153,24 +160,6 @@ class BagWorker:
             with suppress(FileNotFoundError):
                 if file.stat().st_mtime < oldest:
                     file.unlink()
-
-
-async def _told(reader: Reader, plan: Plan) -> dict[str, str]:
-    """SHA-256 by name, from manifests among the data. One that is older than a file says nothing of it."""
-    told: dict[str, str] = {}
-    times = {file.name: file.identity.mtime for file in plan.files}
-    for file in plan.files:
-        if PurePosixPath(file.name).name != MANIFEST or file.size > MOST_MANIFEST:
-            continue
-        async with reader.open(file.area.path, file.path, same=file.identity) as stream:
-            content = b"".join([piece async for piece in stream])
-        base = PurePosixPath(file.name).parent
-        with suppress(ListingError):  # not one that can be read: then its word is not used
-            for path, checksum in read_manifest(MANIFEST, content):
-                name = str(base / path)
-                if times.get(name, file.identity.mtime + 1) <= file.identity.mtime:
-                    told[name] = checksum.removeprefix("sha256:")
-    return told
 
 
 def write_bag(file: Path, plan: Plan, summed: Sequence[Summed], about: Citing, address: str) -> None:

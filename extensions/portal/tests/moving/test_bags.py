@@ -15,7 +15,7 @@ from pathlib import Path
 import bagit
 import pytest
 from moving_places import open_dir, person_data
-from panosc_portal.catalogues.model import Dataset, Document, Member
+from panosc_portal.catalogues.model import Dataset, Document, File, Member
 from panosc_portal.hub import PersonReport
 from panosc_portal.moving import bag as module
 from panosc_portal.moving.as_person import Reader
@@ -253,3 +253,30 @@ async def test_a_part_of_a_bag(at: Running) -> None:
     whole = (await at.client.get(f"bags/{job.id}")).content
     part = await at.client.get(f"bags/{job.id}", headers={"Range": "bytes=10-19"})
     assert part.status_code == 206 and part.content == whole[10:20]
+
+
+async def test_what_a_catalogue_tells_counts_where_the_file_lies_and_has_the_size(
+    at: Running, area: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = "cd" * 32
+    dataset = Dataset("x", "p", "T", location=str(area))
+    listed = [
+        File("empty", 0, f"sha256:{told}"),
+        File("50%.txt", 99, f"sha256:{told}"),  # another size: not this file
+        File(str(area / "scan1/a.h5"), None, f"SHA256:{told.upper()}"),
+        File("../raw2/x", 1, f"sha256:{told}"),
+        File('quote".txt', 1, "md5:" + "ab" * 16),
+    ]
+
+    async def described(self: object, task: object) -> Dataset:
+        return dataset
+
+    class Known:
+        async def files(self, *values: object) -> list[File]:
+            return listed
+
+    monkeypatch.setattr(module.BagWorker, "_described", described)
+    at.portal.parts[module.Federation] = Known()
+    manifest = (await unpacked(at, await made(at), tmp_path) / "manifest-sha256.txt").read_text()
+    taken = {line.split("  ")[1] for line in manifest.splitlines() if line.startswith(told)}
+    assert taken == {"data/raw/empty", "data/raw/scan1/a.h5"}
