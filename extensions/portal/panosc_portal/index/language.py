@@ -471,7 +471,7 @@ def _fields(raw: Any, entity: Entity, at: str) -> frozenset[str] | None:
     names: Sequence[Any] = [raw] if isinstance(raw, str) else list(raw) if isinstance(raw, list | dict) else [None]
     shown = {*entity.fields, "score"}
     for name in names:
-        if name not in shown:
+        if not isinstance(name, str) or name not in shown:
             raise FilterError(f"{at}: {entity.name} has no field {_shown(name)}; it has {', '.join(entity.fields)}.")
     if not isinstance(raw, dict):
         return frozenset(names)

@@ -167,7 +167,8 @@ def scopes(depth: int) -> st.SearchStrategy[Any]:
             "limit": st.integers(-1, 2000) | SCALARS,
             "skip": st.integers(-1, 10) | SCALARS,
             "order": st.sampled_from(["title", "pid DESC", ["size ASC", "pid"]]) | VALUES,
-            "fields": st.lists(st.sampled_from(NAMES), max_size=3)
+            "fields": VALUES
+            | st.lists(st.sampled_from(NAMES), max_size=3)
             | st.dictionaries(st.sampled_from(NAMES), SCALARS)
             | SCALARS,
             "query": st.text(max_size=30) | SCALARS,
