@@ -191,6 +191,39 @@ async def test_it_is_asked_less_and_less_often_while_it_fails(repository: Reposi
         assert expected - 5 < pause <= expected
 
 
+async def test_it_harvests_by_itself_and_says_what_it_has_until_then(repository: Repository, make: Make) -> None:
+    catalogue = make()
+    first = await ask(catalogue, Query("electron"))
+    assert "fetched for the first time" in first.notes[0]
+    for _ in range(200):
+        found = await ask(catalogue, Query("electron"))
+        if len(found.datasets) == 7 and not found.notes:
+            break
+        await asyncio.sleep(0.02)
+    assert (len(found.datasets), found.notes) == (7, ())
+    count = len(repository.asked)
+    await ask(catalogue, Query("beam"))
+    assert len(repository.asked) == count  # not again before its time
+
+
+async def test_nothing_yet_and_it_fails_is_an_error_and_later_on_a_note(repository: Repository, make: Make) -> None:
+    repository.trouble = always(Reply(500, b"<html>SECRET</html>"))
+    catalogue = make()
+    await ask(catalogue)
+    for _ in range(200):
+        if catalogue._harvesting is not None and catalogue._harvesting.done():
+            break
+        await asyncio.sleep(0.02)
+    with pytest.raises(CatalogueError) as caught:
+        await ask(catalogue)
+    assert caught.value.outcome is Outcome.DOWN
+    repository.trouble = None
+    await catalogue.harvest()
+    found = await ask(catalogue)
+    assert len(found.datasets) == 7
+    assert any(note.startswith("as it was on ") for note in found.notes)
+
+
 @pytest.mark.parametrize(
     ("query", "expected", "kind"),
     [
