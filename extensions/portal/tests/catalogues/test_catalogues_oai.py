@@ -195,7 +195,7 @@ async def test_it_harvests_by_itself_and_says_what_it_has_until_then(repository:
     catalogue = make()
     first = await ask(catalogue, Query("electron"))
     assert "fetched for the first time" in first.notes[0]
-    for _ in range(200):
+    for _ in range(2000):
         found = await ask(catalogue, Query("electron"))
         if len(found.datasets) == 7 and not found.notes:
             break
@@ -210,7 +210,7 @@ async def test_nothing_yet_and_it_fails_is_an_error_and_later_on_a_note(reposito
     repository.trouble = always(Reply(500, b"<html>SECRET</html>"))
     catalogue = make()
     await ask(catalogue)
-    for _ in range(200):
+    for _ in range(2000):
         if catalogue._harvesting is not None and catalogue._harvesting.done():
             break
         await asyncio.sleep(0.02)
