@@ -26,7 +26,7 @@ from panosc_spawner.identity.logins import Logins
 from panosc_spawner.identity.people import PeopleStore
 from panosc_spawner.identity.setup import configure_authenticator
 from panosc_spawner.notices import Notices
-from panosc_spawner.pages import TEMPLATES, page_handlers, template_vars
+from panosc_spawner.pages.install import TEMPLATES, page_handlers, template_vars
 from panosc_spawner.pages.requests import audited
 from panosc_spawner.portal.desk import PortalDesk
 from panosc_spawner.portal.handlers import portal_handlers

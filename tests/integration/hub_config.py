@@ -19,7 +19,7 @@ from panosc_spawner.facilities.load import load_site
 from panosc_spawner.identity.community import load_community
 from panosc_spawner.identity.person import Person
 from panosc_spawner.launch.model import Reason, Refusal
-from panosc_spawner.pages import TEMPLATES, page_handlers, template_vars
+from panosc_spawner.pages.install import TEMPLATES, page_handlers, template_vars
 from panosc_spawner.pages.requests import audited
 from panosc_spawner.proposals.book import GrantBook
 from panosc_spawner.spawners.base import PlannedSpawner

@@ -65,7 +65,7 @@ from panosc_spawner.identity.logins import Logins
 from panosc_spawner.identity.people import PeopleStore
 from panosc_spawner.identity.person import Person
 from panosc_spawner.identity.setup import configure_authenticator
-from panosc_spawner.pages import TEMPLATES, template_vars
+from panosc_spawner.pages.install import TEMPLATES, template_vars
 from panosc_spawner.proposals.book import GrantBook
 from panosc_spawner.spawners.context import HubContext
 
