@@ -103,7 +103,7 @@ def _data(routes: APIRouter, opener: Opener) -> None:
         if look.picture is None:
             raise HTTPException(404, look.error or "There is no picture of it.")
         headers = {
-            "Cache-Control": "private, max-age=300",
+            "Cache-Control": "no-store",
             "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
         }
         return Response(look.picture.content, media_type=look.picture.type, headers=headers)

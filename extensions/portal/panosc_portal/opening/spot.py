@@ -55,14 +55,8 @@ async def find_spot(reader: Reader, areas: Sequence[AreaDirectory], rest: str) -
 
 
 async def _in_area(reader: Reader, area: AreaDirectory, rest: str) -> Spot | None:
-    if rest:
-        entry = await _entry(reader, area, rest)
-        if entry is None:
-            return None
-        if entry.kind == "locked":
-            raise ReadError("forbidden", rest)
-        if entry.kind == "file":
-            return Spot(area, rest, entry.identity)
+    if rest and (identity := await _file(reader, area, rest)):
+        return Spot(area, rest, identity)
     best: Entry | None = None
     found_any = False
     try:
@@ -78,14 +72,21 @@ async def _in_area(reader: Reader, area: AreaDirectory, rest: str) -> Spot | Non
     return Spot(area, rest) if found_any else None
 
 
-async def _entry(reader: Reader, area: AreaDirectory, rest: str) -> Entry | None:
-    """What a path is, by its folder's list: a link there is seen as one, and not followed."""
-    parent = str(PurePosixPath(rest).parent)
-    found = None  # read to the end: a reader does one thing at a time
-    async for entry in reader.walk(area.path, "" if parent == "." else parent, deep=False):
-        if entry.path == rest:
-            found = entry
-    return found
+async def _file(reader: Reader, area: AreaDirectory, rest: str) -> Identity | None:
+    """What tells a file from others, by opening it; None for a folder.
+
+    Raises:
+        ReadError: if it is not there, is a link, or may not be read.
+    """
+    try:
+        async with reader.open(area.path, rest, end=0) as stream:
+            async for _ in stream:
+                pass
+            return stream.identity
+    except ReadError as error:
+        if error.code != "kind":
+            raise
+        return None
 
 
 def _suffix(entry: Entry) -> str:
