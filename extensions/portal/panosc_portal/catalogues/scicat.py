@@ -97,7 +97,7 @@ class SciCatCatalogue(HttpCatalogue):
         )
         self._logins: Recent[_Asker] = Recent(_LOGIN_SECONDS, size=2000)
         self._instruments: Recent[dict[str, str]] = Recent(_INSTRUMENT_SECONDS, size=1)
-        self._ignored = frozenset(rule.ignored_groups) | {""}
+        self._ignored = frozenset(rule.ignored_groups)  # one with an empty name is none: texts()
 
     async def search(self, query: Query, *, skip: int, limit: int, credentials: Credentials | None) -> Found:
         """See :class:`~panosc_portal.catalogues.model.Catalogue`."""

@@ -75,6 +75,11 @@ async def test_people_see_their_own_groups_data_and_nothing_by_the_empty_group(f
     assert await catalogue.get("20.500.12269/scicat/2", None) is None
 
 
+async def test_a_group_that_everybody_is_in_makes_nothing_ones_own(fake: SciCat, make: Make) -> None:
+    found = await ask(make(audience="scicat", ignored_groups=["group1"]), who=person("ada"))
+    assert last(found) == [1, 4]
+
+
 async def test_an_administrators_login_does_not_show_others_data(fake: SciCat, make: Make) -> None:
     found = await ask(make(audience="scicat"), who=person("root"))
     assert last(found) == [1, 4]
