@@ -29,7 +29,7 @@ from panosc_portal.moving.dav import Bearer, make_client
 from panosc_portal.moving.jobs import Job, JobError, Progress, State
 from panosc_portal.moving.journal import Journal
 from panosc_portal.moving.manifest import read_manifest
-from panosc_portal.moving.plan import WHY, seen
+from panosc_portal.moving.plan import WHY, Names, seen
 from panosc_portal.moving.receipt import Signer
 from panosc_portal.moving.remote_files import ListingError, RemoteFile
 from panosc_portal.moving.remotes import bearer_of
@@ -187,6 +187,7 @@ class Sending:
     place: str
     _made: set[str] = field(default_factory=set)
     _left_out: list[tuple[str, str]] = field(default_factory=list)
+    _alike: Names = field(default_factory=Names)
     _files: int = 0
     _size: int = 0
     _done_files: int = 0
@@ -253,9 +254,8 @@ class Sending:
             self._left_out.append((name, WHY[entry.kind]))
         if entry.kind != "file":
             return None
-        if name != f"{seen(area)}/{entry.path}":
-            while self.journal.get(name):  # shown alike
-                name += "~"
+        if "%" in name:  # no other can be shown like another one
+            name = self._alike.free(name)
         return RemoteFile(name, entry.size, (), json.dumps([seen(area), entry.path, entry.identity.as_list()]))
 
     # --- One file -----------------------------------------------------------------------------------------------------

@@ -60,8 +60,10 @@ class ArchivePages:
             data = await self.portal.hub.data(login, ref, "archive")
             taken = {area.value for site, refusal in offers if refusal is None for area in site.areas}
             areas = tuple(dict.fromkeys(seen(area) for area in data.areas if area.area in taken))
+            downloads = make_downloads(self.portal)
             try:
-                plan, complete = await make_downloads(self.portal).survey(data, areas) if areas else (None, True)
+                async with downloads.looks.one(login.username):
+                    plan, complete = await downloads.survey(data, areas) if areas else (None, True)
             except ReadError as error:
                 raise in_words(error) from None
         jobs = runner_of(self.portal).jobs(login.username, "archive", ref)

@@ -47,7 +47,9 @@ class ArchiveDav(DavClient):
         if token is not None:
             headers["Authorization"] = f"Bearer {token.get_secret_value()}"
         try:
-            answer = await self._client.put(self.address(path), content=content, headers=headers)
+            request = self._client.build_request("PUT", self.address(path), content=content, headers=headers)
+            answer = await self._client.send(request, stream=True)
+            await answer.aclose()  # what it says beside its status is not read: it may have no end
         except httpx.TimeoutException:
             raise TryAgainError(f"{self.title} did not answer in time.") from None
         except (httpx.HTTPError, ssl.SSLError, OSError) as error:  # without the cause: it may hold headers

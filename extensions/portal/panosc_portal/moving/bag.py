@@ -26,7 +26,7 @@ from panosc_portal.moving.citing import Citing, citing
 from panosc_portal.moving.crate import crate
 from panosc_portal.moving.download import Bearer, Downloads, in_words, quoted
 from panosc_portal.moving.jobs import Job, JobError, Progress, State
-from panosc_portal.moving.plan import Chosen, Plan, make_plan
+from panosc_portal.moving.plan import Chosen, Names, Plan, make_plan
 from panosc_portal.moving.runner import Task, TryAgainError
 from panosc_portal.moving.told_sums import MANIFEST, told_by_catalogue, told_by_manifests
 from panosc_portal.search.federation import Federation
@@ -227,13 +227,8 @@ def _address(address: str, ref: str, file: Chosen) -> str:
 
 def _names(summed: Sequence[Summed]) -> list[str]:
     """Names in the bag. What programs decode in a manifest (%0A, %0D; %25 only some) is not in them."""
-    names: dict[str, None] = {}
-    for one in summed:
-        name = re.sub(r"%(?=25|0[AaDd])", "_", one.file.name)
-        while name in names:
-            name += "~"
-        names[name] = None
-    return list(names)
+    names = Names()
+    return [names.free(re.sub(r"%(?=25|0[AaDd])", "_", one.file.name)) for one in summed]
 
 
 def _plain(text: str) -> str:

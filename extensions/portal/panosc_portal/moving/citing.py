@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
 
 from panosc_portal.catalogues.model import Dataset
 from panosc_spawner.facilities.site import Site
@@ -40,7 +41,7 @@ def citing(site: Site, ref: str, dataset: Dataset | None) -> Citing:
     authors = _authors(dataset)
     doi = (dataset.doi or next((doc.doi for doc in dataset.documents if doc.doi), "")) if dataset else ""
     title = dataset.title if dataset and dataset.title else f"Data of proposal {proposal}"
-    made = (dataset.release or (dataset.created.date() if dataset.created else None)) if dataset else None
+    made = _published(dataset)
     licence = (dataset.licence or next((d.licence for d in dataset.documents if d.licence), "")) if dataset else ""
     if not licence:
         licence = site.config.portal.downloads.licences.get(key, "")
@@ -55,6 +56,14 @@ def citing(site: Site, ref: str, dataset: Dataset | None) -> Citing:
         description=next((doc.summary for doc in dataset.documents if doc.summary), "") if dataset else "",
         published=made.isoformat() if made else "",
     )
+
+
+def _published(dataset: Dataset | None) -> date | None:
+    """When it became open, else when it was measured: an embargo that still lasts is no publication."""
+    if dataset is None:
+        return None
+    released = dataset.release if dataset.release and dataset.release <= datetime.now(UTC).date() else None
+    return released or (dataset.created.date() if dataset.created else None)
 
 
 def _authors(dataset: Dataset | None) -> tuple[str, ...]:

@@ -61,13 +61,17 @@ class _Known:
 
 @dataclass
 class Downloads:
-    """What all downloads of a portal share: ``portal.part(Downloads)``."""
+    """What all downloads of a portal share: ``portal.part(Downloads)``.
+
+    Each process that reads has a place: those that send among ``lanes``, those that list before among ``looks``.
+    """
 
     portal: Portal
     rules: DownloadRules
     tokens: LinkTokens
     checksums: Checksums
     lanes: Lanes
+    looks: Lanes
     _known: OrderedDict[tuple[str, str, str], _Known] = field(default_factory=OrderedDict)
 
     async def data(self, bearer: Bearer, ref: str) -> ProposalData:
@@ -277,6 +281,7 @@ def make_downloads(portal: Portal) -> Downloads:
         rules,
         LinkTokens(state / "portal-links.key"),
         checksums,
+        Lanes(rules.per_person, rules.at_once, rules.wait),
         Lanes(rules.per_person, rules.at_once, rules.wait),
     )
     portal.add(checksums)

@@ -93,9 +93,9 @@ class DownloadPages:
         data = await self.downloads.data(Bearer(login), ref)
         folder = paths[0] if len(paths) == 1 else ""
         try:
-            (plan, complete), (entries, all_shown) = await asyncio.gather(
-                self.downloads.survey(data, paths), _shown_folder(data, folder)
-            )
+            async with self.downloads.looks.one(login.username):
+                plan, complete = await self.downloads.survey(data, paths)
+                entries, all_shown = await _shown_folder(data, folder)
         except ReadError as error:
             raise in_words(error) from None
         dataset = await self._described(login, pid, source)
@@ -135,7 +135,7 @@ class DownloadPages:
         bearer.check(ref, paths)
         data = await self.downloads.data(bearer, ref)
         try:
-            async with Reader(data) as reader:
+            async with self.downloads.looks.one(bearer.login.username), Reader(data) as reader:
                 plan = await self.downloads.full_plan(reader, data, paths)
             zipped = ZipOf(plan, self.downloads.checksums)
         except ReadError as error:
@@ -178,7 +178,11 @@ class DownloadPages:
                 raise in_words(ReadError("missing", path))
             return self._folder(request)
         try:
-            async with Reader(data) as reader, reader.open(place[0].path, place[1], end=0, links=True) as stream:
+            async with (
+                self.downloads.looks.one(bearer.login.username),
+                Reader(data) as reader,
+                reader.open(place[0].path, place[1], end=0, links=True) as stream,
+            ):
                 identity = stream.identity
         except ReadError as error:
             if error.code == "kind":
@@ -302,7 +306,8 @@ class DownloadPages:
         if bearer.link and not bearer.link.leads_to(data.ref, path):
             bearer.check(data.ref, (path,))
         try:
-            entries, complete = await children(data, path, MOST_LISTED)
+            async with self.downloads.looks.one(bearer.login.username):
+                entries, complete = await children(data, path, MOST_LISTED)
         except ReadError as error:
             raise in_words(error) from None
         if not complete:

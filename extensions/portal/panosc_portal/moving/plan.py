@@ -88,6 +88,23 @@ class Plan:
         return "\n".join(lines) + "\n"
 
 
+class Names:
+    """Names that were given. Of several that are shown alike, the first keeps its own, and the others get a number."""
+
+    def __init__(self) -> None:
+        self._next: dict[str, int] = {}
+
+    def free(self, name: str) -> str:
+        """This name, or ``name~2``, ``name~3``… if it was given before; in a moment, however many are alike."""
+        given, number = name, self._next.get(name, 1)
+        while given in self._next:
+            number += 1
+            given = f"{name}~{number}"
+        self._next[name] = number
+        self._next.setdefault(given, 1)
+        return given
+
+
 def seen(area: AreaDirectory) -> str:
     """An area's folder as the person sees it: ``raw`` or ``raw/id31-20250915``."""
     return f"{area.area}/{area.label}" if area.label else area.area
@@ -133,7 +150,7 @@ async def make_plan(reader: Reader, data: ProposalData, paths: Sequence[str], mo
         ReadError: if a chosen path cannot be listed, or there are more than a million entries.
     """
     plan = Plan(data.ref, chosen_once(paths))
-    names: set[str] = set()
+    names = Names()
     for path in plan.paths or ("",):
         places = located(data, path)
         if not places:
@@ -156,7 +173,7 @@ async def _entries(reader: Reader, area: AreaDirectory, path: str) -> AsyncItera
         yield Entry(path, "file", identity)
 
 
-def _add(plan: Plan, area: AreaDirectory, entry: Entry, names: set[str], most: int) -> bool:
+def _add(plan: Plan, area: AreaDirectory, entry: Entry, names: Names, most: int) -> bool:
     """Take an entry into the plan; False if there is no room for it any more."""
     name = f"{seen(area)}/{shown(entry.path)}"
     if entry.kind == "dir":
@@ -170,9 +187,7 @@ def _add(plan: Plan, area: AreaDirectory, entry: Entry, names: set[str], most: i
         plan.complete = False
         plan.size, plan.count = plan.size + entry.size, plan.count + 1
         return False
-    while name in names:
-        name += "~"  # two names that are shown alike
-    names.add(name)
+    name = names.free(name)
     plan.files.append(Chosen(area, entry.path, name, entry.identity))
     plan.size, plan.count = plan.size + entry.size, plan.count + 1
     return True

@@ -52,7 +52,7 @@ class Lanes:
             try:
                 await asyncio.wait_for(self._freed.wait_for(lambda: self._free(person)), self._wait)
             except TimeoutError:
-                raise self._refusal(person) from None
+                raise self._refusal() from None
             self._of[person] += 1
         try:
             yield
@@ -68,14 +68,14 @@ class Lanes:
     def _free(self, person: str) -> bool:
         return self._of[person] < self._per_person and self._of.total() < self._at_once
 
-    def _refusal(self, person: str) -> Busy:
-        if self._of[person] >= self._per_person:
-            return Busy(
-                429,
-                f"You have {self._per_person} downloads running, which is as many as one person may have at a time.",
-                "Wait until one ends, or cancel one. Programs: fewer at a time (rclone --transfers, curl --parallel-max).",
-            )
-        return Busy(503, "Too many downloads are running now.", "Try again in some minutes.")
+    def _refusal(self) -> Busy:
+        if self._of.total() >= self._at_once:
+            return Busy(503, "Too many downloads are running now.", "Try again in some minutes.")
+        return Busy(
+            429,
+            f"You have {self._per_person} downloads running, which is as many as one person may have at a time.",
+            "Wait until one ends, or cancel one. Programs: fewer at a time (rclone --transfers, curl --parallel-max).",
+        )
 
 
 class Sending(Response):

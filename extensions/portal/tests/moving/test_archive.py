@@ -283,3 +283,36 @@ async def test_the_archives_own_digest_counts_where_it_is_told(
     ]
     assert len(read) == 3  # the small ones, of which no digest was told
     assert held(there) == FILES
+
+
+async def test_an_answer_without_end_is_not_read(tmp_path: Path, area: Path, there: Path, peer: DavPeer) -> None:
+    def endless() -> Iterator[bytes]:
+        for _ in range(400):
+            told.append(1)
+            yield bytes(1024**2)
+
+    def hook(method: str, path: str, environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
+        if method != "PUT":
+            return None
+        body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+        (there / path.lstrip("/")).write_bytes(body)
+        start_response("201 Created", [("Content-Length", str(400 * 1024**2))])
+        return endless()
+
+    told: list[int] = []
+    peer.guard.hook = hook
+    async with archive(tmp_path, area, peer.url) as at:
+        await archived(at)
+    assert held(there) == FILES and len(told) < 400
+
+
+async def test_names_that_are_shown_alike_are_all_archived(
+    tmp_path: Path, area: Path, there: Path, peer: DavPeer
+) -> None:
+    (area / "a\x01").write_bytes(b"1")
+    (area / "a%01").write_bytes(b"2")
+    for file in area.glob("a*"):
+        file.chmod(0o644)
+    async with archive(tmp_path, area, peer.url) as at:
+        await archived(at)
+    assert {held(there)[name] for name in ("a%01", "a%01~2")} == {b"1", b"2"}

@@ -9,7 +9,8 @@ import os
 import subprocess
 import zipfile
 from collections.abc import AsyncIterator
-from datetime import date
+from dataclasses import replace
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import bagit
@@ -150,6 +151,8 @@ def test_licence_authors_and_doi_of_a_catalogue_are_in_the_crate(tmp_path: Path)
     )
     assert root["identifier"] == "https://doi.org/10.15151/esrf-dc-1" and root["datePublished"] == "2025-03-01"
     assert [graph[one["@id"]]["name"] for one in root["author"]] == ["Ada L.", "Bo K."]
+    later = replace(dataset, release=date(2999, 1, 1), created=datetime(2024, 5, 6, tzinfo=UTC))
+    assert "(2024)" in citing(site, "esrf/ma1234", later).cite  # an embargo that lasts is no publication
     nothing = citing(site, "esrf/ma1234", None)
     assert nothing.licence == "" and "proposal ma1234" in nothing.cite
 

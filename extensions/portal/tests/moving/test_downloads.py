@@ -15,6 +15,7 @@ import httpx
 import pytest
 from moving_places import open_dir, person_data
 from panosc_portal.hub import PersonReport
+from panosc_portal.moving.as_person import Reader
 from panosc_portal.moving.download import Downloads
 from running import Running, make_portal, make_site, running
 from support import FakeHub
@@ -326,3 +327,32 @@ async def test_rclone_copies_everything_that_its_token_opens(at: Running, tmp_pa
 async def test_a_form_of_another_site_makes_no_token(at: Running) -> None:
     answer = await at.client.post("download/esrf/ma1234/token", data={"_xsrf": "wrong", "kind": "curl"})
     assert answer.status_code == 403
+
+
+async def test_looking_takes_a_place_as_well(at: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    now, most = [0], [0]
+    begin, finish = Reader.__aenter__, Reader.aclose
+
+    async def counted(self: Reader) -> Reader:
+        now[0] += 1
+        most[0] = max(most[0], now[0])
+        return await begin(self)
+
+    async def closed(self: Reader) -> None:
+        now[0] -= self._child is not None
+        await finish(self)
+
+    monkeypatch.setattr(Reader, "__aenter__", counted)
+    monkeypatch.setattr(Reader, "aclose", closed)
+    asked = [
+        "download/esrf/ma1234/zip",
+        "files/esrf/ma1234/raw/scan1/b.txt",
+        "files/esrf/ma1234/raw/",
+        "download/esrf/ma1234",
+    ]
+    answers = await asyncio.gather(
+        *(at.client.request("GET" if "zip" not in one else "HEAD", one) for one in asked * 8), return_exceptions=True
+    )
+    for answer in answers:
+        assert not isinstance(answer, BaseException) and answer.status_code in {200, 429}, answer.text[-1500:]
+    assert most[0] <= 2 + 2
