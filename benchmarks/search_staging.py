@@ -74,6 +74,7 @@ def _compare(name: str, folder: Path, url: str, turns: int) -> list[Row]:
 def _timed(folder: Path, work: Callable[[Path], None]) -> float:
     root = folder / "here"
     root.mkdir(mode=0o755)
+    os.sync()  # what the one before left to be written is not this one's
     try:
         start = time.perf_counter()
         work(root)

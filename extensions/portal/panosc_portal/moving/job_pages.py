@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import time
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Annotated, Any
@@ -12,12 +14,18 @@ from fastapi.responses import RedirectResponse, Response, StreamingResponse
 from starlette.exceptions import HTTPException
 
 from panosc_portal.context import Portal
+from panosc_portal.errors import HubError
 from panosc_portal.hub import Login
-from panosc_portal.login import form_checked, signed_in
+from panosc_portal.login import form_checked, maybe_signed_in, signed_in
 from panosc_portal.moving.jobs import Job, State
 from panosc_portal.moving.runner import runner_of
+from panosc_portal.pages.said import said
 from panosc_spawner.facilities.units import format_size
 
+STREAMS = 6
+"""Pages of one person that may follow jobs at a time."""
+LOOK_EVERY = 60.0
+"""Seconds after which a page that follows a job is asked again whose it is."""
 _NONE = "There is no such job of yours."
 _KINDS = {"stage": "Bring data here", "archive": "Archive", "bag": "Pack a download"}
 
@@ -49,6 +57,7 @@ class _JobPages:
     def __init__(self, portal: Portal) -> None:
         self._portal = portal
         self._runner = runner_of(portal)
+        self._streams: Counter[str] = Counter()
 
     async def mine(self, request: Request, login: Annotated[Login, Depends(signed_in)]) -> Response:
         """What is under way, and what was."""
@@ -64,11 +73,18 @@ class _JobPages:
         return self._portal.page(request, "job.html", login, job=job, shown=shown(job), facility=facility)
 
     async def events(self, request: Request, job_id: str, login: Annotated[Login, Depends(signed_in)]) -> Response:
-        """The same, as it moves on (server-sent events), until it is over."""
+        """The same, as it moves on (server-sent events), until it is over or the login is."""
         self._runner.seen(login)
         self._mine(job_id, login)
+        if self._streams[login.username] >= STREAMS:
+            return said(
+                request,
+                429,
+                f"{STREAMS} of your pages follow a job already.",
+                "Close one of them, or reload this page.",
+            )
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-        return StreamingResponse(self._told(job_id, login), media_type="text/event-stream", headers=headers)
+        return StreamingResponse(self._told(request, job_id, login), media_type="text/event-stream", headers=headers)
 
     async def cancel(self, job_id: str, login: Annotated[Login, Depends(form_checked)]) -> Response:
         """Stop it, and remove what is half-done."""
@@ -82,9 +98,28 @@ class _JobPages:
         self._runner.again(job_id, login)
         return self._back(job_id)
 
-    async def _told(self, job_id: str, login: Login) -> AsyncIterator[str]:
-        async for job in self._runner.watch(job_id, login.username, every=0.5):
-            yield f"data: {json.dumps(shown(job))}\n\n"
+    async def _told(self, request: Request, job_id: str, login: Login) -> AsyncIterator[str]:
+        self._streams[login.username] += 1
+        look = time.monotonic() + LOOK_EVERY
+        try:
+            async for job in self._runner.watch(job_id, login.username, every=0.5):
+                if time.monotonic() > look:
+                    if not await self._still(request, login):
+                        return
+                    look = time.monotonic() + LOOK_EVERY
+                yield f"data: {json.dumps(shown(job))}\n\n"
+        finally:
+            self._streams[login.username] -= 1
+            if self._streams[login.username] <= 0:
+                del self._streams[login.username]
+
+    async def _still(self, request: Request, login: Login) -> bool:
+        """Whether the page is still theirs. A hub that is silent for a moment ends it: the browser asks again by itself."""
+        try:
+            now = await maybe_signed_in(request)
+        except HubError:
+            return False
+        return now is not None and now.username == login.username
 
     def _mine(self, job_id: str, login: Login) -> Job:
         job = self._runner.job(job_id[:64], login.username)

@@ -70,6 +70,7 @@ HOSTILE = {
     "deeper than asked": _listing(_entry(f"{BASE}/a/b")),
     "another directory": _listing(_entry("/other/x")),
     "a directory with the same beginning": _listing(_entry("/ma12345/x")),
+    "a neighbour with the same beginning": _listing(_entry("/ma12345x")),
     "another host": _listing(_entry(f"https://evil.example.org{BASE}/x")),
     "no address": _listing(_entry("https://[::1/x")),
     "NUL": _listing(_entry(f"{BASE}/a%00b")),

@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
 from dav_peer import DavPeer, dav_peer
 from panosc_portal.hub import PersonReport
+from panosc_portal.login import Logins
+from panosc_portal.moving.job_pages import STREAMS
 from running import Running, running
 from staging_support import REF, VISIT, data_of, remote, tree_of, with_remotes, write_tree
 from support import BASE, FakeHub, make_portal, make_site
@@ -115,3 +118,40 @@ async def test_what_is_no_proposal_or_no_remote_is_told(browser: Running) -> Non
     assert answer.status_code == 409
     assert "do not come from there" in answer.text
     assert "Bring the data here" in (await browser.client.get("stage/esrf/MA-1234")).text  # as people write it
+
+
+async def test_a_page_that_follows_a_job_ends_with_the_login(
+    browser: Running, peer: DavPeer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("panosc_portal.moving.job_pages.LOOK_EVERY", 0.2)
+    peer.guard.slow = 0.5
+    job = await _begin(browser)
+    async with asyncio.timeout(20), browser.client.stream("GET", f"{job}/events") as events:
+        lines = events.aiter_lines()
+        assert (await anext(lines)).startswith("data: ")
+        del browser.hub.people["ada"]  # the hub has ended the login
+        browser.portal.part(Logins)._known.clear()
+        rest = [line async for line in lines if line]
+    assert not any(json.loads(line[6:])["over"] for line in rest)
+
+
+async def test_one_person_follows_few_jobs_at_a_time(browser: Running, peer: DavPeer) -> None:
+    peer.guard.slow = 0.5
+    job = await _begin(browser)
+    followed: list[AsyncIterator[bytes]] = []
+    async with AsyncExitStack() as stack:
+        for _ in range(STREAMS):
+            events = await stack.enter_async_context(browser.client.stream("GET", f"{job}/events"))
+            followed.append(events.aiter_raw())  # kept: what nobody holds is closed
+            await anext(followed[-1])
+        answer = await browser.client.get(f"{job}/events")
+        assert answer.status_code == 429
+        assert "Close one of them" in answer.text
+    async with asyncio.timeout(10):
+        while (await _status_of(browser, f"{job}/events")) != 200:
+            await asyncio.sleep(0.1)
+
+
+async def _status_of(browser: Running, address: str) -> int:
+    async with browser.client.stream("GET", address) as answer:
+        return answer.status_code

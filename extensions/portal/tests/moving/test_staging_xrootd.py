@@ -188,3 +188,15 @@ async def test_what_the_person_may_not_read_there_is_told(tmp_path: Path, pair: 
         failed = await here.end(here.begin())
         assert "does not allow it" in failed.words
         assert not here.target.exists()
+
+
+async def test_a_copy_that_failed_is_told_as_one(tmp_path: Path, pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("panosc_portal.moving.runner._pause", lambda attempts: 0.02)
+    write_tree(pair.far, files=2, manifest=False)
+    (pair.far / "notes.txt").chmod(0o600)  # root's, and the storage is not root
+    async with desk(tmp_path, pair.here.root, remote(**pair.rules())) as here:
+        failed = await here.end(here.begin())
+        assert failed.state is State.FAILED
+        assert "notes.txt" in failed.words
+        assert "failed on the way" in failed.words or "does not allow it" in failed.words
+        assert not here.target.exists()
