@@ -155,6 +155,21 @@ async def test_what_is_there_is_never_overwritten(tmp_path: Path, area: Path, th
     assert held(there)["notes.txt"] == b"hello"
 
 
+async def test_what_comes_there_meanwhile_is_not_overwritten_either(
+    tmp_path: Path, area: Path, there: Path, peer: DavPeer
+) -> None:
+    def hook(method: str, path: str, *_: object) -> None:
+        place = there / "esrf/ma1234/data/raw/notes.txt"
+        if method == "PUT" and place.parent.exists():  # looked for already, and not moved yet
+            place.write_bytes(b"somebody else's")
+
+    peer.guard.hook = hook
+    async with archive(tmp_path, area, peer.url) as at:
+        job = await end(at, await begin(at))
+        assert job.state is State.FAILED and "nothing was overwritten" in job.words
+    assert held(there)["notes.txt"] == b"somebody else's"
+
+
 @pytest.mark.parametrize(
     ("when", "status", "words"),
     [
