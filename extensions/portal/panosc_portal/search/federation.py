@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncGenerator, Iterable, Mapping
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Collection, Iterable, Iterator, Mapping
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -25,6 +25,8 @@ from panosc_spawner.facilities.site import Site
 _FEWEST = 6
 """Data sets of each catalogue on a page, at least, however many catalogues there are."""
 _MOST_PAGES = 500
+_TOO_MUCH = "You search for too much at a time. Close some of the searches, and try again."
+_TOO_MANY = "Many people search without having logged in just now. Try again in some seconds, or log in."
 _GRACE = 0.5
 """Seconds that the other catalogues have for a data set that one of them knows."""
 _MARKS_WAIT = 0.2
@@ -154,20 +156,21 @@ class Federation:
         place = self.cursors.place(cursor, query, person)
         if place.page > _MOST_PAGES:
             raise BusyError(f"Nobody reads {_MOST_PAGES} pages. Add a condition, so that less is found.")
-        if person and self._running[person] >= self.rules.per_person:
-            raise BusyError("You search for too much at a time. Close some of the searches, and try again.")
-        self._running[person] += 1
-        try:
+        with self._turn(person):
             async with aclosing(self._search(query, place, login, only)) as events:
                 async for event in events:
                     yield event
-        finally:
-            self._running[person] -= 1
-            if not self._running[person]:
-                del self._running[person]
 
     async def find(self, pid: str, login: Login | None) -> Resolved:
-        """One data set by its PID or DOI, asked of all catalogues; what several tell of it is put together."""
+        """One data set by its PID or DOI, asked of all catalogues; what several tell of it is put together.
+
+        Raises:
+            BusyError: if the person asks for too much at a time.
+        """
+        with self._turn(login.username if login else ""):
+            return await self._find(pid, login)
+
+    async def _find(self, pid: str, login: Login | None) -> Resolved:
         own = asyncio.create_task(self.own.of(login))
         asked = {asyncio.create_task(self._get(source, pid, login)): source for source in self.sources.values()}
         try:
@@ -175,7 +178,7 @@ class Federation:
             found = [(await own).mark(dataset) for task in done if (dataset := task.result()[0]) is not None]
         finally:
             await _ended(own, *asked)
-        merger = Merger({}, self.sources)
+        merger = self._merger({})
         for dataset in sorted(found, key=richness, reverse=True):
             if merger.is_new(dataset):
                 merger.add(dataset, 1, ())
@@ -222,6 +225,23 @@ class Federation:
         for source in self.sources.values():
             await source.catalogue.aclose()
 
+    @contextmanager
+    def _turn(self, person: str) -> Iterator[None]:
+        """One search of a person's. All who are not logged in are one person: they leave turns to those who are."""
+        most = self.rules.per_person if person else max(1, self.rules.at_once * 3 // 4)
+        if self._running[person] >= most:
+            raise BusyError(_TOO_MUCH if person else _TOO_MANY)
+        self._running[person] += 1
+        try:
+            yield
+        finally:
+            self._running[person] -= 1
+            if not self._running[person]:
+                del self._running[person]
+
+    def _merger(self, shown: Mapping[str, Collection[str]]) -> Merger:
+        return Merger(shown, self.sources, [name for name, one in self.sources.items() if one.catalogue.facilities])
+
     def _deadline(self) -> float:
         return asyncio.get_running_loop().time() + self.rules.wait_in_all.total_seconds()
 
@@ -234,7 +254,7 @@ class Federation:
         # By how many may have something, not by how many are left: so it is the same on every page.
         several = sum(_may_have(one.catalogue, query) for one in self.sources.values())
         most = max(_FEWEST, -(-self.rules.results // max(1, several)))
-        page = _Page(Merger(place.shown(), self.sources), dict(place.positions))
+        page = _Page(self._merger(place.shown()), dict(place.positions))
         conditions = Conditions(query, self._names)
         own = asyncio.create_task(self.own.of(login))
         task = _Task(query, place, most, login, conditions, own, page.merger, self._deadline())
@@ -306,6 +326,8 @@ class Federation:
     async def _credentials(self, source: Source, login: Login | None) -> tuple[Credentials | None, str]:
         if login is None or not source.catalogue.capabilities.own_data:
             return None, ""
+        if getattr(source.catalogue, "takes_login", False):  # the site's own index, in this process
+            return Credentials(login.username, login.token, source.name), ""
         try:
             async with asyncio.timeout(self.rules.wait.total_seconds() / 2):
                 token = await self._hub.catalogue_token(login, source.name)

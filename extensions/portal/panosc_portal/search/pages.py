@@ -18,6 +18,7 @@ from panosc_portal.catalogues.make import make_catalogues
 from panosc_portal.context import Portal
 from panosc_portal.errors import Outcome, PortalError
 from panosc_portal.hub import Login
+from panosc_portal.index.part import index_catalogue
 from panosc_portal.login import LoginNeeded, maybe_signed_in
 from panosc_portal.search import photons
 from panosc_portal.search.address import QUANTITIES, Asked, read
@@ -37,7 +38,9 @@ def federation_of(portal: Portal) -> Federation:
     """The portal's federation, made when it is first needed."""
     if Federation not in portal.parts:
         site = portal.site
-        portal.add(Federation(site, portal.hub, make_catalogues(site), site.config.portal.search))
+        own = index_catalogue(portal)
+        catalogues = [*([own] if own else []), *make_catalogues(site)]
+        portal.add(Federation(site, portal.hub, catalogues, site.config.portal.search))
     return portal.part(Federation)
 
 
