@@ -56,7 +56,8 @@ class Store:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for missing in reversed([one for one in path.parents if not one.exists()]):
+            missing.mkdir(mode=0o700, exist_ok=True)  # parents=True would make them for everybody
         self._writing = threading.RLock()
         self._free: queue.LifoQueue[sqlite3.Connection] = queue.LifoQueue()
         self._made = 0

@@ -265,3 +265,21 @@ async def test_our_own_client_of_the_search_api_finds_the_same(tmp_path: Path, h
         assert await client.check()
         assert Kind.PARAMETER in client.capabilities.asks
         await client.aclose()
+
+
+async def test_the_search_of_the_portal_asks_it_with_the_persons_own_login(tmp_path: Path, hub: FakeHub) -> None:
+    from index_graph import fill
+    from panosc_portal.hub import OwnProposal, PersonReport
+    from panosc_portal.search.pages import federation_of
+    from support import login
+
+    rules = "[portal.index]\nproposals = true\n[portal.catalogues]\noff = ['esrf', 'ill']\n"
+    portal = make_portal(make_site(tmp_path, rules), hub)
+    fill(index_of(portal))
+    hub.people["ada"] = PersonReport(proposals=(OwnProposal(A, "Copper", "pi", "User office"),))
+    federation = federation_of(portal)
+    found = [event async for event in federation.search(Query(), None, login("ada"))]
+    said = repr(found)
+    assert "10.5/four" in said and "10.5/five" not in said and "This site" in said
+    assert not [asked for asked in hub.asked if asked[0] == "catalogue_token"]
+    await federation.aclose()

@@ -142,3 +142,8 @@ def test_what_nobody_leads_to_any_more_is_removed_and_documents_close_with_their
     with store.reading() as reader:
         assert reader.execute("SELECT count(*) FROM sample WHERE pid LIKE '10.5/one#%'").fetchone() == (0,)
     store.close()
+
+
+def test_directories_that_it_makes_are_its_own(tmp_path: Path) -> None:
+    Store(tmp_path / "state" / "portal" / "index.sqlite").close()
+    assert [(tmp_path / one).stat().st_mode & 0o777 for one in ("state", "state/portal")] == [0o700, 0o700]
