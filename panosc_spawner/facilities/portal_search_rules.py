@@ -32,7 +32,7 @@ class SearchRules(Model):
         default=60, ge=6, le=500, description="Data sets on a page, about, from all catalogues together."
     )
     at_once: int = Field(
-        default=8,
+        default=16,
         ge=1,
         le=1000,
         description="Questions that one catalogue is asked at a time; the others wait in turn.",

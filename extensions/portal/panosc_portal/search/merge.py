@@ -63,9 +63,13 @@ class Merger:
     Args:
         shown: the data sets of earlier pages, which are not shown again.
         sources: the names of the catalogues in the site's order, which decides between equals.
+        trusted: names of those that are a facility's own: what they say of a data set is not replaced by what another says.
     """
 
-    def __init__(self, shown: Mapping[str, Collection[str]], sources: Iterable[str]) -> None:
+    def __init__(
+        self, shown: Mapping[str, Collection[str]], sources: Iterable[str], trusted: Collection[str] = ()
+    ) -> None:
+        self._trusted = frozenset(trusted)
         self._shown = shown  # DOI -> sources; and one entry for each key, see shown_name
         self._place = {name: index for index, name in enumerate(sources)}
         self._entries: dict[Key, _Entry] = {}
@@ -120,7 +124,7 @@ class Merger:
     def _made(self, name: str) -> Hit:
         keys = sorted(self._groups[name], key=lambda key: (self._place.get(key[0], len(self._place)), key))
         entries = [self._entries[key] for key in keys]
-        best = max(entries, key=lambda entry: richness(entry.dataset)) if len(entries) > 1 else entries[0]
+        best = self._best(entries)
         others = [entry.dataset for entry in entries if entry is not best]
         left = frozenset.intersection(*(frozenset(entry.unchecked) for entry in entries))
         first = key_of(best.dataset)
@@ -132,6 +136,13 @@ class Merger:
             # What was checked comes before what was not: the fusion of ranks is always below 1.
             score=sum(1 / (_FLAT + entry.rank) for entry in entries) + (0.0 if left else 1.0),
         )
+
+    def _best(self, entries: list[_Entry]) -> _Entry:
+        """The description that the others only complete: the first of a facility's own catalogue, else the richest."""
+        if len(entries) == 1:
+            return entries[0]
+        own = (entry for entry in entries if entry.dataset.source in self._trusted)
+        return next(own, None) or max(entries, key=lambda entry: richness(entry.dataset))
 
     def hits(self) -> tuple[Hit, ...]:
         """The list, the best first."""
@@ -164,7 +175,8 @@ def richness(dataset: Dataset) -> tuple[int, int]:
 def completed(best: Dataset, others: Iterable[Dataset]) -> Dataset:
     """A description with what it lacks from others of the same data set.
 
-    Files' places stay those of its own catalogue: a path means nothing elsewhere.
+    Where it lies, whose it is and where its page is stay as its own catalogue says: a path means nothing elsewhere, and an address
+    would be shown as the facility's.
     """
     more: dict[str, Any] = {}
     for other in others:
@@ -178,4 +190,5 @@ def completed(best: Dataset, others: Iterable[Dataset]) -> Dataset:
 
 
 _FIELDS = tuple(field.name for field in fields(Dataset) if field.name not in ("source", "pid", "score"))
-_COMPLETED = tuple(name for name in _FIELDS if name not in ("location", "file_count", "proposal", "facility"))
+_KEPT = ("title", "location", "file_count", "proposal", "facility", "landing")
+_COMPLETED = tuple(name for name in _FIELDS if name not in _KEPT)

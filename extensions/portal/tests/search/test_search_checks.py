@@ -70,6 +70,9 @@ def between(low: float | None, high: float | None, unit: str, name: str = "incid
         (between(12.3, 12.5, "keV", "incident_photon_energy"), having(0.1, "nm"), Said.NOTHING),
         (between(0.99, 1.01, "Å"), having(12.39842, "keV", "incident_photon_energy"), Said.YES),
         (between(1.1, 1.2, "Å"), having(12.39842, "keV", "incident_photon_energy"), Said.NO),
+        (between(0.99, 1.01, "Å"), having(12.39842, "keV", technique=SAXS), Said.YES),
+        (between(0.99, 1.01, "Å"), having(12.39842, "keV"), Said.NOTHING),
+        (between(2_470_000, 2_490_000, "Å"), having(5, "meV", technique=SANS), Said.NOTHING),
         (
             ParameterCondition("sample_chemical_formula", text="fe3o4"),
             having("Fe3O4", "", "sample_chemical_formula"),

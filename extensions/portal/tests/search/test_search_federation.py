@@ -341,6 +341,17 @@ async def test_nobody_searches_for_everything_at_a_time(federate: Federate) -> N
     assert (await page(federation, who=ADA)).hits
 
 
+async def test_those_who_are_not_logged_in_leave_turns_to_those_who_are(federate: Federate) -> None:
+    federation = federate(FakeCatalogue("slow", [dataset("slow", 1)], delay=0.1))
+    flood = [asyncio.create_task(page(federation, Query(text=f"slow{' data' * n}"))) for n in range(40)]
+    await asyncio.sleep(0.02)
+    with pytest.raises(BusyError, match="without having logged in"):
+        await federation.find("slow-1", None)
+    assert len((await page(federation, Query(text="set"), who=ADA)).hits) == 1
+    ended = await asyncio.gather(*flood, return_exceptions=True)
+    assert sum(isinstance(one, BusyError) for one in ended) == 40 - 12
+
+
 async def test_a_reader_who_leaves_leaves_nothing_running(federate: Federate) -> None:
     federation = federate(FakeCatalogue("hung", delay=float("inf")), FakeCatalogue("a", [dataset("a", 1)]))
     events = federation.search(Query(), "", ADA)

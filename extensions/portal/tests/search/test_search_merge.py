@@ -124,6 +124,33 @@ def test_a_description_is_completed_by_poorer_ones_but_paths_stay_their_own() ->
     assert both.instrument == Instrument("ID02") and both.location == ""
 
 
+def test_who_tells_most_does_not_take_over_another_facilitys_data_set() -> None:
+    own = dataset(
+        "a", 1, doi="10.1000/1", title="Real", facility="esrf", proposal="ma1", availability=Availability.EMBARGOED
+    )
+    told = dataset(
+        "b",
+        1,
+        doi="10.1000/1",
+        title="False",
+        facility="ill",
+        proposal="8-1",
+        landing="https://x.example/",
+        licence="CC0-1.0",
+        instrument=Instrument("D33"),
+        techniques=(Technique("SANS"),),
+    )
+    for order in ((own, told), (told, own)):
+        merger = Merger({}, SOURCES, ["a"])
+        for one in order:
+            merger.add(one, 1, ())
+        (hit,) = merger.hits()
+        kept = hit.dataset
+        assert (kept.title, kept.facility, kept.proposal, kept.landing) == ("Real", "esrf", "ma1", "")
+        assert (kept.source, kept.availability, kept.licence) == ("a", Availability.EMBARGOED, "CC0-1.0")
+        assert [source for source, _ in hit.places] == ["a", "b"]
+
+
 # --- Cursors ------------------------------------------------------------------------------------------------------------
 
 
