@@ -158,10 +158,12 @@ async def test_what_is_there_is_never_overwritten(tmp_path: Path, area: Path, th
 async def test_what_comes_there_meanwhile_is_not_overwritten_either(
     tmp_path: Path, area: Path, there: Path, peer: DavPeer
 ) -> None:
+    looked: list[bool] = []
+
     def hook(method: str, path: str, *_: object) -> None:
-        place = there / "esrf/ma1234/data/raw/notes.txt"
-        if method == "PUT" and place.parent.exists():  # looked for already, and not moved yet
-            place.write_bytes(b"somebody else's")
+        looked.append(method == "HEAD" and path.endswith("notes.txt"))
+        if method == "PUT" and any(looked):  # looked for already, and not moved yet
+            (there / "esrf/ma1234/data/raw/notes.txt").write_bytes(b"somebody else's")
 
     peer.guard.hook = hook
     async with archive(tmp_path, area, peer.url) as at:
