@@ -11,7 +11,7 @@ from panosc_spawner.audit.reader import Entry
 _WIDTH = max(len(event) for event in Event)
 _SAID = ("time", "event", "person", "by", "proposal", "proposals", "server", "source", "evidence", "reason")
 
-_IN_ACCESS = {Event.MOUNT: ("area", "access", "role"), Event.DATA_READ: ("areas", "role")}
+_IN_ACCESS: dict[str, tuple[str, ...]] = {Event.MOUNT: ("area", "access", "role"), Event.DATA_READ: ("areas", "role")}
 
 
 def in_words(entry: Entry) -> str:
