@@ -17,10 +17,13 @@ from panosc_portal.search.checks import Conditions
 from panosc_portal.search.cursor import Cursors, Place, Position
 from panosc_portal.search.kept import Kept
 from panosc_portal.search.merge import Hit, Merger, richness
+from panosc_portal.search.outcomes import SourceOutcome, failed, outcome_of
 from panosc_portal.search.own import OwnProposals, Refs
 from panosc_portal.search.source import Part, Source
 from panosc_spawner.facilities.portal_search_rules import SearchRules
 from panosc_spawner.facilities.site import Site
+
+__all__ = ["Answered", "BusyError", "Federation", "Finished", "Resolved", "SourceOutcome", "facility_names"]
 
 _FEWEST = 6
 """Data sets of each catalogue on a page, at least, however many catalogues there are."""
@@ -36,35 +39,6 @@ _Asked = asyncio.Task[tuple["Dataset | None", "SourceOutcome"]]
 
 class BusyError(PortalError):
     """Somebody searches too much at a time, in words."""
-
-
-@dataclass(frozen=True)
-class SourceOutcome:
-    """How one catalogue's answer turned out.
-
-    Attributes:
-        source: its name.
-        title: as people see it.
-        outcome: which way.
-        shown: data sets of it in this page.
-        total: how many it has, as far as it says.
-        reason: what happened, in words; empty if all is well.
-        notes: more words, of the catalogue or on what could not be checked.
-        own: asked in the person's name, so that their own data are among it.
-        age: seconds since the answer was given, where it is an old one.
-        retry: asking again may help.
-    """
-
-    source: str
-    title: str
-    outcome: Outcome
-    shown: int = 0
-    total: int | None = None
-    reason: str = ""
-    notes: tuple[str, ...] = ()
-    own: bool = False
-    age: float | None = None
-    retry: bool = False
 
 
 @dataclass(frozen=True)
@@ -185,7 +159,7 @@ class Federation:
         late = CatalogueError(
             "", Outcome.TIMEOUT, "not waited for, since others know it" if found else "no answer in time"
         )
-        outcomes = [task.result()[1] if task in done else _failed(source, late) for task, source in asked.items()]
+        outcomes = [task.result()[1] if task in done else failed(source, late) for task, source in asked.items()]
         hits = sorted(merger.hits(), key=lambda hit: richness(hit.dataset), reverse=True)
         return Resolved(hits[0] if hits else None, self._in_order(outcomes))
 
@@ -284,7 +258,7 @@ class Federation:
                 if page.merger.is_new(dataset)
             )
             page.positions[source.name] = part.position
-            outcome = _outcome(source, part, with_own, note)
+            outcome = outcome_of(source, part, with_own, note)
             page.outcomes.append(outcome)
             hits = sorted((page.merger.hit(name) for name in changed), key=lambda hit: -hit.score)
             yield Answered(outcome, tuple(hits))
@@ -348,9 +322,9 @@ class Federation:
                 note, credentials = f"Open data only: {error.reason}.", None
                 dataset = await source.get(pid, None)
         except CatalogueError as error:
-            return None, _failed(source, error)
+            return None, failed(source, error)
         part = Part(found=() if dataset is None else ((dataset, ()),), total=None if dataset is None else 1)
-        return dataset, _outcome(source, replace(part, position=Position(over=True)), credentials is not None, note)
+        return dataset, outcome_of(source, replace(part, position=Position(over=True)), credentials is not None, note)
 
     def _in_order(self, outcomes: Iterable[SourceOutcome]) -> tuple[SourceOutcome, ...]:
         place = {name: index for index, name in enumerate(self.sources)}
@@ -397,31 +371,6 @@ def _wanted(
 
 def _may_have(catalogue: Catalogue, query: Query) -> bool:
     return not query.facilities or not catalogue.facilities or bool(catalogue.facilities & set(query.facilities))
-
-
-def _outcome(source: Source, part: Part, own: bool, note: str) -> SourceOutcome:
-    notes = tuple(words for words in (note, *part.notes) if words)
-    if part.trouble is not None:
-        failed = _failed(source, part.trouble)
-        return replace(failed, shown=len(part.found), notes=notes, own=own, total=part.total)
-    reason = "it does not answer now" if part.age is not None else ""
-    return SourceOutcome(
-        source=source.name,
-        title=source.title,
-        outcome=Outcome.OK if part.position.over else Outcome.PARTIAL,
-        shown=len(part.found),
-        total=part.total,
-        reason=reason,
-        notes=notes,
-        own=own,
-        age=part.age,
-        retry=part.age is not None,
-    )
-
-
-def _failed(source: Source, error: CatalogueError) -> SourceOutcome:
-    again = error.outcome is not Outcome.CANNOT
-    return SourceOutcome(source.name, source.title, error.outcome, reason=error.reason, retry=again)
 
 
 def facility_names(site: Site) -> Mapping[str, frozenset[str]]:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from panosc_portal.catalogues.model import Kind
 from panosc_portal.errors import Outcome
-from panosc_portal.search.federation import SourceOutcome
 from panosc_portal.search.merge import Hit
+from panosc_portal.search.outcomes import SourceOutcome
 
 KINDS = {
     Kind.TEXT: "words",
