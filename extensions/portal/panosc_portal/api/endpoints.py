@@ -20,8 +20,9 @@ from panosc_portal.api.queries import nested
 from panosc_portal.api.turns import Turns
 from panosc_portal.api.visitors import Visitor, Visitors
 from panosc_portal.index.answer import Asker
-from panosc_portal.index.language import MOST, Condition, FilterError, Scope, both, read_filter, read_json, read_where
+from panosc_portal.index.language import MOST, Condition, Scope, both, read_filter, read_json, read_where
 from panosc_portal.index.store import SECONDS, IndexFault, Store, TooSlow
+from panosc_portal.index.values import FilterError
 from panosc_portal.quantities import unit
 from panosc_spawner import panet
 

@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from panosc_portal.index.language import MAX_FILTER, FilterError
+from panosc_portal.index.language import MAX_FILTER
+from panosc_portal.index.values import FilterError
 
 _MAX_KEYS, _MAX_DEPTH = 200, 30
 _KEY = re.compile(r"\[([^\[\]]{0,100})\]")

@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from panosc_portal.index.entities import ENTITIES, Entity, Type
-from panosc_portal.index.language import MOST, All, FilterError, Include, Scope, Test, both
+from panosc_portal.index.language import MOST, All, Include, Scope, Test, both
 from panosc_portal.index.sql import MANY, Compiler, Sql, joined, ranked, related
 from panosc_portal.index.store import SECONDS, Store
+from panosc_portal.index.values import FilterError
 from panosc_portal.quantities import Unit, unit
 
 MAX_INCLUDED = 50_000

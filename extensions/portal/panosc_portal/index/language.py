@@ -7,32 +7,31 @@ words that name the place. https://github.com/panosc-eu/search-api/blob/master/d
 from __future__ import annotations
 
 import json
-import math
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
-import re2
-
-from panosc_portal.errors import PortalError
-from panosc_portal.index.entities import ENTITIES, Entity, Field, Relation, Type
-from panosc_portal.index.store import compiled
+from panosc_portal.index.entities import ENTITIES, Entity, Field, Relation
+from panosc_portal.index.values import (
+    FilterError,
+    limit_of,
+    must_be_text,
+    number_of,
+    pattern_of,
+    plain,
+    regexp_of,
+    shown,
+    text_of,
+    value_of,
+)
 from panosc_portal.quantities import is_length
 
 MOST = 1000
 """Entries of one answer, whatever ``limit`` says."""
 MAX_DEPTH = 4
 """Of includes in includes, and of ``and``/``or`` in each other."""
-MAX_FILTER, MAX_TEXT, MAX_PATTERN, MAX_CONDITIONS, MAX_VALUES = 32_000, 1000, 200, 100, 1000
+MAX_FILTER, MAX_CONDITIONS, MAX_VALUES = 32_000, 100, 1000
 _MAX_SKIP = 10_000_000
-
-Value: TypeAlias = "str | float | bool | None"
-
-
-class FilterError(PortalError):
-    """A filter that is not one, in words that name the place."""
 
 
 @dataclass(frozen=True)
@@ -174,7 +173,7 @@ def _scope(raw: Any, entity: Entity, at: str, budget: _Budget, depth: int) -> Sc
     known = {"where", "include", "limit", "skip", "offset", "order", "fields", "query"}
     if unknown := sorted(set(raw) - known):
         raise FilterError(
-            f"{at}: {_shown(unknown[0])} is not a part of a filter; these are: {', '.join(sorted(known))}."
+            f"{at}: {shown(unknown[0])} is not a part of a filter; these are: {', '.join(sorted(known))}."
         )
     if raw.get("query") and (depth or entity.name not in {"Dataset", "Document", "Instrument"}):
         raise FilterError(f"{at}.query: words can be asked for at the top of a filter only.")
@@ -188,7 +187,7 @@ def _scope(raw: Any, entity: Entity, at: str, budget: _Budget, depth: int) -> Sc
         skip,
         _order(raw.get("order"), entity, f"{at}.order"),
         _fields(raw.get("fields"), entity, f"{at}.fields"),
-        _text(raw.get("query") or "", f"{at}.query").strip(),
+        text_of(raw.get("query") or "", f"{at}.query").strip(),
     )
 
 
@@ -202,7 +201,7 @@ def _where(raw: Any, entity: Entity, at: str, budget: _Budget, depth: int) -> Co
         raise FilterError(f"{at}: must be an object.")
     if depth > MAX_DEPTH:
         raise FilterError(f"{at}: and/or lie deeper than {MAX_DEPTH} in each other.")
-    parts = tuple(_part(name, value, entity, f"{at}.{_plain(name)}", budget, depth) for name, value in raw.items())
+    parts = tuple(_part(name, value, entity, f"{at}.{plain(name)}", budget, depth) for name, value in raw.items())
     return _all(parts, entity)
 
 
@@ -216,7 +215,7 @@ def _part(name: str, value: Any, entity: Entity, at: str, budget: _Budget, depth
     if name == "text":
         if not entity.text:
             raise FilterError(f"{at}: {entity.name} has no texts to look into.")
-        return Text(_text(value, at))
+        return Text(text_of(value, at))
     if name not in entity.fields:
         raise FilterError(f"{at}: {entity.name} has no such field; it has {', '.join(entity.fields)}.")
     found = entity.fields[name]
@@ -233,7 +232,7 @@ def _operators(found: Field, value: dict[str, Any], at: str, budget: _Budget) ->
     tests = []
     for operator, operand in value.items():
         budget.condition()
-        tests.append(_test(found, operator, operand, f"{at}.{_plain(operator)}"))
+        tests.append(_test(found, operator, operand, f"{at}.{plain(operator)}"))
     return tuple(tests)
 
 
@@ -274,142 +273,25 @@ def _test(found: Field, operator: str, value: Any, at: str) -> Test:
     if operator not in _OPERATORS:
         raise FilterError(f"{at}: is not an operator; these are: {', '.join(sorted(_OPERATORS))}.")
     if operator in _PATTERNS:
-        _must_be_text(found, at)
-        return Test(found, operator, _pattern(_text(value, at), at))
+        must_be_text(found, at)
+        return Test(found, operator, pattern_of(text_of(value, at), at))
     if operator == "regexp":
-        _must_be_text(found, at)
-        return Test(found, operator, _regexp(value, at))
+        must_be_text(found, at)
+        return Test(found, operator, regexp_of(value, at))
     if operator in _LISTS:
         if not isinstance(value, list) or len(value) > MAX_VALUES:
             raise FilterError(f"{at}: must be a list of at most {MAX_VALUES} values.")
-        return Test(found, operator, tuple(dict.fromkeys(_value(found, one, at) for one in value)))
+        return Test(found, operator, tuple(dict.fromkeys(value_of(found, one, at) for one in value)))
     if operator == "between":
         if not isinstance(value, list) or len(value) != 2:
             raise FilterError(f"{at}: must be a list of two values.")
-        bounds = tuple(_limit(found, one, at) for one in value)
+        bounds = tuple(limit_of(found, one, at) for one in value)
         if isinstance(bounds[0], str) != isinstance(bounds[1], str):
             raise FilterError(f"{at}: the two values are of different types.")
         return Test(found, operator, bounds)
     if operator in _ORDERED:
-        return Test(found, operator, _limit(found, value, at))
-    return Test(found, operator, _value(found, value, at))
-
-
-def _limit(found: Field, value: Any, at: str) -> Value:
-    if value is None or found.type in {Type.LIST, Type.BOOLEAN}:
-        raise FilterError(f"{at}: {found.name} has no order by which it could be compared with this.")
-    return _value(found, value, at)
-
-
-def _must_be_text(found: Field, at: str) -> None:
-    if found.type not in {Type.TEXT, Type.ANY, Type.LIST}:
-        raise FilterError(f"{at}: {found.name} is no text.")
-
-
-def _value(found: Field, value: Any, at: str) -> Value:
-    """A value of the field's type, from what JSON and addresses make of it."""
-    if value is None:
-        return None
-    if found.type in {Type.TEXT, Type.LIST}:
-        if isinstance(value, bool):
-            return "true" if value else "false"
-        return _text(
-            f"{value:.15g}" if isinstance(value, float) else str(value) if isinstance(value, int) else value, at
-        )
-    if found.type is Type.BOOLEAN:
-        if value in (True, False, "true", "false"):
-            return value in (True, "true")
-        raise FilterError(f"{at}: must be true or false.")
-    if found.type is Type.TIME:
-        return _time(value, at)
-    if found.type is Type.ANY and isinstance(value, str):
-        return _text(value, at)
-    return _number(value, at)
-
-
-def _number(value: Any, at: str) -> float:
-    if isinstance(value, str) and len(value) <= 40 and re.fullmatch(r"[+-]?[0-9.]+([eE][+-]?[0-9]+)?", value):
-        try:
-            value = float(value)
-        except ValueError:
-            value = None
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise FilterError(f"{at}: must be a number.")
-    try:
-        found = float(value)
-    except OverflowError:
-        found = math.inf
-    if not math.isfinite(found):
-        raise FilterError(f"{at}: must be a finite number.")
-    return found
-
-
-def _time(value: Any, at: str) -> str:
-    if not isinstance(value, str) or len(value) > 40:
-        raise FilterError(f"{at}: must be a date or a time, as 2026-03-31 or 2026-03-31T10:00:00Z.")
-    try:
-        return instant(datetime.fromisoformat(value.strip()))
-    except (ValueError, OverflowError):
-        raise FilterError(f"{at}: {_shown(value)} is no date; write 2026-03-31 or 2026-03-31T10:00:00Z.") from None
-
-
-def instant(when: datetime) -> str:
-    """A time as the API writes it: UTC, three decimals of a second. Times without a zone are taken as UTC."""
-    exact = when.replace(tzinfo=when.tzinfo or UTC).astimezone(UTC)
-    return exact.strftime(f"{exact.year:04d}-%m-%dT%H:%M:%S.") + f"{exact.microsecond // 1000:03d}Z"
-
-
-def _text(value: Any, at: str) -> str:
-    if not isinstance(value, str):
-        raise FilterError(f"{at}: must be a text.")
-    if len(value) > MAX_TEXT:
-        raise FilterError(f"{at}: is longer than {MAX_TEXT} characters.")
-    if "\0" in value or re.search("[\ud800-\udfff]", value):
-        raise FilterError(f"{at}: holds characters that no text has.")
-    return value
-
-
-def _pattern(text: str, at: str) -> str:
-    """A LIKE pattern as a GLOB pattern. ``%`` is anything, ``_`` one character; without ``%``, it may stand anywhere."""
-    if len(text) > MAX_PATTERN or text.count("%") > 10:
-        raise FilterError(f"{at}: a pattern has at most {MAX_PATTERN} characters and 10 '%'.")
-    made, free, place = "", False, 0
-    while place < len(text):
-        sign = text[place]
-        if sign == "\\" and place + 1 < len(text):
-            place += 1
-            made += _literal(text[place])
-        elif sign == "%":
-            made, free = made + "*", True
-        else:
-            made += "?" if sign == "_" else _literal(sign)
-        place += 1
-    return made if free else f"*{made}*"
-
-
-def _literal(sign: str) -> str:
-    return f"[{sign}]" if sign in "*?[" else sign
-
-
-def holding(text: str) -> str:
-    """The GLOB pattern of texts that hold this one."""
-    return "*" + "".join(map(_literal, text)) + "*"
-
-
-def _regexp(value: Any, at: str) -> tuple[str, str]:
-    text, flags = _text(value, at), ""
-    if slashed := re.fullmatch(r"/(.*)/([gimuy]{0,5})", text, re.DOTALL):
-        text, flags = slashed.groups()
-    if len(text) > MAX_PATTERN:
-        raise FilterError(f"{at}: is longer than {MAX_PATTERN} characters.")
-    flags = "".join(sorted(set(flags) & {"i", "m"}))
-    try:
-        compiled(text, flags)
-    except re2.error:
-        raise FilterError(
-            f"{at}: is no regular expression that is searched for here (RE2: without look-ahead and back-references)."
-        ) from None
-    return text, flags
+        return Test(found, operator, limit_of(found, value, at))
+    return Test(found, operator, value_of(found, value, at))
 
 
 # --- The rest -----------------------------------------------------------------------------------------------------------
@@ -427,7 +309,7 @@ def _includes(raw: Any, entity: Entity, at: str, budget: _Budget, depth: int) ->
         relation = entity.relations.get(name)
         if relation is None:
             having = ", ".join(entity.relations) or "none"
-            raise FilterError(f"{at}: {entity.name} has no relation {_shown(name)}; it has {having}.")
+            raise FilterError(f"{at}: {entity.name} has no relation {shown(name)}; it has {having}.")
         inner = _scope(scope, ENTITIES[relation.target], f"{at}.{name}", budget, depth + 1)
         found.append(Include(relation, inner))
     return tuple(found)
@@ -443,7 +325,7 @@ def _listed(raw: Any, at: str) -> list[tuple[str, Any]]:
         if "relation" not in raw:
             return [(name, {"include": inner}) for name, inner in raw.items()]
         if unknown := sorted(set(raw) - {"relation", "scope"}):
-            raise FilterError(f"{at}: {_shown(unknown[0])} is not a part of an include; these are: relation, scope.")
+            raise FilterError(f"{at}: {shown(unknown[0])} is not a part of an include; these are: relation, scope.")
         if not isinstance(raw["relation"], str):
             raise FilterError(f"{at}: relation must be a name.")
         return [(raw["relation"], raw.get("scope"))]
@@ -460,7 +342,7 @@ def _order(raw: Any, entity: Entity, at: str) -> tuple[tuple[Field, bool], ...]:
     for one in (text for text in wanted if text.strip()):
         name, _, direction = one.strip().partition(" ")
         if name not in entity.fields or direction.strip().upper() not in {"", "ASC", "DESC"}:
-            raise FilterError(f'{at}: {_shown(one)} is none; write a field and ASC or DESC, as "title ASC".')
+            raise FilterError(f'{at}: {shown(one)} is none; write a field and ASC or DESC, as "title ASC".')
         found.append((entity.fields[name], direction.strip().upper() == "DESC"))
     return tuple(found)
 
@@ -469,31 +351,22 @@ def _fields(raw: Any, entity: Entity, at: str) -> frozenset[str] | None:
     if raw is None or raw == [] or raw == {}:
         return None
     names: Sequence[Any] = [raw] if isinstance(raw, str) else list(raw) if isinstance(raw, list | dict) else [None]
-    shown = {*entity.fields, "score"}
+    known = {*entity.fields, "score"}
     for name in names:
-        if not isinstance(name, str) or name not in shown:
-            raise FilterError(f"{at}: {entity.name} has no field {_shown(name)}; it has {', '.join(entity.fields)}.")
+        if not isinstance(name, str) or name not in known:
+            raise FilterError(f"{at}: {entity.name} has no field {shown(name)}; it has {', '.join(entity.fields)}.")
     if not isinstance(raw, dict):
         return frozenset(names)
     if not all(isinstance(value, bool) for value in raw.values()):
         raise FilterError(f"{at}: each must be true or false.")
     kept = frozenset(name for name, value in raw.items() if value)
-    return kept or frozenset(shown - set(raw))
+    return kept or frozenset(known - set(raw))
 
 
 def _whole(value: Any, at: str) -> int | None:
     if value is None:
         return None
-    number = _number(value, at)
+    number = number_of(value, at)
     if number != int(number) or not 0 <= number <= _MAX_SKIP:
         raise FilterError(f"{at}: must be a whole number from 0 to {_MAX_SKIP}.")
     return int(number)
-
-
-def _shown(value: object) -> str:
-    text = ascii(value)
-    return text if len(text) <= 60 else text[:56] + "…'"
-
-
-def _plain(name: str) -> str:
-    return name if re.fullmatch(r"[A-Za-z_]{1,40}", name) else _shown(name)

@@ -14,7 +14,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from panosc_portal.index.entities import ENTITIES, Entity, Relation, Type
-from panosc_portal.index.language import All, Condition, Include, Scope, Some, Test, Text, holding
+from panosc_portal.index.language import All, Condition, Include, Scope, Some, Test, Text
+from panosc_portal.index.values import holding
 from panosc_portal.quantities import nearly, unit
 from panosc_spawner import panet
 

@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any
 
 from panosc_portal.catalogues.model import Dataset, Document, File, Instrument, Parameter, Sample, Technique
-from panosc_portal.index.language import instant
+from panosc_portal.index.values import instant
 from panosc_portal.quantities import in_si
 from panosc_spawner import panet
 
