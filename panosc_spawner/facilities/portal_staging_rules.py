@@ -45,7 +45,7 @@ class Token(Model):
         default=None,
         description="For by = 'file': one line with the token; for 'certificate': PEM with the certificate and its key. Mode 0600, "
         "relative to the site's folder. Whoever has it reads what it opens, so let it be narrow, and write macaroon = true "
-        "where the storage gives macaroons.",
+        "where the storage gives macaroons. Over webdav a person's processes can read what copies for them: see writer.",
     )
     macaroon: bool = Field(
         default=False,
@@ -130,7 +130,8 @@ class Remote(Model):
     writer: str = Field(
         default="",
         pattern=r"^[a-z_][a-z0-9_.-]{0,31}$|^$",
-        description="For xrootd: the local account as which the storage here writes, as 'xrootd'. Empty: the portal's own.",
+        description="For xrootd: the local account as which the storage here writes, as 'xrootd'; empty: the portal's own. For "
+        "webdav: the account as which rclone runs, which nobody may log in as; empty: the one that will own the data.",
     )
     tape_url: str = Field(
         default="",
@@ -196,6 +197,17 @@ class Remote(Model):
             )
         if self.destination_token and self.destination_token.by == "person":
             raise ValueError("destination_token: the storage here is the site's own: by = 'file'")
+        return self
+
+    @model_validator(mode="after")
+    def _keeps_its_token(self) -> Remote:
+        """What copies over WebDAV has the token, and a process is open to all others of its account (``/proc/<pid>/fd``)."""
+        theirs = self.kind == "webdav" and self.owner.kind == "person" and not self.writer
+        if theirs and self.token.by == "file" and not self.token.macaroon:
+            raise ValueError(
+                "the copy runs as the person, who could read the site's own token from it: write token.macaroon = true, "
+                "or name in writer an account that nobody logs in as, or give the data to owner.kind = 'account'"
+            )
         return self
 
 

@@ -62,12 +62,27 @@ def test_what_a_site_says_at_the_least() -> None:
         ({"quota": "much"}, "is not a size"),
         ({"unknown": 1}, "Extra inputs"),
         ({"areas": []}, "at least 1"),
+        ({"token": {"by": "file", "file": "token"}}, "who could read the site's own token"),
     ],
 )
 def test_what_cannot_be(changes: dict[str, object], words: str) -> None:
     with pytest.raises(ValidationError) as caught:
         Remote.model_validate(BASE | changes)
     assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"token": {"by": "file", "file": "token", "macaroon": True}},
+        {"writer": "copier"},
+        {"owner": {"kind": "account", "uid": 9000, "group": "esrf"}},
+        {"kind": "onedata", "space": "x", "url": "https://p.example.org"},  # the portal itself copies
+    ],
+)
+def test_the_sites_own_token_where_the_person_cannot_read_it(changes: dict[str, object]) -> None:
+    remote = Remote.model_validate(BASE | {"token": {"by": "file", "file": "token"}} | changes)
+    assert remote.token.by == "file"
 
 
 def test_third_party_copies_with_macaroons_at_both_ends() -> None:
