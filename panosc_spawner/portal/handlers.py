@@ -23,7 +23,9 @@ KEY_SECONDS = 120
 _MAX_QUESTION = 4096
 _ENDED = Refusal(Reason.LOGIN_EXPIRED, "Your login has ended.", "Log in again.")
 _NOT_HERE = Refusal(
-    Reason.BAD_REQUEST, "Only the portal may ask this, for somebody who is logged in there.", "Use the portal’s pages."
+    Reason.LOGIN_EXPIRED,
+    "Only the portal may ask this, for somebody who is logged in there.",
+    "Use the portal’s pages.",
 )
 
 

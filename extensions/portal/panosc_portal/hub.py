@@ -12,12 +12,17 @@ from pydantic import SecretStr
 
 @dataclass(frozen=True)
 class Login:
-    """Somebody who is logged in here: the hub's user name, and the token that the hub gave the portal for them."""
+    """Somebody who is logged in here: the hub's user name, and the token that the hub gave the portal for them.
+
+    ``own_token``: they came with a token of their own instead (``Authorization``). It says who they are; nothing else of the
+    hub's is open to it, so no job may act by it.
+    """
 
     username: str
     token: SecretStr
     display_name: str = ""
     admin: bool = False
+    own_token: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True)

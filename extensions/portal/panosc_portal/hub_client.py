@@ -28,6 +28,7 @@ MAX_FILE = 16 * 1024 * 1024
 _SECONDS = 10.0
 _DATA_SECONDS = 45.0  # the hub gives a file system that wakes its disks up 30 s
 _NAMES = 50
+_NO_LOGIN = "login-expired"
 
 
 @dataclass(frozen=True)
@@ -136,14 +137,7 @@ class HubClient:
     def __init__(self, addresses: HubAddresses, transport: httpx.AsyncBaseTransport | None = None) -> None:
         self._at = addresses
         self._questions = f"{addresses.api.removesuffix('/api')}/panosc/portal"
-        self._http = httpx.AsyncClient(
-            transport=transport,
-            trust_env=False,
-            follow_redirects=False,
-            timeout=_SECONDS,
-            limits=httpx.Limits(max_connections=50, max_keepalive_connections=10, keepalive_expiry=5.0),
-            headers={"Accept": "application/json", "Accept-Encoding": "identity"},
-        )
+        self._lines = HubLines(transport, _SECONDS)
 
     # --- The hub's answers ------------------------------------------------------------------------------------------
 
@@ -230,7 +224,7 @@ class HubClient:
 
     async def aclose(self) -> None:
         """Close its connections."""
-        await self._http.aclose()
+        await self._lines.aclose()
 
     # --- People's own servers ---------------------------------------------------------------------------------------
 
@@ -295,6 +289,8 @@ class HubClient:
             raise HubError(503, "The hub could not answer.", "Try again in a minute.")
         if not isinstance(message, str) or not isinstance(remedy, str):
             message, remedy = "The hub refused this.", "Log in again, then try again."
+        if words.get("reason") == _NO_LOGIN:
+            status = 401  # it says nothing about rights: who logs in at the portal again may have them
         raise HubError(status if status in (401, 403, 404, 409) else 503, message, remedy)
 
     async def _send(

@@ -24,9 +24,9 @@ import secrets
 import time
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Protocol
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import quote, urlencode
 
 from cryptography.fernet import Fernet, InvalidToken
 from cryptography.hazmat.primitives import hashes
@@ -37,6 +37,7 @@ from pydantic import SecretStr
 
 from panosc_portal.errors import HubError
 from panosc_portal.hub import Login
+from panosc_spawner.portal.addresses import beneath
 
 RECHECK = 60.0
 """Seconds for which the hub's word about a token holds."""
@@ -51,6 +52,10 @@ _BEARER = re.compile(r"(?:token|bearer)\s+(\S{1,4096})\s*", re.IGNORECASE)
 
 class LoginNeeded(Exception):
     """Somebody has to log in first; the application sends a browser that only looks to the hub, and tells all others so."""
+
+
+class QuietLoginNeeded(LoginNeeded):
+    """Everybody may see this page, but the hub may know who is at this browser: it is sent there, once."""
 
 
 class FormRefused(Exception):
@@ -149,6 +154,26 @@ class Logins:
         )
         return response
 
+    def begin_quietly(self, request: Request, following: str) -> Response:
+        """The same for a page that everybody may see. Once for each of the hub's sessions: if its login there has ended, the next
+        such page is shown to nobody in particular, with a link to log in."""
+        response = self.begin(request, following)
+        self._set(response, self._tried, {"session": request.cookies.get(HUB_SESSION, "")}, None)
+        return response
+
+    def may_be_quiet(self, request: Request) -> bool:
+        """Whether somebody only looks at a page, in a browser in which somebody logged in at the hub, and was not sent there yet."""
+        session = request.cookies.get(HUB_SESSION, "")
+        # As browsers say it of a page that somebody goes to. Whatever does not say it is a program, a picture, or an old browser.
+        looks = request.headers.get("Sec-Fetch-Mode") == "navigate" and request.headers.get("Sec-Fetch-Dest") == "document"
+        if not session or request.method != "GET" or not looks or "Authorization" in request.headers:
+            return False
+        return bool(self._open(request, self._tried).get("session", "") != session)
+
+    @property
+    def _tried(self) -> str:
+        return f"{self.cookie}-tried"
+
     async def finish(self, request: Request) -> Response:
         """The hub sent the browser back: the code becomes a token, and the token a cookie.
 
@@ -199,7 +224,8 @@ class Logins:
         """
         if (header := request.headers.get("Authorization")) is not None:
             match = _BEARER.fullmatch(header)
-            return await self._who(SecretStr(match[1])) if match else None
+            login = await self._who(SecretStr(match[1])) if match else None
+            return replace(login, own_token=True) if login else None
         held = self._open(request, self.cookie)
         if not held or held.get("session", "") != request.cookies.get(HUB_SESSION, ""):
             return None  # the hub's session in this browser has ended, or is somebody else's
@@ -293,9 +319,14 @@ async def maybe_signed_in(request: Request) -> Login | None:
     """Who asks, or nobody: for pages that everybody may see.
 
     Raises:
+        QuietLoginNeeded: if it is nobody here, but the hub may know them.
         HubError: 503, if somebody says to be logged in and the hub does not answer.
     """
-    login = await logins_of(request).login_of(request)
+    logins = logins_of(request)
+    login = await logins.login_of(request)
+    again = "panosc_login" in request.scope  # an answer that lasts asks again, when it has begun long ago
+    if login is None and not again and logins.may_be_quiet(request):
+        raise QuietLoginNeeded
     request.scope["panosc_login"] = login  # for the head of an error's page
     return login
 
@@ -342,13 +373,14 @@ def own_path(base: str, following: str) -> str:
         base: the portal's path.
         following: what was asked for, from outside.
     """
-    try:
-        parts = urlsplit(following)
-    except ValueError:
-        return base
-    plain = not parts.scheme and not parts.netloc and parts.path.startswith(base)
-    fits = plain and "\\" not in following and not any(ord(c) < 33 for c in following) and len(following) < 8192
-    return following if fits and "/../" not in f"{parts.path}/" and "//" not in parts.path else base
+    return following if beneath(base, following) else base
+
+
+def own_address(request: Request) -> str:
+    """The address that a browser asks for, to come back to; the portal's first page where it is not fit for that."""
+    path = (request.scope.get("raw_path") or quote(request.url.path).encode()).decode("ascii", "replace")
+    query = request.url.query
+    return own_path(logins_of(request).settings.base, path + (f"?{query}" if query else ""))
 
 
 def login_routes() -> APIRouter:

@@ -127,6 +127,14 @@ async def test_a_token_that_does_not_count_is_nobodys() -> None:
     assert await TheHub().client().who(SecretStr("é")) is None
 
 
+async def test_a_token_by_which_nobody_is_logged_in_says_nothing_of_rights() -> None:
+    """403, since the token counts for other things: but who logs in again may have the data, and jobs wait for that."""
+    said = {"message": "Only the portal may ask this.", "remedy": "Use its pages.", "reason": "login-expired"}
+    with pytest.raises(HubError) as caught:
+        await TheHub(data=httpx.Response(403, json=said)).client().data(ADA, "esrf/ma1", "stage")
+    assert (caught.value.status, caught.value.message) == (401, said["message"])
+
+
 async def test_the_hubs_words_of_refusal_are_kept() -> None:
     said = {"message": "You are not on it.", "remedy": "Ask its main proposer.", "reason": "not-granted"}
     with pytest.raises(HubError) as caught:

@@ -173,6 +173,9 @@ async def test_a_program_comes_with_its_token(portal_client, hub):
     for scheme in ("token", "Bearer"):
         answer = await portal_client.client.get("mine", headers={"Authorization": f"{scheme} token-ada"})
         assert answer.text == "ada"
+        request = Request({"type": "http", "headers": [(b"authorization", f"{scheme} token-ada".encode())]})
+        login = await portal_client.portal.part(Logins).login_of(request)
+        assert login is not None and login.own_token
     wrong = await portal_client.client.get("mine", headers={"Authorization": "Bearer token-nobody"})
     assert wrong.status_code == 401
 

@@ -17,7 +17,7 @@ from panosc_portal.context import Portal
 from panosc_portal.errors import HubError
 from panosc_portal.hub import Login
 from panosc_portal.login import form_checked, maybe_signed_in, signed_in
-from panosc_portal.moving.jobs import Job, State
+from panosc_portal.moving.jobs import Job, JobError, State
 from panosc_portal.moving.runner import runner_of
 from panosc_portal.pages.said import said
 from panosc_spawner.facilities.units import format_size
@@ -92,10 +92,13 @@ class _JobPages:
         await self._runner.cancel(job_id, login.username)
         return self._back(job_id)
 
-    async def again(self, job_id: str, login: Annotated[Login, Depends(form_checked)]) -> Response:
+    async def again(self, request: Request, job_id: str, login: Annotated[Login, Depends(form_checked)]) -> Response:
         """Go on where it was."""
         self._mine(job_id, login)
-        self._runner.again(job_id, login)
+        try:
+            self._runner.again(job_id, login)
+        except JobError as error:
+            return said(request, 403, error.message, error.remedy)
         return self._back(job_id)
 
     async def _told(self, request: Request, job_id: str, login: Login) -> AsyncIterator[str]:

@@ -25,6 +25,10 @@ from panosc_portal.moving.worker import JobLimits, TapeError, Task, TryAgainErro
 logger = logging.getLogger(__name__)
 
 AWAY = JobError("Your login here is over.", "Log in again; the job then goes on where it was.")
+_NOT_HERE = (
+    "Long work goes on by a login at the portal, not by a token of your own.",
+    "Log in there, and begin it there.",
+)
 _LAST_TRY = 8
 _STOP_SECONDS = 20.0
 
@@ -74,8 +78,10 @@ class Runner:
         """Take a job. One that is the same and not over yet is returned instead.
 
         Raises:
-            JobError: if the person has too many already.
+            JobError: if the person has too many already, or came with a token of their own.
         """
+        if login.own_token:
+            raise JobError(*_NOT_HERE)
         waiting = [job for job in self.store.of(login.username) if not job.state.over]
         for job in waiting:
             if (job.kind, job.proposal) == (kind, proposal) and details.items() <= dict(job.details).items():
@@ -91,9 +97,12 @@ class Runner:
         return job
 
     def seen(self, login: Login) -> None:
-        """The person is here: their jobs may go on with this login. Cheap; for each page of theirs."""
+        """The person is here: their jobs may go on with this login. Cheap; for each page of theirs.
+
+        A token of their own that they came with is no such login: the hub would refuse the jobs with it.
+        """
         known = self._logins.get(login.username)
-        if known is not None and known.token == login.token:
+        if login.own_token or (known is not None and known.token == login.token):
             return
         self._logins[login.username] = login
         self.store.seal(login.username, self._seal.close(login))
@@ -125,7 +134,13 @@ class Runner:
         return self.store.get(job_id)
 
     def again(self, job_id: str, login: Login) -> Job | None:
-        """Take up a failed or cancelled job again, from where it was."""
+        """Take up a failed or cancelled job again, from where it was.
+
+        Raises:
+            JobError: if the person came with a token of their own.
+        """
+        if login.own_token:
+            raise JobError(*_NOT_HERE)
         job = self.store.get(job_id, login.username)
         if job is None or job.state not in {State.FAILED, State.CANCELLED} or job_id in self._running:
             return job

@@ -103,6 +103,22 @@ async def test_a_job_runs_and_says_how_it_ended() -> None:
     assert seen[-1].started is not None and seen[-1].ended is not None
 
 
+async def test_a_persons_own_token_is_no_login_of_their_jobs() -> None:
+    worker, own = Counting(), Login("ada", SecretStr("own-token-of-ada"), own_token=True)
+    worker.gate.clear()
+    async with running(worker) as runner:
+        job = runner.submit("count", ADA, "esrf/ma1234")
+        runner.seen(own)
+        assert runner.login("ada") == ADA
+        assert runner._seal.open(runner.store.sealed(job.id)) == ADA
+        with pytest.raises(JobError, match="not by a token of your own"):
+            runner.submit("count", own, "esrf/ma1235")
+        await runner.cancel(job.id, "ada")
+        with pytest.raises(JobError, match="not by a token of your own"):
+            runner.again(job.id, own)
+        assert [one.state for one in runner.jobs("ada")] == [State.CANCELLED]
+
+
 async def test_limits_hold_for_a_person_and_for_all() -> None:
     worker = Counting()
     async with running(worker, JobLimits(per_person=2, at_once=3)) as runner:

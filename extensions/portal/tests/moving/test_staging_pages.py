@@ -8,11 +8,14 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 
+import httpx
 import pytest
 from dav_peer import DavPeer, dav_peer
-from panosc_portal.hub import PersonReport
+from panosc_portal.hub import Login, PersonReport
 from panosc_portal.login import Logins
 from panosc_portal.moving.job_pages import STREAMS
+from panosc_portal.moving.runner import Runner
+from pydantic import SecretStr
 from running import Running, running
 from staging_support import REF, VISIT, data_of, remote, tree_of, with_remotes, write_tree
 from support import BASE, FakeHub, make_portal, make_site
@@ -150,6 +153,33 @@ async def test_one_person_follows_few_jobs_at_a_time(browser: Running, peer: Dav
     async with asyncio.timeout(10):
         while (await _status_of(browser, f"{job}/events")) != 200:
             await asyncio.sleep(0.1)
+
+
+async def test_a_persons_own_token_looks_but_is_no_login_of_their_jobs(browser: Running, peer: DavPeer) -> None:
+    peer.guard.slow = 0.3
+    job = await _begin(browser)
+    runner = browser.portal.part(Runner)
+    own = {"Authorization": "token token-ben"}
+    browser.hub.who = _own_token_of_ada  # type: ignore[method-assign]
+    async with httpx.AsyncClient(base_url=browser.address, headers=own, trust_env=False) as program:
+        for address, status in (
+            ("jobs", 200),
+            (job, 200),
+            (f"stage/{REF}", 401),
+        ):  # the hub does not say where data lie
+            assert (await program.get(address)).status_code == status, address
+        assert (await program.post(f"stage/{REF}", data={"remote": "elsewhere"})).status_code == 401
+        for kept in (runner.login("ada"), runner._seal.open(runner.store.sealed(job.removeprefix("jobs/")))):
+            assert kept is not None and kept.token.get_secret_value() == "token-ada"
+        await program.post(f"{job}/cancel")
+        refused = await program.post(f"{job}/again")
+        assert refused.status_code == 403
+        assert "not by a token of your own" in refused.text
+
+
+async def _own_token_of_ada(token: SecretStr) -> Login:
+    """As the hub says it of any token of hers."""
+    return Login("ada", token)
 
 
 async def _status_of(browser: Running, address: str) -> int:
