@@ -10,13 +10,17 @@ from __future__ import annotations
 import ctypes
 import errno
 import hashlib
+import logging
 import os
+import secrets
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from panosc_portal.moving.jobs import JobError
+
+logger = logging.getLogger(__name__)
 
 HIDDEN = ".panosc-staging"
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -225,7 +229,7 @@ class Place:
 
 
 @contextmanager
-def _opened(name: str, directory: int) -> Iterator[int]:
+def _opened(name: str | Path, directory: int | None = None) -> Iterator[int]:
     handle = os.open(name, _DIRECTORY, dir_fd=directory)
     try:
         yield handle
@@ -255,17 +259,48 @@ def _mine(handle: int, shown: Path) -> None:
 
 
 def _remove(name: str, directory: int) -> None:
-    """A file, or a directory with all that is in it, without following links. Not deeper than a listing may be."""
+    """A file, or a directory with all that is in it, however deep, without following links.
+
+    Who owned it may have made a million directories in each other: what is in one is first moved up beside it, so that two are
+    open at a time. And it is taken away from them first, or they could go on making more.
+    """
+    if _unlinked(name, directory):
+        return
+    with _opened(name, directory) as top:
+        _take(top)
+        while names := _names(top):
+            for inner in names:
+                if not _unlinked(inner, top):
+                    _empty(inner, top)
+                    os.rmdir(inner, dir_fd=top)
+    os.rmdir(name, dir_fd=directory)
+
+
+def _unlinked(name: str, directory: int) -> bool:
+    """Remove what is no directory; False if it is one."""
     try:
         os.unlink(name, dir_fd=directory)
-        return
     except (IsADirectoryError, PermissionError):
-        pass
-    with _opened(name, directory) as below:
-        os.fchmod(below, 0o700)
+        return False
+    return True
+
+
+def _empty(name: str, top: int) -> None:
+    """Empty a directory: its files are removed, its directories are moved into the one above, under names nobody can foresee."""
+    with _opened(name, top) as below:
+        _take(below)
         for inner in _names(below):
-            _remove(inner, below)
-    os.rmdir(name, dir_fd=directory)
+            if not _unlinked(inner, below):
+                with _opened(inner, below) as moved:
+                    _take(moved)
+                os.rename(inner, secrets.token_hex(16), src_dir_fd=below, dst_dir_fd=top)
+
+
+def _take(handle: int) -> None:
+    """A directory becomes ours alone."""
+    if os.geteuid() == 0:
+        os.fchown(handle, 0, os.getegid())
+    os.fchmod(handle, 0o700)
 
 
 @contextmanager
@@ -285,25 +320,41 @@ def identity(handle: int) -> str:
 
 
 def tidy(root: Path, keep: Collection[str], before: float) -> int:
-    """Remove hidden directories beneath a root that nobody has touched since ``before``, but for those to keep."""
+    """Remove hidden directories beneath a root that nobody has touched since ``before``, but for those to keep.
+
+    One that cannot be removed is told in the log, and does not keep the others.
+
+    Returns:
+        How many were removed.
+    """
     removed = 0
-    top = os.open(root, _DIRECTORY)
-    try:
-        with suppress(FileNotFoundError), _opened(HIDDEN, top) as hidden:
-            for key in _names(hidden):
-                if key in keep:
-                    continue
-                with _opened(key, hidden) as place:
-                    times = [os.stat(name, dir_fd=place, follow_symlinks=False).st_mtime for name in _names(place)]
-                    if max(times, default=os.fstat(place).st_mtime) >= before:
-                        continue
-                    for name in _names(place):
-                        _remove(name, place)
-                os.rmdir(key, dir_fd=hidden)
-                removed += 1
-    finally:
-        os.close(top)
+    with _told(root), _opened(root) as top, _opened(HIDDEN, top) as hidden:
+        for key in _names(hidden):
+            with _told(root / HIDDEN / key):
+                removed += key not in keep and _tidied(key, hidden, before)
     return removed
+
+
+@contextmanager
+def _told(place: Path) -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError:
+        pass  # nothing to tidy
+    except OSError as error:
+        logger.warning("%s cannot be tidied: %s", place, error.strerror or error)
+
+
+def _tidied(key: str, hidden: int, before: float) -> bool:
+    """Remove one, if nobody has touched it since ``before``."""
+    with _opened(key, hidden) as place:
+        times = [os.stat(name, dir_fd=place, follow_symlinks=False).st_mtime for name in _names(place)]
+        if max(times, default=os.fstat(place).st_mtime) >= before:
+            return False
+        for name in _names(place):
+            _remove(name, place)
+    os.rmdir(key, dir_fd=hidden)
+    return True
 
 
 def flush(handle: int) -> None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from panosc_portal.moving.journal import Journal
 from panosc_portal.moving.place import Ownership, PlaceError
+from panosc_portal.moving.remote_files import MAX_DEPTH
 
 _PIECE = 1024 * 1024
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
@@ -114,6 +115,10 @@ def settle(root: int, journal: Journal, owner: Ownership) -> int:
 
 
 def _settle(handle: int, path: str, journal: Journal, owner: Ownership, change: bool) -> int:
+    if path.count("/") >= MAX_DEPTH:
+        raise PlaceError(
+            "Somebody made directories among the data while they came, so nothing is taken over.", "Try again."
+        )
     found = 0
     with os.scandir(handle) as entries:
         listed = [(entry.name, entry.stat(follow_symlinks=False)) for entry in entries]

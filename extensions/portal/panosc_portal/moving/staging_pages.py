@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ from panosc_portal.pages.said import said
 from panosc_spawner.errors import IdError
 from panosc_spawner.facilities.ids import ProposalRef
 from panosc_spawner.facilities.portal_staging_rules import Remote
+
+logger = logging.getLogger(__name__)
 
 _TIDY_EVERY = 6 * 3600.0
 
@@ -132,7 +135,10 @@ async def lifespan(portal: Portal) -> AsyncIterator[None]:
 async def _tidy(staging: Staging) -> None:
     while True:
         await asyncio.sleep(_TIDY_EVERY)
-        await asyncio.to_thread(staging.tidy)
+        try:
+            await asyncio.to_thread(staging.tidy)
+        except Exception:  # it is the only one: the next time it may work
+            logger.exception("What staging left could not be removed")
 
 
 def _ref(portal: Portal, facility: str, proposal: str) -> str:
