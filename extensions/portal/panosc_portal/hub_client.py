@@ -20,13 +20,14 @@ from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
 
 from panosc_portal.errors import HubError
 from panosc_portal.hub import AreaDirectory, Login, OwnProposal, PersonReport, ProposalData, RunningServer, Session
+from panosc_portal.hub_lines import HubLines, Line
 
 MAX_ANSWER = 32 * 1024 * 1024
 """Bytes: ten thousand proposals are some three millions."""
 MAX_FILE = 16 * 1024 * 1024
 """Bytes of a file that is put into a server."""
-_SECONDS = 10.0
-_DATA_SECONDS = 45.0  # the hub gives a file system that wakes its disks up 30 s
+_SECONDS = {Line.LOGIN: 10.0, Line.QUICK: 10.0, Line.SLOW: 45.0}
+"""For an answer: the hub gives a file system that wakes its disks up 30 s."""
 _NAMES = 50
 _NO_LOGIN = "login-expired"
 
@@ -137,7 +138,7 @@ class HubClient:
     def __init__(self, addresses: HubAddresses, transport: httpx.AsyncBaseTransport | None = None) -> None:
         self._at = addresses
         self._questions = f"{addresses.api.removesuffix('/api')}/panosc/portal"
-        self._lines = HubLines(transport, _SECONDS)
+        self._lines = HubLines(transport)
 
     # --- The hub's answers ------------------------------------------------------------------------------------------
 
@@ -148,7 +149,7 @@ class HubClient:
             HubError: 503 if the hub does not answer.
         """
         try:
-            told = _Who.model_validate(await self._ask("GET", "me", token))
+            told = _Who.model_validate(await self._ask("GET", "me", token, line=Line.LOGIN))
         except HubError as error:
             if error.status in (401, 403):
                 return None
@@ -160,7 +161,7 @@ class HubClient:
     async def person(self, login: Login) -> PersonReport:
         """What is theirs; see :class:`~panosc_portal.hub.Hub`."""
         try:
-            told = _Report.model_validate(await self._ask("GET", "person", login.token))
+            told = _Report.model_validate(await self._ask("GET", "person", login.token, line=Line.QUICK, by=login))
         except ValidationError:
             self._garbled()
         return PersonReport(
@@ -176,7 +177,7 @@ class HubClient:
         """Where a proposal's data lie; see :class:`~panosc_portal.hub.Hub`."""
         asked = {"proposal": proposal, "purpose": purpose}
         try:
-            told = _Data.model_validate(await self._ask("POST", "data", login.token, asked, _DATA_SECONDS))
+            told = _Data.model_validate(await self._ask("POST", "data", login.token, asked, line=Line.SLOW, by=login))
         except ValidationError:
             self._garbled()
         if told.ref != proposal and told.ref.partition("/")[0] != proposal.partition("/")[0]:
@@ -191,7 +192,8 @@ class HubClient:
     async def catalogue_token(self, login: Login, catalogue: str) -> SecretStr:
         """A token for one catalogue; see :class:`~panosc_portal.hub.Hub`."""
         try:
-            return _Token.model_validate(await self._ask("POST", "token", login.token, {"catalogue": catalogue})).token
+            told = await self._ask("POST", "token", login.token, {"catalogue": catalogue}, line=Line.QUICK, by=login)
+            return _Token.model_validate(told).token
         except ValidationError:
             self._garbled()
 
@@ -199,7 +201,9 @@ class HubClient:
         """Start a server; see :class:`~panosc_portal.hub.Hub`."""
         asked = {"proposal": proposal, "environment": environment, "then": then}
         try:
-            told = _Address.model_validate(await self._ask("POST", "start", login.token, asked, _DATA_SECONDS))
+            told = _Address.model_validate(
+                await self._ask("POST", "start", login.token, asked, line=Line.SLOW, by=login)
+            )
         except ValidationError:
             self._garbled()
         if not told.address.startswith(("/", "https://", "http://")) or told.address.startswith("//"):
@@ -216,7 +220,7 @@ class HubClient:
             "code_verifier": verifier,
             "redirect_uri": redirect_uri,
         }
-        status, told = await self._send("POST", f"{self._at.api}/oauth2/token", {}, form=form)
+        status, told = await self._send("POST", f"{self._at.api}/oauth2/token", {}, line=Line.LOGIN, form=form)
         try:
             return _Exchanged.model_validate(told if status == 200 else {}).access_token
         except ValidationError:
@@ -236,7 +240,7 @@ class HubClient:
         found = [one for one in (await self.person(login)).servers if one.name == server and one.ready]
         if not found:
             raise HubError(409, "This server is not running now.", "Open the proposal, then try again.")
-        home = _Home(self, await self._key(login, server), found[0].url)
+        home = _Home(self, login, await self._key(login, server), found[0].url)
         for depth in range(1, len(parts)):
             await home.make_directory("/".join(parts[:depth]))
         # Written beside it first: the contents API writes over what is there, and renames to what is not there only.
@@ -257,30 +261,42 @@ class HubClient:
     async def _key(self, login: Login, server: str) -> SecretStr:
         """What opens this server alone, for two minutes. Never the login's own token: whatever runs in the server reads it."""
         try:
-            return _Key.model_validate(await self._ask("POST", "key", login.token, {"server": server})).key
+            told = await self._ask("POST", "key", login.token, {"server": server}, line=Line.QUICK, by=login)
+            return _Key.model_validate(told).key
         except ValidationError:
             self._garbled()
 
     async def in_server(
-        self, method: str, url: str, token: SecretStr, payload: Mapping[str, Any] | None = None
+        self, method: str, url: str, key: SecretStr, by: Login, payload: Mapping[str, Any] | None = None
     ) -> tuple[int, Any]:
         """A request to a person's server, through the hub's proxy. ``url`` is as the hub says: a path, or with the server's host."""
         parts = urlsplit(url)
-        headers = {"Authorization": f"token {token.get_secret_value()}"}
+        headers = {"Authorization": f"token {key.get_secret_value()}"}
         if parts.netloc:
             headers["Host"] = parts.netloc  # the proxy tells servers apart by it
-        return await self._send(method, f"{self._at.proxy}{parts.path}", headers, payload=payload)
+        return await self._send(
+            method, f"{self._at.proxy}{parts.path}", headers, line=Line.QUICK, by=by, payload=payload
+        )
 
     # --- HTTP -------------------------------------------------------------------------------------------------------
 
     async def _ask(
-        self, method: str, question: str, token: SecretStr, payload: Mapping[str, Any] | None = None, wait: float = 0
+        self,
+        method: str,
+        question: str,
+        token: SecretStr,
+        payload: Mapping[str, Any] | None = None,
+        *,
+        line: Line,
+        by: Login | None = None,
     ) -> Any:
         value = token.get_secret_value()
         if not (value.isascii() and value.isprintable() and " " not in value):
             raise HubError(401, "This is no token of the hub's.", "Log in again.")
         headers = {"Authorization": f"token {value}"}
-        status, told = await self._send(method, f"{self._questions}/{question}", headers, payload=payload, wait=wait)
+        status, told = await self._send(
+            method, f"{self._questions}/{question}", headers, line=line, by=by, payload=payload
+        )
         if status == 200:
             return told
         words = told if isinstance(told, dict) else {}
@@ -299,17 +315,19 @@ class HubClient:
         url: str,
         headers: Mapping[str, str],
         *,
+        line: Line,
+        by: Login | None = None,
         payload: Mapping[str, Any] | None = None,
         form: Mapping[str, str] | None = None,
-        wait: float = 0,
     ) -> tuple[int, Any]:
         sent: dict[str, Any] = {"json": dict(payload)} if payload is not None else {}
         if form is not None:
             sent = {"data": dict(form)}
         try:
-            async with self._http.stream(
-                method, url, headers=dict(headers), timeout=wait or _SECONDS, **sent
-            ) as answer:
+            async with (
+                self._lines.on(line, by.username if by else "") as http,
+                http.stream(method, url, headers=dict(headers), timeout=_SECONDS[line], **sent) as answer,
+            ):
                 body = await _read(answer)
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, ValueError):
             # Without the cause: httpx's and h11's messages and objects hold header values.
@@ -340,8 +358,8 @@ async def _read(answer: httpx.Response) -> bytes:
 class _Home:
     """The files of one running server, through its contents API."""
 
-    def __init__(self, hub: HubClient, token: SecretStr, url: str) -> None:
-        self._hub, self._token, self._url = hub, token, f"{url.rstrip('/')}/api/contents/"
+    def __init__(self, hub: HubClient, login: Login, key: SecretStr, url: str) -> None:
+        self._hub, self._login, self._key, self._url = hub, login, key, f"{url.rstrip('/')}/api/contents/"
 
     async def make_directory(self, path: str) -> None:
         await self._do("PUT", path, {"type": "directory"}, "The folder could not be made")
@@ -358,12 +376,12 @@ class _Home:
         return status != 409
 
     async def remove(self, path: str) -> None:
-        await self._hub.in_server("DELETE", self._url + quote(path), self._token)
+        await self._hub.in_server("DELETE", self._url + quote(path), self._key, self._login)
 
     async def _do(
         self, method: str, path: str, payload: Mapping[str, Any], failed: str, also: tuple[int, ...] = ()
     ) -> int:
-        status, told = await self._hub.in_server(method, self._url + quote(path), self._token, payload)
+        status, told = await self._hub.in_server(method, self._url + quote(path), self._key, self._login, payload)
         if status in (200, 201, *also):
             return status
         if status in (401, 403):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 from base64 import b64decode
@@ -9,6 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
+from panosc_portal import hub_lines
 from panosc_portal.errors import HubError
 from panosc_portal.hub import Login
 from panosc_portal.hub_client import MAX_ANSWER, HubAddresses, HubClient, _parts, free_names
@@ -256,3 +258,88 @@ def test_a_path_that_leaves_the_home_or_hides_is_a_mistake(path: str) -> None:
 def test_names_that_are_tried() -> None:
     assert free_names("plot.ipynb")[:3] == ["plot.ipynb", "plot-2.ipynb", "plot-3.ipynb"]
     assert free_names("notes")[:2] == ["notes", "notes-2"]
+
+
+class SleepingHub:
+    """Answers who somebody is at once, and where data lie when it is let. Over real connections, as their number matters here."""
+
+    def __init__(self) -> None:
+        self.awake, self.waiting = asyncio.Event(), 0
+
+    async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            head = await reader.readuntil(b"\r\n\r\n")
+            if b"/portal/data" in head.split(b"\r\n")[0]:
+                self.waiting += 1
+                await self.awake.wait()
+                body = json.dumps(DATA).encode()
+            else:
+                body = json.dumps({"username": "p-bob"}).encode()
+            writer.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+            await writer.drain()
+        except (OSError, EOFError):
+            return
+        finally:
+            writer.close()
+
+
+async def test_one_persons_slow_questions_hold_up_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hub_lines, "TURN_SECONDS", 0.3)
+    hub = SleepingHub()
+    async with await asyncio.start_server(hub.answer, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        client = HubClient(HubAddresses(f"http://127.0.0.1:{port}/hub/api", "http://127.0.0.1:1", "c", SecretStr("s")))
+        flood = [asyncio.create_task(client.data(ADA, "esrf/ma1", "download")) for _ in range(60)]
+        bob = Login("p-bob", SecretStr("secret-token-of-bob"))
+        async with asyncio.timeout(5):
+            while hub.waiting < 8:
+                await asyncio.sleep(0.01)
+            assert await client.who(bob.token) == bob
+            own = asyncio.create_task(client.data(bob, "esrf/ma1", "download"))
+            refused = await asyncio.gather(*flood[8:], return_exceptions=True)
+        assert {error.status for error in refused if isinstance(error, HubError)} == {429}
+        assert len(refused) == 52
+        assert hub.waiting == 9  # eight of hers, and his
+        hub.awake.set()
+        assert (await own).uid == 2001
+        assert [(await one).uid for one in flood[:8]] == [2001] * 8
+        assert (await client.data(ADA, "esrf/ma1", "download")).uid == 2001  # and her next is answered
+        await client.aclose()
+
+
+async def test_logins_have_connections_that_all_the_data_of_the_world_cannot_take(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(hub_lines, "CONNECTIONS", dict.fromkeys(hub_lines.Line, 4))
+    hub = SleepingHub()
+    async with await asyncio.start_server(hub.answer, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        client = HubClient(HubAddresses(f"http://127.0.0.1:{port}/hub/api", "http://127.0.0.1:1", "c", SecretStr("s")))
+        people = [Login(f"p-{number}", SecretStr(f"token-{number}")) for number in range(20)]
+        flood = [asyncio.create_task(client.data(one, "esrf/ma1", "download")) for one in people]
+        async with asyncio.timeout(5):
+            while hub.waiting < 4:
+                await asyncio.sleep(0.01)
+            assert (await client.who(SecretStr("secret-token-of-bob"))) is not None
+        hub.awake.set()
+        assert len(await asyncio.gather(*flood)) == 20
+        await client.aclose()
+
+
+async def test_a_question_that_is_given_up_leaves_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hub_lines, "TURN_SECONDS", 0.05)
+    lines = hub_lines.HubLines()
+
+    async def hold() -> None:
+        async with lines.on(hub_lines.Line.SLOW, "p-ada"):
+            await asyncio.sleep(60)
+
+    held = [asyncio.create_task(hold()) for _ in range(9)]
+    await asyncio.sleep(0)
+    for one in held:
+        one.cancel()
+    await asyncio.gather(*held, return_exceptions=True)
+    assert lines._turns.lanes == {}
+    async with lines.on(hub_lines.Line.SLOW, "p-ada"):
+        assert len(lines._turns.lanes) == 1
+    await lines.aclose()

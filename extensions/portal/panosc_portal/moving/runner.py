@@ -296,7 +296,7 @@ class Runner:
                 task.job.id, state=State.QUEUED, progress=task.job.progress, words=AWAY.message, remedy=AWAY.remedy
             )  # fmt: skip
             self.store.seal(task.job.owner, b"")
-        elif error.status >= 500:
+        elif error.status >= 500 or error.status == 429:  # 429: the person asks too much at a time; no word about rights
             self._later(task.job, State.QUEUED, f"{error.message} It goes on when the hub answers.", 15.0, attempts=0)
         else:
             self._end(task.job, State.FAILED, error.message, error.remedy)
@@ -325,7 +325,7 @@ class Runner:
                 await worker.allowed(task)
                 silent_since = None
             except HubError as error:
-                if error.status < 500:
+                if error.status < 500 and error.status != 429:
                     raise
                 silent_since = silent_since or time.monotonic()
                 if time.monotonic() - silent_since > self.limits.hub_away.total_seconds():
