@@ -13,6 +13,7 @@ from panosc_spawner.errors import ConfigurationError
 from panosc_spawner.facilities.access_rules import TokenRule
 from panosc_spawner.facilities.catalogues import catalogues_of
 from panosc_spawner.facilities.site import Site
+from panosc_spawner.portal.addresses import beneath
 
 NAME = "portal"
 CLIENT = f"service-{NAME}"
@@ -78,17 +79,7 @@ def within_portal(site: Site, address: str) -> str:
         site: whose portal.
         address: from outside: a path beneath ``/services/portal/``.
     """
-    try:
-        parts = urlsplit(address)
-    except ValueError:
-        return ""
-    plain = site.config.portal.enabled and not parts.scheme and not parts.netloc and not parts.fragment
-    clean = (
-        address.isascii() and address.isprintable() and not set(address) & set(' \\"<>^`{|}') and len(address) < 4096
-    )
-    names = parts.path.removeprefix(PATH).split("/")
-    beneath = parts.path.startswith(PATH) and not {".", ".."} & set(names) and "" not in names[:-1]
-    encoded = "%2e" in parts.path.lower() or "%2f" in parts.path.lower() or "%5c" in parts.path.lower()
-    if not (plain and clean and beneath) or encoded:
+    clean = address.isascii() and not set(address) & set('"<>^`{|}') and len(address) < 4096
+    if not (site.config.portal.enabled and clean and beneath(PATH, address)):
         return ""
     return portal_address(site) + address.removeprefix(PATH)

@@ -17,7 +17,7 @@ from starlette.exceptions import HTTPException
 from panosc_portal.context import Portal
 from panosc_portal.errors import HubError, PortalError
 from panosc_portal.guard import Guard, security_headers
-from panosc_portal.login import FormRefused, LoginNeeded, login_routes, logins_of, own_path
+from panosc_portal.login import FormRefused, LoginNeeded, QuietLoginNeeded, login_routes, logins_of, own_address
 from panosc_portal.pages.look import static_routes
 from panosc_portal.pages.said import said, wants_json
 from panosc_portal.pages.words import STALE_FORM
@@ -117,9 +117,9 @@ async def _login_needed(request: Request, error: Exception) -> Response:
     """To the hub, if a browser only wants to look; a form or a program is told."""
     looks = request.method == "GET" and request.headers.get("Sec-Fetch-Mode", "navigate") == "navigate"
     if looks and not wants_json(request) and "Authorization" not in request.headers:
-        following = request.url.path + (f"?{request.url.query}" if request.url.query else "")
         logins = logins_of(request)
-        return logins.begin(request, own_path(logins.settings.base, following))
+        begin = logins.begin_quietly if isinstance(error, QuietLoginNeeded) else logins.begin
+        return begin(request, own_address(request))
     return said(request, 401)
 
 

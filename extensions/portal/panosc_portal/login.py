@@ -155,8 +155,10 @@ class Logins:
         return response
 
     def begin_quietly(self, request: Request, following: str) -> Response:
-        """The same for a page that everybody may see. Once for each of the hub's sessions: if its login there has ended, the next
-        such page is shown to nobody in particular, with a link to log in."""
+        """The same for a page that everybody may see, once for each of the hub's sessions.
+
+        Where the login at the hub has ended, the next such page is shown to nobody in particular, with a link to log in.
+        """
         response = self.begin(request, following)
         self._set(response, self._tried, {"session": request.cookies.get(HUB_SESSION, "")}, None)
         return response
@@ -165,7 +167,9 @@ class Logins:
         """Whether somebody only looks at a page, in a browser in which somebody logged in at the hub, and was not sent there yet."""
         session = request.cookies.get(HUB_SESSION, "")
         # As browsers say it of a page that somebody goes to. Whatever does not say it is a program, a picture, or an old browser.
-        looks = request.headers.get("Sec-Fetch-Mode") == "navigate" and request.headers.get("Sec-Fetch-Dest") == "document"
+        looks = (
+            request.headers.get("Sec-Fetch-Mode") == "navigate" and request.headers.get("Sec-Fetch-Dest") == "document"
+        )
         if not session or request.method != "GET" or not looks or "Authorization" in request.headers:
             return False
         return bool(self._open(request, self._tried).get("session", "") != session)

@@ -14,7 +14,7 @@ from fastapi.responses import PlainTextResponse
 from panosc_portal import app as app_module
 from panosc_portal import login as login_module
 from panosc_portal.hub import Login, PersonReport
-from panosc_portal.login import Logins, form_checked, maybe_signed_in, own_path, signed_in
+from panosc_portal.login import HUB_SESSION, Logins, form_checked, maybe_signed_in, own_path, signed_in
 from support import BASE, FakeHub, PortalUnderTest, make_portal, serve
 
 
@@ -252,6 +252,13 @@ async def test_a_cookie_of_another_purpose_or_portal_is_nobodys(portal_client, h
         (f"{BASE}/evil.example", BASE),
         ("http://[", BASE),
         ("", BASE),
+        (f"{BASE}data?pid=10.1%2F2&up=..", f"{BASE}data?pid=10.1%2F2&up=.."),
+        (f"{BASE}%2e%2e/%2e%2e/hub/logout", BASE),
+        (f"{BASE}%2E./.%2e/user/eve/files/x.html", BASE),
+        (f"{BASE}x/..%2f..%2fhub", BASE),
+        (f"{BASE}x%5c..%5chub", BASE),
+        (f"{BASE}./search", BASE),
+        (f"{BASE}..", BASE),
     ],
 )
 def test_where_somebody_goes_after_the_login_is_within_the_portal(following, lands):
@@ -277,3 +284,52 @@ async def test_with_https_cookies_are_secure_and_bound_to_the_host():
     assert cookie.startswith("__Host-panosc-portal=")
     assert "Path=/;" in cookie
     assert "Secure" in cookie
+
+
+LOOKS = {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
+
+
+async def test_who_is_logged_in_at_the_hub_is_known_on_a_public_page_without_a_click(portal_client, hub):
+    hub.people["ada"] = PersonReport()
+    portal_client.client.cookies.set(HUB_SESSION, "hub-session")
+    answer = await portal_client.client.get("anybody?q=a|b", headers=LOOKS)
+    assert answer.status_code == 303
+    there = urlsplit(answer.headers["Location"])
+    assert there.path == "/hub/api/oauth2/authorize"
+    back = {"code": "code-ada", "state": parse_qs(there.query)["state"][0]}
+    landed = await portal_client.client.get("oauth_callback", params=back)
+    assert urlsplit(landed.headers["Location"]).path == f"{BASE}anybody"
+    assert (await portal_client.client.get("anybody", headers=LOOKS)).text == "ada"
+
+
+async def test_where_the_hubs_login_is_over_a_public_page_is_shown_the_second_time(portal_client):
+    portal_client.client.cookies.set(HUB_SESSION, "hub-session")
+    assert (await portal_client.client.get("anybody", headers=LOOKS)).status_code == 303
+    for _ in range(3):
+        assert (await portal_client.client.get("anybody", headers=LOOKS)).text == "nobody"
+    portal_client.client.cookies.set(HUB_SESSION, "the next session")
+    assert (await portal_client.client.get("anybody", headers=LOOKS)).status_code == 303
+
+
+@pytest.mark.parametrize(
+    ("session", "headers"),
+    [
+        ("", LOOKS),  # nobody is logged in at the hub
+        ("hub-session", {}),  # a program
+        ("hub-session", {"Sec-Fetch-Mode": "cors", "Sec-Fetch-Dest": "empty"}),
+        ("hub-session", {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "iframe"}),
+        ("hub-session", {**LOOKS, "Authorization": "token nobodys"}),
+    ],
+)
+async def test_nobody_else_is_sent_away_from_a_public_page(portal_client, session, headers):
+    if session:
+        portal_client.client.cookies.set(HUB_SESSION, session)
+    assert (await portal_client.client.get("anybody", headers=headers)).text == "nobody"
+
+
+async def test_a_login_comes_back_to_the_address_as_it_was_asked_for(portal_client, hub):
+    """The path as the browser encoded it: what is encoded in it must not become something else on the way."""
+    hub.people["ada"] = PersonReport()
+    way = await the_way_to_the_hub(portal_client, "mine?q=%C3%BC%2Fx")
+    answer = await portal_client.client.get("oauth_callback", params={"code": "code-ada", "state": way["state"]})
+    assert answer.headers["Location"] == f"{BASE}mine?q=%C3%BC%2Fx"

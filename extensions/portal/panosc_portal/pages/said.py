@@ -6,7 +6,7 @@ from fastapi import Request
 from fastapi.responses import JSONResponse, Response
 
 from panosc_portal.context import Portal
-from panosc_portal.login import own_path
+from panosc_portal.login import own_address
 from panosc_portal.pages.words import error_words
 
 
@@ -20,9 +20,8 @@ def said(request: Request, status: int, text: str = "", remedy: str = "", number
             body["error"]["number"] = number
         return JSONResponse(body, status_code=status, headers={"Cache-Control": "no-store"})
     portal = portal_of(request)
-    looking = request.method == "GET"
-    back = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-    values = {"said": words, "code": status, "number": number, "back": own_path(portal.base, back) if looking else ""}
+    back = own_address(request) if request.method == "GET" else ""
+    values = {"said": words, "code": status, "number": number, "back": back}
     return portal.page(request, "error.html", request.scope.get("panosc_login"), status, **values)
 
 
