@@ -29,6 +29,8 @@ _PAUSES = (0.5, 1, 2, 5, 10, 20, 30)
 _WELL = 60.0
 """Seconds after which a portal that ran is taken for one that works: the next restart comes at once again."""
 _PR_SET_PDEATHSIG = 1
+_SECRETS = ("JPY_API_TOKEN", "JUPYTERHUB_API_TOKEN")
+_PIPE = "PANOSC_PORTAL_SECRET_PIPE"
 _HEAD_BYTES = 64 * 1024
 _PAGE = (
     '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><meta http-equiv="refresh" content="5">'
@@ -48,6 +50,8 @@ class Supervisor:
         listening: where it is to answer.
         base: its path at the hub.
         home: where people find their proposals.
+        secret: of the portal at the hub. The portal reads it from a pipe (``--secret N``): a process's environment, as it was at its
+            start, stays readable in ``/proc`` for its account for as long as it runs.
         clock: for tests.
     """
 
@@ -57,9 +61,11 @@ class Supervisor:
         listening: socket.socket,
         base: str = "/services/portal/",
         home: str = "/hub/home",
+        secret: bytes = b"",
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._command, self._socket, self._base, self._clock = list(command), listening, base, clock
+        self._secret = secret
         self._page = _PAGE.format(home=home).encode()
         self._ending = asyncio.Event()
         self._standing_in: asyncio.Server | None = None
@@ -91,13 +97,17 @@ class Supervisor:
     async def _once(self) -> None:
         """Start it, let it take over, and watch it until it ends."""
         read, write = os.pipe()
-        numbers = ("--socket", str(self._socket.fileno()), "--ready", str(write))
+        numbers = ["--socket", str(self._socket.fileno()), "--ready", str(write)]
+        passed = [self._socket.fileno(), write]
+        if self._secret:
+            passed.append(_in_pipe(self._secret))
+            numbers += ["--secret", str(passed[-1])]
         self.starts += 1
         try:
             self.child = await asyncio.create_subprocess_exec(
                 *self._command,
                 *numbers,
-                pass_fds=(self._socket.fileno(), write),
+                pass_fds=passed,
                 stdin=asyncio.subprocess.DEVNULL,
                 preexec_fn=_end_with_parent,
             )
@@ -106,7 +116,8 @@ class Supervisor:
             os.close(read)
             return
         finally:
-            os.close(write)
+            for number in passed[1:]:
+                os.close(number)
         ended = asyncio.ensure_future(self.child.wait())
         ending = asyncio.ensure_future(self._ending.wait())
         watch = asyncio.ensure_future(self._take_over_and_watch(read))
@@ -220,7 +231,35 @@ def listen(url: str) -> socket.socket:
     return made
 
 
-async def _main(folder: Path) -> int:
+def _in_pipe(secret: bytes) -> int:
+    """A descriptor that it can be read from, once."""
+    read, write = os.pipe()  # holds 64 KiB: nobody has to read meanwhile
+    os.write(write, secret)
+    os.close(write)
+    return read
+
+
+def _out_of_environment() -> bytes:
+    """The portal's secret, which the hub gives its services in the environment.
+
+    With it there, this does not return: the program begins again without it, as the same process, and finds it in a pipe.
+    """
+    found = ""
+    for name in _SECRETS:
+        found = os.environ.pop(name, "") or found
+    if found:
+        pipe = _in_pipe(found.encode())
+        os.set_inheritable(pipe, True)
+        os.environ[_PIPE] = str(pipe)
+        os.execv(sys.executable, [sys.executable, "-m", "panosc_spawner.portal.supervisor", *sys.argv[1:]])  # noqa: S606 - itself
+    number = os.environ.pop(_PIPE, "")
+    if not number.isdigit():
+        return b""  # no hub started it; the portal says so
+    with os.fdopen(int(number), "rb") as reader:
+        return reader.read()
+
+
+async def _main(folder: Path, secret: bytes) -> int:
     url = os.environ.get("JUPYTERHUB_SERVICE_URL", "")
     if not url:
         print("The hub starts this, and tells it where to listen (JUPYTERHUB_SERVICE_URL).", file=sys.stderr)  # noqa: T201
@@ -228,9 +267,8 @@ async def _main(folder: Path) -> int:
     listening = listen(url)
     base = os.environ.get("JUPYTERHUB_SERVICE_PREFIX", "/services/portal/")
     home = f"{os.environ.get('JUPYTERHUB_PUBLIC_HUB_URL', '/hub/').rstrip('/')}/home"
-    supervisor = Supervisor(
-        [sys.executable, "-m", "panosc_portal", "serve", str(folder)], listening, base, home if _plain(home) else ""
-    )
+    command = [sys.executable, "-m", "panosc_portal", "serve", str(folder)]
+    supervisor = Supervisor(command, listening, base, home if _plain(home) else "", secret)
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, supervisor.end)
     await supervisor.run()
@@ -243,4 +281,4 @@ def _plain(text: str) -> bool:
 
 if __name__ == "__main__":
     logging.basicConfig(level=logging.INFO, format="[%(levelname)1.1s %(asctime)s %(name)s] %(message)s")
-    sys.exit(asyncio.run(_main(Path(sys.argv[1]))))
+    sys.exit(asyncio.run(_main(Path(sys.argv[1]), _out_of_environment())))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import http.client
+import json
 import os
 import signal
 import sys
@@ -189,3 +190,42 @@ async def test_what_is_no_request_breaks_nothing(tmp_path: Path, sent: bytes) ->
             await reader.read()
         writer.close()
         assert (await ask(port, "x"))[0] == 503
+
+
+# In place of the portal's package: says what it was given, and what anybody of its account can read of it and of its parent.
+_TOLD = """
+import json, os, sys
+number = int(sys.argv[sys.argv.index("--secret") + 1])
+read = os.fdopen(number, "rb").read().decode()
+seen = "".join(open(f"/proc/{pid}/{what}").read() for pid in (os.getpid(), os.getppid()) for what in ("environ", "cmdline"))
+with open(sys.argv[2] + "/told.part", "w") as file:
+    json.dump({"read": read, "seen": seen, "parent": os.getppid()}, file)
+os.rename(sys.argv[2] + "/told.part", sys.argv[2] + "/told")
+"""
+
+
+async def test_the_portals_secret_is_in_no_environment_that_can_be_looked_at(tmp_path: Path) -> None:
+    package = tmp_path / "panosc_portal"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "__main__.py").write_text(_TOLD)
+    given = {"JUPYTERHUB_API_TOKEN": "s3cret-of-the-portal", "JPY_API_TOKEN": "s3cret-of-the-portal"}
+    listening = listen("http://127.0.0.1:0")
+    port = listening.getsockname()[1]
+    listening.close()
+    paths = os.pathsep.join((str(tmp_path), str(Path(module.__file__).parents[2])))
+    environment = {**os.environ, **given, "JUPYTERHUB_SERVICE_URL": f"http://127.0.0.1:{port}", "PYTHONPATH": paths}
+    program = (sys.executable, "-m", "panosc_spawner.portal.supervisor", str(tmp_path))
+    process = await asyncio.create_subprocess_exec(*program, env=environment)
+    try:
+        async with asyncio.timeout(30):
+            while not (tmp_path / "told").exists():
+                await asyncio.sleep(0.05)
+    finally:
+        process.terminate()
+        await asyncio.wait_for(process.wait(), 20)
+    told = json.loads((tmp_path / "told").read_text())
+    assert told["read"] == "s3cret-of-the-portal"
+    assert told["parent"] == process.pid  # the hub's own child still: it ends it by that number
+    assert "JUPYTERHUB_SERVICE_URL" in told["seen"]
+    assert "s3cret" not in told["seen"]

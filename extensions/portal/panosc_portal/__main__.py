@@ -48,8 +48,9 @@ def _serve(arguments: Sequence[str]) -> int:
     parser.add_argument("site", type=Path, help="the site's folder")
     parser.add_argument("--socket", type=int, help="descriptor of a socket that listens already")
     parser.add_argument("--ready", type=int, help="descriptor that is told when the portal answers")
+    parser.add_argument("--secret", type=int, help="descriptor that the portal's token at the hub is read from")
     given = parser.parse_args(arguments)
-    return serve(given.site, given.socket, given.ready)
+    return serve(given.site, given.socket, given.ready, given.secret)
 
 
 if __name__ == "__main__":

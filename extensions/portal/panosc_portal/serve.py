@@ -104,21 +104,26 @@ class _Server(uvicorn.Server):
             self._ready = None
 
 
-def serve(folder: Path, listening: int | None = None, ready: int | None = None) -> int:
+def serve(folder: Path, listening: int | None = None, ready: int | None = None, secret: int | None = None) -> int:
     """Run the portal until the hub ends it.
 
     Args:
         folder: the site's.
         listening: descriptor of a socket that listens already; None: it listens where the hub says.
         ready: descriptor that gets a ``1`` when it answers.
+        secret: descriptor that the portal's token at the hub is read from; None: it is in ``JUPYTERHUB_API_TOKEN``, where a hub
+            puts it that starts this without :mod:`panosc_spawner.portal.supervisor`.
 
     Raises:
         PanoscError: in words, if it cannot.
     """
-    # The secret is in the environment of this process for as long as it takes to read it, and in none of those it starts.
     given = dict(os.environ)
+    # Processes that this one starts do not inherit it. Its own environment in /proc is as it was at its start: hence the pipe.
     for name in ("JUPYTERHUB_API_TOKEN", "JPY_API_TOKEN"):
         os.environ.pop(name, None)
+    if secret is not None:
+        with os.fdopen(secret, "rb") as pipe:
+            given["JUPYTERHUB_API_TOKEN"] = pipe.read().decode()
     logging.basicConfig(level=logging.INFO, format="[%(levelname)1.1s %(asctime)s portal] %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)  # a line for each question to a catalogue is too many
     site = load_site(folder)
