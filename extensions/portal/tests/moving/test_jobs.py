@@ -191,13 +191,15 @@ async def test_a_right_that_is_not_there_starts_nothing() -> None:
     assert worker.logins == []
 
 
-async def test_a_hub_that_is_silent_for_a_moment_stops_nothing_and_for_long_does() -> None:
+# 429: they ask for too much at a time elsewhere. That says nothing about rights, and must not cost what was staged.
+@pytest.mark.parametrize("status", [503, 429])
+async def test_a_hub_that_is_silent_for_a_moment_stops_nothing_and_for_long_does(status: int) -> None:
     worker = Counting()
     worker.gate.clear()
     async with running(worker, JobLimits(right_every=FAST, hub_away=timedelta(seconds=0.3))) as runner:
         job = runner.submit("count", ADA, "esrf/ma1234")
         await ended(runner, job, State.RUNNING)
-        worker.refusal = HubError(503, "The hub does not answer.")
+        worker.refusal = HubError(status, "The hub does not answer.")
         await asyncio.sleep(0.15)
         assert runner.job(job.id).state is State.RUNNING  # type: ignore[union-attr]
         waiting = await ended(runner, job, State.QUEUED)
