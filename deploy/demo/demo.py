@@ -16,8 +16,6 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -25,7 +23,7 @@ from types import FrameType
 
 import demo_site
 from demo_docker import docker_problem, remove_network
-from demo_process import RunFile, Service, adopt_orphans, end_descendants, stop
+from demo_process import RunFile, Service, adopt_orphans, answers, end_descendants, stop
 from demo_providers import login_services
 from demo_site import Folders, Ports
 from demo_welcome import welcome
@@ -124,7 +122,8 @@ class Demo:
             )
             self._remember(ports)
             self._until(f"http://127.0.0.1:{ports.public}/hub/login", self.hub, 90)
-            self._until(f"http://127.0.0.1:{ports.public}/services/portal/health", self.hub, 90)
+            # Not its health: its supervisor answers at once, with a page that tries again until the portal itself is loaded.
+            self._until(f"http://127.0.0.1:{ports.public}/services/portal/", self.hub, 90)
 
     def _remember(self, ports: Ports) -> None:
         mine = {"demo": Process.now(os.getpid()), "hub": self.hub.process}
@@ -178,19 +177,6 @@ def step(words: str) -> Iterator[None]:
         print(flush=True)
         raise
     print(f"{time.monotonic() - begin:.1f} s", flush=True)
-
-
-def answers(url: str) -> bool:
-    """Whether a page of this machine answers well."""
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    try:
-        with opener.open(url, timeout=5) as answer:
-            return bool(answer.status == 200)
-    except urllib.error.HTTPError as error:
-        error.close()
-        return False
-    except (OSError, urllib.error.URLError):
-        return False
 
 
 def proxy_command(path: str) -> str:

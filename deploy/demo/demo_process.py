@@ -10,6 +10,8 @@ import os
 import signal
 import subprocess
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -108,3 +110,16 @@ def stop(processes: Iterable[Process], seconds: float, hurry: Callable[[], bool]
             time.sleep(0.05)
         left = [member for member in family if member.alive()] if not process.alive() else descendants(process.pid)
         asyncio.run(end([process, *family, *left], 5))
+
+
+def answers(url: str) -> bool:
+    """Whether a page of this machine answers well."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(url, timeout=5) as answer:
+            return bool(answer.status == 200)
+    except urllib.error.HTTPError as error:
+        error.close()
+        return False
+    except (OSError, urllib.error.URLError):
+        return False

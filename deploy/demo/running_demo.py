@@ -12,6 +12,8 @@ import threading
 import time
 from pathlib import Path
 
+from demo_process import answers
+
 DEMO = Path(__file__).with_name("demo.py")
 
 
@@ -48,9 +50,9 @@ class RunningDemo:
                 self.url = match.group(1)
 
     def wait(self, seconds: float = 180) -> None:
-        """Until it says that it is ready."""
+        """Until it says that it is ready, and its portal, which is loaded meanwhile, answers itself."""
         deadline = time.monotonic() + seconds
-        while not self.url:
+        while not self.url or not answers(f"{self.url}/services/portal/health"):
             if self.process.poll() is not None or time.monotonic() > deadline:
                 raise AssertionError(f"the demo is not ready:\n{''.join(self.lines)}\n{self.logs()}")
             time.sleep(0.1)

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import demo_site
 import pytest
-from demo import answers, free_port, make_sample_data
+from demo import free_port, make_sample_data
 from demo_docker import remove_network
-from demo_process import Service
+from demo_process import Service, answers
 from demo_process import stop as stop_processes
 from demo_providers import login_services
 
