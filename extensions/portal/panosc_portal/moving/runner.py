@@ -18,7 +18,7 @@ from typing import Any
 from panosc_portal.context import Portal
 from panosc_portal.errors import HubError
 from panosc_portal.hub import Login
-from panosc_portal.moving.jobs import Job, JobError, JobStore, State
+from panosc_portal.moving.jobs import Job, JobError, JobStore, Progress, State
 from panosc_portal.moving.sealed import Seal
 from panosc_portal.moving.worker import JobLimits, TapeError, Task, TryAgainError, Worker
 
@@ -296,7 +296,9 @@ class Runner:
                 task.job.id, state=State.QUEUED, progress=task.job.progress, words=AWAY.message, remedy=AWAY.remedy
             )  # fmt: skip
             self.store.seal(task.job.owner, b"")
-        elif error.status >= 500 or error.status == 429:  # 429: the person asks too much at a time; no word about rights
+        elif (
+            error.status >= 500 or error.status == 429
+        ):  # 429: they ask too much at a time, which says nothing of rights
             self._later(task.job, State.QUEUED, f"{error.message} It goes on when the hub answers.", 15.0, attempts=0)
         else:
             self._end(task.job, State.FAILED, error.message, error.remedy)
@@ -358,6 +360,7 @@ class Runner:
         try:
             if worker:
                 await worker.discard(job)
+                self.store.change(job.id, progress=Progress())  # its page does not show what is no longer there
         except Exception:
             logger.exception("What job %s left half-done could not be removed", job.id)
 

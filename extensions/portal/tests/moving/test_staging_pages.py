@@ -83,6 +83,7 @@ async def test_without_scripts_the_page_moves_on_and_cancels(browser: Running, p
     assert answer.status_code == 303
     page = await browser.client.get(job)
     assert "cancelled" in page.text and "Try again" in page.text
+    assert "It begins anew" in page.text and "34 files" not in page.text  # nothing of it is here any more
     assert list((root / ".panosc-staging").iterdir()) == []
     peer.guard.slow = 0.0
     await browser.client.post(f"{job}/again", data={"_xsrf": browser.xsrf})
