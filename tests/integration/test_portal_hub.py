@@ -76,6 +76,26 @@ def test_one_login_is_enough_and_nobody_is_asked(demo: RunningDemo, logged_in: C
     assert at_portal(ada, "proposal/esrf/hc4711").status_code == 404
 
 
+def test_a_public_page_knows_who_is_logged_in_at_the_hub_without_a_click(
+    demo: RunningDemo, logged_in: Callable[[str], Session]
+) -> None:
+    looks = {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
+    address = f"{demo.url}/services/portal/software"
+    ada = logged_in("ada")
+    page = ada.http.get(address, headers=looks)
+    assert (page.status_code, str(page.url)) == (200, address)
+    assert "/services/portal/logout" in page.text
+    with httpx.Client(trust_env=False, follow_redirects=True) as stranger:
+        assert not stranger.get(address, headers=looks).history
+        # What a browser keeps of a login that the hub has ended: it is sent to log in once, then it is let look.
+        stranger.cookies.set("jupyterhub-session-id", "of-a-login-that-is-over", domain="127.0.0.1", path="/")
+        first = stranger.get(address, headers=looks, follow_redirects=False)
+        assert first.status_code == 303 and "/hub/api/oauth2/authorize" in first.headers["Location"]
+        second = stranger.get(address, headers=looks, follow_redirects=False)
+        assert second.status_code == 200
+        assert "/services/portal/login" in second.text
+
+
 def test_only_the_portal_asks_where_data_lie(demo: RunningDemo, logged_in: Callable[[str], Session]) -> None:
     """The person's own tokens, their server's, and their browser's cookie open nothing of it."""
     ada = logged_in("ada")

@@ -343,3 +343,13 @@ async def test_a_question_that_is_given_up_leaves_its_place(monkeypatch: pytest.
     async with lines.on(hub_lines.Line.SLOW, "p-ada"):
         assert len(lines._turns.lanes) == 1
     await lines.aclose()
+
+
+async def test_a_place_is_free_again_for_the_same_persons_next_question(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hub_lines, "TURN_SECONDS", 0.05)
+    lines = hub_lines.HubLines()
+    async with lines.on(hub_lines.Line.SLOW, "p-ada"):  # one goes on all the while
+        for _ in range(20):
+            async with lines.on(hub_lines.Line.SLOW, "p-ada"):
+                pass
+    await lines.aclose()
