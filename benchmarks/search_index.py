@@ -186,7 +186,7 @@ def measure(many: int = SIZE) -> list[Row]:
         path = Path(folder) / "index.sqlite"
         seconds = write(path, many)
         size = path.stat().st_size
-        listening = socket.socket()
+        listening = socket.socket(proto=socket.IPPROTO_TCP)  # only of such asyncio turns off Nagle's waiting
         listening.bind(("127.0.0.1", 0))
         listening.listen(64)
         server = multiprocessing.get_context("spawn").Process(target=serve, args=(path, listening), daemon=True)

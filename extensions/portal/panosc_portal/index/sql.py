@@ -19,7 +19,7 @@ from panosc_portal.index.values import holding
 from panosc_portal.quantities import nearly, unit
 from panosc_spawner import panet
 
-FEW, MANY = 20_000, 300_000
+FEW, MANY = 10_000, 300_000
 """A condition on related entries that so few parents meet is found first; others are tried on each candidate. To count, all are."""
 _WORDS = re.compile(r"\w+")
 _MAX_WORDS = 16
@@ -123,11 +123,8 @@ class Compiler:
         else:
             on = f"{parent}.{relation.parent_key} = {child}.{relation.child_key}"
             chosen = f"SELECT {parent}.id FROM {target.table} {child} JOIN {entity.table} {parent} ON {on} WHERE "
-        count = f"SELECT count(*) FROM ({chosen}{inner.text} LIMIT {self.few + 1})"
-        (many,) = self.reader.execute(count, inner.values).fetchone()
-        if many > self.few:
-            return None
-        return {row for (row,) in self.reader.execute(f"{chosen}{inner.text}", inner.values)}
+        found = self.reader.execute(f"{chosen}{inner.text} LIMIT {self.few + 1}", inner.values).fetchall()
+        return {row for (row,) in found} if len(found) <= self.few else None
 
     def _exists(self, include: Include, at: str) -> Sql:
         relation, entity, child = include.relation, include.scope.entity, self.alias()
