@@ -23,7 +23,11 @@ QUICK = tuple(sample for sample in sample_data.SAMPLES if sample.notebook != "di
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
     folders = demo_site.Folders(tmp_path_factory.mktemp("demo"), "local")
-    return load_site(demo_site.write_site(folders, demo_site.Ports(8000, 8001, 8002, 8003, 8004, 8005, 8006, 8007), datetime.now(UTC)))
+    return load_site(
+        demo_site.write_site(
+            folders, demo_site.Ports(8000, 8001, 8002, 8003, 8004, 8005, 8006, 8007), datetime.now(UTC)
+        )
+    )
 
 
 @pytest.fixture(scope="module")
