@@ -100,7 +100,7 @@ WAITING = [
     Stage("integration tests", [*PYTEST, "-m", "not docker", "tests/integration"], ("bubblewrap",)),
     Stage("login services' tests", [*PYTEST, "tests/providers"], ("services",)),
     Stage("chaos tests", [*PLAIN, "-m", "not docker", "tests/chaos"], ("bubblewrap",)),
-    Stage("portal's tests", [*PYTEST, "extensions/portal/tests"], ("transfers",)),
+    Stage("portal's tests", [*PYTEST, "extensions/portal/tests"], ("transfers", "chromium")),
 ]
 LAST = [
     # The base image and one on it; `make test-images` does all of them.

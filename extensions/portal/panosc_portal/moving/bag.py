@@ -20,14 +20,13 @@ from pathlib import Path
 from panosc_portal.catalogues.model import Dataset
 from panosc_portal.context import Portal
 from panosc_portal.errors import CatalogueError, HubError
-from panosc_portal.hub import ProposalData
 from panosc_portal.moving.as_person import Reader, ReadError
 from panosc_portal.moving.citing import Citing, citing
 from panosc_portal.moving.crate import crate
 from panosc_portal.moving.download import Bearer, Downloads, in_words, quoted
 from panosc_portal.moving.jobs import Job, JobError, Progress, State
 from panosc_portal.moving.plan import Chosen, Names, Plan, make_plan
-from panosc_portal.moving.runner import Task, TryAgainError
+from panosc_portal.moving.runner import Task
 from panosc_portal.moving.told_sums import MANIFEST, told_by_catalogue, told_by_manifests
 from panosc_portal.search.federation import Federation
 
@@ -66,7 +65,7 @@ class BagWorker:
     async def run(self, task: Task) -> str:
         """Make one, or go on."""
         self._remove_old()
-        data = await self._data(task)
+        data = await self._downloads.data(Bearer(task.login), task.job.proposal)  # a refusal is the runner's to tell
         paths = tuple(task.details.get("paths", ()))
         task.say("The files are listed.")
         try:
@@ -98,14 +97,6 @@ class BagWorker:
         file = bag_file(self._portal, job.id)
         for one in (file, file.with_suffix(".partial")):
             one.unlink(missing_ok=True)
-
-    async def _data(self, task: Task) -> ProposalData:
-        try:
-            return await self._downloads.data(Bearer(task.login), task.job.proposal)
-        except HubError as error:
-            if error.status >= 500:
-                raise TryAgainError(error.message) from None
-            raise JobError(error.message, error.remedy) from None
 
     async def _sum_all(self, reader: Reader, plan: Plan, task: Task, dataset: Dataset | None) -> list[Summed]:
         told = await self._of_catalogue(plan, task, dataset) | await told_by_manifests(reader, plan)

@@ -17,6 +17,7 @@ import bagit
 import pytest
 from moving_places import open_dir, person_data
 from panosc_portal.catalogues.model import Dataset, Document, File, Member
+from panosc_portal.errors import HubError
 from panosc_portal.hub import PersonReport
 from panosc_portal.moving import bag as module
 from panosc_portal.moving.as_person import Reader
@@ -233,6 +234,29 @@ async def test_what_cannot_be_is_told(at: Running, area: Path, what: str, monkey
     assert job.state is State.FAILED
     assert {"too many": "more than 20 files", "changed": "changed while"}[what] in job.words and job.remedy
     assert (await at.client.get(f"bags/{job.id}")).status_code == 404
+
+
+@pytest.mark.parametrize("status", [401, 429, 503])
+async def test_what_passes_by_itself_ends_no_bag(at: Running, monkeypatch: pytest.MonkeyPatch, status: int) -> None:
+    plain, asked = Downloads.data, [0]
+
+    async def refused(self: Downloads, *values: object) -> object:
+        asked[0] += 1
+        if asked[0] > 1:  # the page itself has asked
+            raise HubError(status, "Not just now.", "Try again.")
+        return await plain(self, *values)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Downloads, "data", refused)
+    answer = await at.client.post("download/esrf/ma1234/bag", data={"_xsrf": at.xsrf})
+    name = answer.headers["Location"].rpartition("/")[2]
+    for _ in range(200):
+        job = runner_of(at.portal).job(name, "ada")
+        assert job is not None and not job.state.over, job
+        if job.state is State.QUEUED and job.words and job.started is not None:
+            break
+        await asyncio.sleep(0.05)
+    else:
+        raise AssertionError(f"still {job}")
 
 
 async def test_a_bag_is_nobody_elses(at: Running) -> None:
