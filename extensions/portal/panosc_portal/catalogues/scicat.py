@@ -318,6 +318,7 @@ class SciCatCatalogue(HttpCatalogue):
             title=entry.name or entry.pid,
             availability=Availability.OWN if own else Availability.OPEN,
             created=entry.created,
+            release=next((one.publishing for one in entry.lifecycle if one.publishing), None) if own else None,
             size=entry.size,
             facility=self.facility,
             instrument=Instrument(instrument) if instrument else None,

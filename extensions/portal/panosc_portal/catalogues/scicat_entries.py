@@ -9,7 +9,7 @@ from pydantic import Field
 
 from panosc_portal.catalogues.entries import Kept
 from panosc_portal.catalogues.model import Parameter, ParameterCondition
-from panosc_portal.catalogues.values import Entry, Exact, Identifier, Line, Name, Prose, Size, When, line, quantity
+from panosc_portal.catalogues.values import Day, Entry, Exact, Identifier, Line, Name, Prose, Size, When, line, quantity
 from panosc_portal.quantities import in_si
 
 _KEY = re.compile(r"[A-Za-z0-9_ -]{1,100}", re.ASCII)  # of scientificMetadata: nothing that is an operator or a path
@@ -73,9 +73,9 @@ class SciCatBlock(Entry):
 
 
 class SciCatLifecycle(Entry):
-    """``datasetlifecycle``."""
+    """``datasetlifecycle``: when the data policy makes the data set public."""
 
-    published: When = Field(default=None, alias="dateOfPublishing")
+    publishing: Day = Field(default=None, alias="dateOfPublishing")
 
 
 class SciCatPublication(Entry):

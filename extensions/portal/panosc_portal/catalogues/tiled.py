@@ -60,10 +60,6 @@ class _Asset(Entry):
     size: Size = None
 
 
-class _Source(Entry):
-    assets: Any = ()
-
-
 class _Attributes(Entry):
     ancestors: Any = ()
     family: Line = Field(default="", alias="structure_family")

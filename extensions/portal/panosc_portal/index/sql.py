@@ -172,11 +172,6 @@ class Compiler:
         return _compare(f"{at}.{test.field.column}", test)
 
 
-def _effort(include: Include) -> tuple[bool, bool]:
-    """Quick joins come first: those by an index, and before them those with small tables."""
-    return _looks_through(include.scope), include.scope.entity.name in {"Parameter", "File", "Dataset"}
-
-
 def _looks_through(scope: Scope) -> bool:
     """Whether a scope has to look at each of its entries: no index helps with parts of texts, or with what is not."""
     return _is_slow(scope.where) or any(_looks_through(one.scope) for one in scope.include)

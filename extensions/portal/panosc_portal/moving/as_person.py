@@ -89,10 +89,6 @@ class Identity:
         """For the child, and to be kept."""
         return [self.device, self.inode, self.size, self.mtime, self.ctime]
 
-    def same_content(self, other: Identity) -> bool:
-        """Whether it is the same file with the same content; its mode may have changed."""
-        return self.as_list()[:4] == other.as_list()[:4]
-
 
 @dataclass(frozen=True, slots=True)
 class Entry:

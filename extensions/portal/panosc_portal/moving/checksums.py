@@ -51,11 +51,6 @@ class Checksums:
         ).fetchone()
         return (int(row[0]), int(row[1])) if row else (0, 0)
 
-    def whole_crc(self, file: Identity) -> int | None:
-        """The CRC-32 of a file, if it is known."""
-        upto, crc = self.crc(file)
-        return crc if upto == file.size and upto else (0 if not file.size else None)
-
     def sha256(self, file: Identity) -> str:
         """The SHA-256 of a file, in hex; empty if it is not known."""
         row = self._db.execute(f"SELECT sha256 FROM sums WHERE {_SAME} AND upto = size", _key(file)).fetchone()  # noqa: S608

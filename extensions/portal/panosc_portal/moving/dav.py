@@ -38,7 +38,6 @@ Bearer = Callable[[], Awaitable[SecretStr | None]]
 """Gives a fresh token, or None where none is needed."""
 
 MAX_LISTING = 1024**3  # bytes of one directory's listing
-MAX_DIGEST = 4096
 _PROPFIND = (
     b'<?xml version="1.0" encoding="utf-8"?><propfind xmlns="DAV:" xmlns:oc="http://owncloud.org/ns"><prop><resourcetype/>'
     b"<getcontentlength/><getetag/><oc:checksums/></prop></propfind>"

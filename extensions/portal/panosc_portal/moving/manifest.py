@@ -9,7 +9,6 @@ from urllib.parse import unquote
 
 from panosc_portal.catalogues.model import Catalogue, Credentials, Query
 from panosc_portal.errors import CatalogueError
-from panosc_portal.moving.jobs import JobError
 from panosc_portal.moving.journal import Journal
 from panosc_portal.moving.remote_files import ListingError, beneath, good_checksum, good_path
 from panosc_portal.moving.runner import TryAgainError
@@ -103,7 +102,3 @@ def differing(checksums: tuple[str, ...], computed: dict[str, str]) -> str | Non
         if algorithm in computed and computed[algorithm] != value:
             return checksum
     return None
-
-
-class DamagedError(JobError):
-    """A file is not what its checksum says."""

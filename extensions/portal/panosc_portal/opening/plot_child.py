@@ -95,7 +95,6 @@ def _told(plot: dict[str, Any], entity: dict[str, Any]) -> dict[str, Any]:
         "title": _plain(plot.get("title")),
         "units": _plain(plot.get("units")),
         "errors": plot.get("errors"),
-        "interpretation": _plain(plot.get("interpretation")),
         "views": [_plain(view) for view in entity.get("views", [])][:10],
         "axes": axes,
         "scale": _plain(plot.get("scale")),

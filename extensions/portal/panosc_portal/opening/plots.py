@@ -53,7 +53,6 @@ class Plot(_Told):
     units: str | None = None
     errors: str | None = None
     scale: str | None = None
-    interpretation: str | None = None
     views: tuple[str, ...] = ()
     axes: tuple[Axis, ...] = ()
     problems: tuple[str | None, ...] = ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,7 @@ async def test_people_see_their_own_groups_data_and_nothing_by_the_empty_group(f
     found = await ask(catalogue, who=person("ada"))
     assert last(found) == [1, 2, 4]  # 5 is shown to "" and left out
     assert {one.availability for one in found.datasets if one.pid.endswith("/2")} == {Availability.OWN}
+    assert {last(Found((one,))).pop(): one.release for one in found.datasets} == {1: None, 2: date(2032, 5, 1), 4: None}
     assert any("more than published data and those of your groups" in note for note in found.notes)
     assert not any("public" in asked.path for asked in fake.asked)
     assert await catalogue.get("20.500.12269/scicat/5", person("ada")) is None

@@ -237,13 +237,13 @@ def test_checksums_are_of_one_state_of_a_file_and_the_oldest_are_forgotten() -> 
     sums.keep_crc(file, 500, 5)
     sums.keep_crc(file, 1000, 10)
     sums.keep_sha256(file, "ab")
-    assert sums.crc(file, 999) == (500, 5) and sums.whole_crc(file) == 10 and sums.sha256(file) == "ab"
+    assert sums.crc(file, 999) == (500, 5) and sums.crc(file) == (1000, 10) and sums.sha256(file) == "ab"
     for other in (replace(file, mtime=8), replace(file, ctime=9), replace(file, inode=3), replace(file, device=2)):
-        assert sums.whole_crc(other) is None and sums.sha256(other) == "" and sums.crc(other) == (0, 0)
+        assert sums.sha256(other) == "" and sums.crc(other) == (0, 0)
     for number in range(500):
         sums.keep_crc(Identity(1, number, 10, 1, 1), 10, number)
     (count,) = sums._db.execute("SELECT count(*) FROM sums").fetchone()
-    assert count <= 200 and sums.whole_crc(Identity(1, 499, 10, 1, 1)) == 499
+    assert count <= 200 and sums.crc(Identity(1, 499, 10, 1, 1)) == (10, 499)
 
 
 def test_many_names_that_are_shown_alike_are_told_apart_in_a_moment() -> None:

@@ -26,6 +26,7 @@ def datasets() -> list[Thing]:
             "ownerGroup": group,
             "accessGroups": list(access),
             "creationTime": f"202{number}-05-01T00:00:00.000Z",
+            "datasetlifecycle": {"publishable": False, "dateOfPublishing": f"203{number}-05-01T00:00:00.000Z"},
             "size": 10**number,
             "numberOfFiles": 2,
             "proposalIds": [f"90000{number}"],
