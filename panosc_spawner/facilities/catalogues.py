@@ -68,6 +68,15 @@ def catalogue_mistakes(site: Site, file: Path) -> Iterator[ConfigurationError]:
             yield ConfigurationError(
                 file, "portal.catalogues.off", f"no catalogue is called {name!r}", f"there are {', '.join(names)}"
             )
+    asked = site_catalogues(site)
+    for name in site.config.portal.index.catalogues:
+        if name not in asked:
+            yield ConfigurationError(
+                file,
+                "portal.index.catalogues",
+                f"this site asks no catalogue {name!r}",
+                f"it asks {', '.join(asked)}" if asked else "it asks none",
+            )
 
 
 def _all(site: Site) -> list[Configured]:

@@ -49,7 +49,8 @@ class IndexRules(Model):
     directories: tuple[IndexDirectory, ...] = ()
     catalogues: tuple[str, ...] = Field(
         default=(),
-        description="Names of catalogues whose public entries are copied into the index, so that the search API answers for them, too.",
+        description="Names of catalogues (as in [catalogues.<name>]) whose public entries are copied into the index, so that the search API "
+        "answers for them, too.",
     )
     every: Duration = Field(
         default=timedelta(hours=6),

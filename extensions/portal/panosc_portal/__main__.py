@@ -44,7 +44,7 @@ def main(arguments: Sequence[str]) -> int:
 def _serve(arguments: Sequence[str]) -> int:
     from panosc_portal.serve import serve  # the other commands need nothing of it
 
-    parser = argparse.ArgumentParser("panosc_portal serve", description="Run the portal. The hub does this.")
+    parser = argparse.ArgumentParser("python -m panosc_portal serve", description="Run the portal. The hub does this.")
     parser.add_argument("site", type=Path, help="the site's folder")
     parser.add_argument("--socket", type=int, help="descriptor of a socket that listens already")
     parser.add_argument("--ready", type=int, help="descriptor that is told when the portal answers")

@@ -32,7 +32,7 @@ def main(arguments: Sequence[str]) -> int:
         IndexFault: if the index cannot be written.
     """
     parser = argparse.ArgumentParser(
-        "panosc_portal index", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
+        "python -m panosc_portal index", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("where", type=Path, help="a site's folder (with site.toml), or a directory of NeXus files")
     parser.add_argument("--into", type=Path, help="the index's file; for a site, that of its portal")

@@ -151,6 +151,8 @@ def test_a_demo_asks_nobody_beyond_its_own_machine(tmp_path: Path) -> None:
     [
         ('[portal.catalogues]\nalso = ["psii"]\n', "no catalogue 'psii' comes with the hub"),
         ('[portal.catalogues]\noff = ["nobody"]\n', "no catalogue is called 'nobody'"),
+        ('[portal.index]\ncatalogues = ["ESRF data portal"]\n', "asks no catalogue 'ESRF data portal' (it asks esrf, ill)"),
+        ('[portal.catalogues]\noff = ["ill"]\n[portal.index]\ncatalogues = ["ill"]\n', "asks no catalogue 'ill'"),
         (own("https://a.example.org").replace("own.mine", "own.esrf"), "two catalogues are called 'esrf'"),
         (own("http://a.example.org"), "must be https"),
         (own("https://u:p@a.example.org"), "must not hold a user"),
