@@ -37,11 +37,14 @@ def moving_mistakes(site: Site, file: Path) -> Iterator[ConfigurationError]:
 
 def _tokens(site: Site, file: Path) -> Iterator[ConfigurationError]:
     portal = site.config.portal
-    rules = [(f"archive.sites[{index}]", one.token) for index, one in enumerate(portal.archive.sites, 1)]
-    rules += [(f"staging.remotes[{index}]", one.token) for index, one in enumerate(portal.staging.remotes, 1)]
-    known = {*site.config.tokens, *site_catalogues(site)}
+    rules = [(f"archive.sites[{index}].token", one.token) for index, one in enumerate(portal.archive.sites, 1)]
+    for index, remote in enumerate(portal.staging.remotes, 1):
+        rules.append((f"staging.remotes[{index}].token", remote.token))
+        if remote.destination_token:
+            rules.append((f"staging.remotes[{index}].destination_token", remote.destination_token))
+    known = {*site.config.tokens, *(name for name, rule in site_catalogues(site).items() if rule.personal)}
     for key, rule in rules:
-        yield from _token(site, file, f"portal.{key}.token", rule, known)
+        yield from _token(site, file, f"portal.{key}", rule, known)
     client = portal.transfer.client
     if client and client.secret_file and not (site.folder / client.secret_file).is_file():
         yield ConfigurationError(

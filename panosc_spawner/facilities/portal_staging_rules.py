@@ -139,7 +139,7 @@ class Remote(Model):
         "waited for. Empty: everything is on disk.",
     )
     catalogue: str = Field(
-        default="", description="Name of one of [[catalogues]] whose checksums the copy is compared with."
+        default="", description="Name of a catalogue ([catalogues.<name>]) whose checksums the copy is compared with."
     )
     catalogue_root: str = Field(
         default="", description="How the catalogue writes the area's root: '/data/visitor'. Empty: as it is here."

@@ -21,6 +21,17 @@ MORE
 audience = "archive"
 facilities = ["esrf"]
 """
+XROOTD = """
+[[portal.staging.remotes]]
+name = "there"
+title = "Storage at the facility"
+facility = "esrf"
+kind = "xrootd"
+url = "https://there.example.org/panosc"
+token = { by = "none" }
+destination_url = "https://here.example.org/staged"
+destination_token = { by = "file", file = "robot", macaroon = true }
+"""
 GLOBUS = """
 [[portal.transfer.globus]]
 facility = "esrf"
@@ -48,6 +59,11 @@ def test_what_is_right_is_loaded(tmp_path: Path) -> None:
             SITE.replace('catalogue = "stfc"', 'catalogue = "other"').replace("MORE", ""),
             "nobody gets a token called 'other'",
         ),
+        (
+            SITE.replace('catalogue = "stfc"', 'catalogue = "esrf"').replace("MORE", ""),
+            "nobody gets a token called 'esrf'",  # it is asked in nobody's name
+        ),
+        (XROOTD, "destination_token.file: robot is not there"),
         (SITE.replace("https://", "http://").replace("MORE", ""), "https"),
         (SITE.replace("MORE", 'directory = "all"'), "must hold {facility} and {proposal}"),
         (SITE.replace("MORE", 'directory = "../{facility}/{proposal}"'), "relative path"),
