@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
@@ -43,6 +44,10 @@ class Copying:
     room: Room
     report: Callable[[Progress], None]
     live: dict[str, int] = field(default_factory=dict)
+
+    def some(self, most: int = 1000) -> list[RemoteFile]:
+        """The next files that are not here; none when all are."""
+        return list(itertools.islice(self.journal.to_copy(), most))
 
     def told(self) -> None:
         """Say how far it is."""

@@ -10,19 +10,17 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path, PurePosixPath
 
-from cryptography.fernet import Fernet, InvalidToken
+from cryptography.fernet import InvalidToken
 from pydantic import SecretStr
 
 from panosc_portal.hub import Login
-from panosc_spawner.secret_file import read_secret
+from panosc_portal.moving.key_file import kept_fernet
 
 PREFIX = "panosc-dl."
 _MOST = 8192
@@ -63,14 +61,7 @@ class LinkTokens:
     """
 
     def __init__(self, file: Path | None) -> None:
-        if file is None:
-            self._key = Fernet(Fernet.generate_key())
-            return
-        with suppress(FileExistsError):
-            handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-            with os.fdopen(handle, "wb") as out:
-                out.write(Fernet.generate_key())
-        self._key = Fernet(read_secret(file, "key of download tokens", least=44).get_secret_value().encode())
+        self._key = kept_fernet(file, "key of download tokens")
 
     def make(self, login: Login, ref: str, paths: Sequence[str], lifetime: timedelta) -> SecretStr:
         """A token, to be sent as ``Authorization: Bearer …``."""

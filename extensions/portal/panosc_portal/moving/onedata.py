@@ -102,7 +102,7 @@ class OneDataBackend:
 
     async def copy(self, copying: Copying) -> None:
         """See :class:`~panosc_portal.moving.backend.Backend`."""
-        while batch := _some(copying):
+        while batch := copying.some():
             copying.check_room()
             await each(batch, self._streams, lambda file: self._one(copying, file))
 
@@ -235,12 +235,3 @@ def _file(path: str, child: dict[str, Any]) -> RemoteFile:
     mtime = child.get("mtime")
     tag = str(mtime) if isinstance(mtime, int | float) and not isinstance(mtime, bool) else ""
     return RemoteFile(path, good_size(child.get("size", -1), path), key=child["fileId"], tag=tag)
-
-
-def _some(copying: Copying, most: int = 1000) -> list[RemoteFile]:
-    found = []
-    for file in copying.journal.to_copy():
-        found.append(file)
-        if len(found) == most:
-            break
-    return found

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
+from panosc_portal.moving.key_file import kept_key
 from panosc_spawner.errors import ConfigurationError
-from panosc_spawner.secret_file import read_secret
+
+
+def _new() -> bytes:
+    return base64.b64encode(Ed25519PrivateKey.generate().private_bytes_raw())
 
 
 class Signer:
@@ -31,12 +33,8 @@ class Signer:
         if file is None:
             self._key = Ed25519PrivateKey.generate()
             return
-        with suppress(FileExistsError):
-            handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-            with os.fdopen(handle, "wb") as out:
-                out.write(base64.b64encode(Ed25519PrivateKey.generate().private_bytes_raw()))
         try:
-            raw = base64.b64decode(read_secret(file, "key of receipts", least=44).get_secret_value(), validate=True)
+            raw = base64.b64decode(kept_key(file, "key of receipts", _new).get_secret_value(), validate=True)
             self._key = Ed25519PrivateKey.from_private_bytes(raw)
         except ValueError as error:
             raise ConfigurationError(file, "", "is no key of receipts", "remove it; a new one is made") from error

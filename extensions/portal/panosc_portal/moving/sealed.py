@@ -7,15 +7,13 @@ and only until the job is over. The hub ends the token when the person logs out;
 from __future__ import annotations
 
 import json
-import os
-from contextlib import suppress
 from pathlib import Path
 
-from cryptography.fernet import Fernet, InvalidToken
+from cryptography.fernet import InvalidToken
 from pydantic import SecretStr
 
 from panosc_portal.hub import Login
-from panosc_spawner.secret_file import read_secret
+from panosc_portal.moving.key_file import kept_fernet
 
 
 class Seal:
@@ -29,14 +27,7 @@ class Seal:
     """
 
     def __init__(self, file: Path | None) -> None:
-        if file is None:
-            self._key = Fernet(Fernet.generate_key())
-            return
-        with suppress(FileExistsError):
-            handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-            with os.fdopen(handle, "wb") as out:
-                out.write(Fernet.generate_key())
-        self._key = Fernet(read_secret(file, "key of the portal's jobs", least=44).get_secret_value().encode())
+        self._key = kept_fernet(file, "key of the portal's jobs")
 
     def close(self, login: Login) -> bytes:
         """The login, encrypted."""

@@ -119,7 +119,7 @@ class ThirdPartyBackend:
         """See :class:`~panosc_portal.moving.backend.Backend`."""
         await asyncio.to_thread(_forget_half_done, copying)
         made: set[str] = set()
-        while batch := _some(copying):
+        while batch := copying.some():
             copying.check_room()
             await self._directories(copying, batch, made)
             await each(batch, self._streams, lambda file: self._one(copying, file))
@@ -200,15 +200,6 @@ def _failure(title: str, file: RemoteFile, outcome: str, copying: Copying) -> Ex
         if code in said:
             return TryAgainError(f"{title} {words}: {file.path}.")
     return TryAgainError(f"The copy of {file.path} from {title} failed on the way.")
-
-
-def _some(copying: Copying, most: int = 1000) -> list[RemoteFile]:
-    found = []
-    for file in copying.journal.to_copy():
-        found.append(file)
-        if len(found) == most:
-            break
-    return found
 
 
 def _forget_half_done(copying: Copying) -> None:
