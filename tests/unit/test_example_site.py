@@ -18,6 +18,10 @@ from panosc_spawner.facilities.directory_rules import LdapPeople, LdapServer
 from panosc_spawner.facilities.load import load_site
 from panosc_spawner.facilities.login_rules import Login
 from panosc_spawner.facilities.model import Environment, Model
+from panosc_spawner.facilities.portal_downloads_rules import DownloadRules
+from panosc_spawner.facilities.portal_search_rules import SearchRules
+from panosc_spawner.facilities.portal_software_rules import SoftwareRules
+from panosc_spawner.facilities.portal_staging_rules import JobRules
 from panosc_spawner.facilities.site import Docker, Home, Hub, Limits, LocalMode
 from panosc_spawner.facilities.source_rules import FileSource, SourceRule
 from panosc_spawner.facilities.table_source_rules import GroupsSource, LdapSource, SqlSource
@@ -35,6 +39,18 @@ def test_it_is_right() -> None:
 def test_it_names_every_key(table: type[Model]) -> None:
     text = (SITE / "site.toml").read_text()
     assert [key for key in table.model_fields if f"{key} = " not in text and key != "demo"] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "table"),
+    [("search", SearchRules), ("software", SoftwareRules), ("downloads", DownloadRules), ("jobs", JobRules)],
+)
+def test_it_names_every_key_of_the_portals_tables_with_its_default(name: str, table: type[Model]) -> None:
+    text = (SITE / "site.toml").read_text()
+    written = text[text.index(f"# [portal.{name}]") :].partition("\n\n")[0]
+    said = tomllib.loads("\n".join(re.findall(r"^# (\[.*|\w+ = .*)", written, re.MULTILINE)))["portal"][name]
+    assert set(said) == set(table.model_fields)
+    assert table.model_validate({key: value for key, value in said.items() if key != "licences"}) == table()
 
 
 def test_it_names_every_key_of_an_environment() -> None:
