@@ -110,6 +110,7 @@ async def test_where_it_is_and_what_can_be_done(browser: PortalUnderTest) -> Non
     page = await browser.client.get("data/mine", params={"source": "esrf", "pid": "ds/1"})
     assert "~/proposals/esrf/ma1234/raw/ceria/ceria.h5" in page.text
     assert "download/esrf/ma1234?path=raw/ceria" in page.text
+    assert 'href="/services/portal/proposal/esrf/ma1234"' in page.text
     assert "<html" in page.text
     part = await browser.client.get("data/mine", params={"pid": "10.15151/esrf-1"}, headers={"Sec-Fetch-Dest": "empty"})
     assert "<html" not in part.text
