@@ -213,7 +213,7 @@ async def test_include_instrument(serve: Serve, implementation: str, status: int
     if implementation == "scicat":  # cannot be asked, so it is left to the check here, and it says so
         assert Kind.INSTRUMENT not in found.applied
         assert Kind.INSTRUMENT not in catalogue.capabilities.asks
-        assert all(one.instrument is None for one in found.datasets)
+        assert {one.instrument for one in found.datasets} == {None}
     else:
         assert Kind.INSTRUMENT in found.applied
         assert numbers(found) == [10]
@@ -384,7 +384,17 @@ async def test_no_query_no_score(serve: Serve, implementation: str, score: int |
     fake, catalogue = await serve(implementation)
     answer = (await raw(fake, "Datasets", filter={"limit": 1})).json()
     assert answer[0].get("score") == score
-    assert all(one.score is None for one in (await ask(catalogue, Query())).datasets)
+    found = await ask(catalogue, Query())
+    assert len(found.datasets) == 10
+    assert all(one.score is None for one in found.datasets)
+
+
+async def test_no_query_is_a_score_of_zero_where_scicat_has_a_scoring_service(serve: Serve) -> None:
+    fake, catalogue = await serve("scicat", SciCatImplementation(world(), scores=True))
+    assert (await raw(fake, "Datasets", filter={"limit": 1})).json()[0]["score"] == 0
+    found = await ask(catalogue, Query())
+    assert len(found.datasets) == 10
+    assert all(one.score is None for one in found.datasets)
 
 
 async def test_scicat_without_a_scoring_service_did_not_look_at_the_words(serve: Serve) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,8 +15,6 @@ from search_fakes import QUICK, FakeCatalogue
 from support import FakeHub, login, make_portal
 
 from panosc_spawner.facilities.site import Site
-
-Resolve = Callable[..., "object"]
 
 
 @pytest.fixture

@@ -178,7 +178,8 @@ def test_a_condition_is_in_the_address_and_back_goes_back(served: Served, browse
         page.go_back()
         page.wait_for_url("**/search?q=run&technique=PaNET01207")
         ended(page)
-        assert all(text.startswith("Bone") for text in page.locator(".hit h3").all_inner_texts())
+        again = page.locator(".hit h3").all_inner_texts()
+        assert again and all(text.startswith("Bone") for text in again)
 
 
 def test_the_same_without_scripts(served: Served, browser: Browser) -> None:

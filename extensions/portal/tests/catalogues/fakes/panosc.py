@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from fakes.loopback import (
@@ -377,8 +376,3 @@ def _read(where: Thing) -> tuple[Any, Any, Any]:
         for key, value in one.items():
             first.setdefault(key, value)
     return first.get("name"), first.get("value"), first.get("unit")
-
-
-def year_of(dataset: Thing) -> int:
-    """The year of a data set."""
-    return datetime.fromisoformat(dataset["creationDate"]).astimezone(UTC).year

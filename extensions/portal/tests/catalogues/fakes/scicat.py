@@ -70,7 +70,6 @@ class SciCat(Fake):
         self.datasets = datasets()
         self.dates = dates
         self.instruments_for_all = True
-        self.fullness = False  # whether an administrator asks
 
     async def answer(self, asked: Asked) -> Reply:
         path = asked.path[1:]
