@@ -10,16 +10,16 @@ import base64
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
 from pathlib import Path
 from typing import Any, NoReturn
 from urllib.parse import quote, urlsplit
 
 import httpx
-from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
+from pydantic import SecretStr, ValidationError
 
+from panosc_portal import hub_answers as answers
 from panosc_portal.errors import HubError
-from panosc_portal.hub import AreaDirectory, Login, OwnProposal, PersonReport, ProposalData, RunningServer, Session
+from panosc_portal.hub import AreaDirectory, Login, PersonReport, ProposalData, RunningServer
 from panosc_portal.hub_lines import HubLines, Line
 
 MAX_ANSWER = 32 * 1024 * 1024
@@ -49,84 +49,6 @@ class HubAddresses:
     secret: SecretStr
 
 
-class _Answer(BaseModel):
-    model_config = ConfigDict(extra="ignore", strict=True)
-
-
-class _Who(_Answer):
-    username: str
-    display_name: str = ""
-    admin: bool = False
-
-
-class _Visit(_Answer):
-    model_config = ConfigDict(extra="ignore", strict=False)
-    instrument: str
-    start: date | None = None
-    end: date | None = None
-
-
-class _Proposal(_Answer):
-    model_config = ConfigDict(extra="ignore", strict=False)
-    ref: str
-    title: str
-    role: str
-    source: str
-    instruments: tuple[str, ...] = ()
-    start: date | None = None
-    end: date | None = None
-    access_ends: datetime | None = None
-    visits: tuple[_Visit, ...] = ()
-
-
-class _Server(_Answer):
-    name: str
-    url: str
-    ready: bool
-    proposals: list[str] = []
-    environment: str = ""
-
-
-class _Report(_Answer):
-    proposals: list[_Proposal]
-    servers: list[_Server]
-    troubles: list[str]
-
-
-class _Area(_Answer):
-    area: str
-    path: str
-    root: str
-    label: str
-    read_only: bool
-
-
-class _Data(_Answer):
-    ref: str
-    areas: list[_Area]
-    uid: int
-    gid: int
-    groups: list[int]
-    warnings: list[str]
-    own: bool = False
-
-
-class _Token(_Answer):
-    token: SecretStr
-
-
-class _Key(_Answer):
-    key: SecretStr
-
-
-class _Address(_Answer):
-    address: str
-
-
-class _Exchanged(_Answer):
-    access_token: SecretStr
-
-
 class HubClient:
     """The :class:`~panosc_portal.hub.Hub` of a running portal, and its logins' :class:`~panosc_portal.login.TokenService`.
 
@@ -149,7 +71,7 @@ class HubClient:
             HubError: 503 if the hub does not answer.
         """
         try:
-            told = _Who.model_validate(await self._ask("GET", "me", token, line=Line.LOGIN))
+            told = answers.Who.model_validate(await self._ask("GET", "me", token, line=Line.LOGIN))
         except HubError as error:
             if error.status in (401, 403):
                 return None
@@ -161,11 +83,13 @@ class HubClient:
     async def person(self, login: Login) -> PersonReport:
         """What is theirs; see :class:`~panosc_portal.hub.Hub`."""
         try:
-            told = _Report.model_validate(await self._ask("GET", "person", login.token, line=Line.QUICK, by=login))
+            told = answers.Report.model_validate(
+                await self._ask("GET", "person", login.token, line=Line.QUICK, by=login)
+            )
         except ValidationError:
             self._garbled()
         return PersonReport(
-            tuple(_own(one) for one in told.proposals),
+            tuple(one.own() for one in told.proposals),
             tuple(
                 RunningServer(one.name, one.url, one.ready, tuple(one.proposals), one.environment)
                 for one in told.servers
@@ -177,7 +101,9 @@ class HubClient:
         """Where a proposal's data lie; see :class:`~panosc_portal.hub.Hub`."""
         asked = {"proposal": proposal, "purpose": purpose}
         try:
-            told = _Data.model_validate(await self._ask("POST", "data", login.token, asked, line=Line.SLOW, by=login))
+            told = answers.Data.model_validate(
+                await self._ask("POST", "data", login.token, asked, line=Line.SLOW, by=login)
+            )
         except ValidationError:
             self._garbled()
         if told.ref != proposal and told.ref.partition("/")[0] != proposal.partition("/")[0]:
@@ -193,7 +119,7 @@ class HubClient:
         """A token for one catalogue; see :class:`~panosc_portal.hub.Hub`."""
         try:
             told = await self._ask("POST", "token", login.token, {"catalogue": catalogue}, line=Line.QUICK, by=login)
-            return _Token.model_validate(told).token
+            return answers.Token.model_validate(told).token
         except ValidationError:
             self._garbled()
 
@@ -201,7 +127,7 @@ class HubClient:
         """Start a server; see :class:`~panosc_portal.hub.Hub`."""
         asked = {"proposal": proposal, "environment": environment, "then": then}
         try:
-            told = _Address.model_validate(
+            told = answers.Address.model_validate(
                 await self._ask("POST", "start", login.token, asked, line=Line.SLOW, by=login)
             )
         except ValidationError:
@@ -222,7 +148,7 @@ class HubClient:
         }
         status, told = await self._send("POST", f"{self._at.api}/oauth2/token", {}, line=Line.LOGIN, form=form)
         try:
-            return _Exchanged.model_validate(told if status == 200 else {}).access_token
+            return answers.Exchanged.model_validate(told if status == 200 else {}).access_token
         except ValidationError:
             raise HubError(401, "The hub did not finish this login.", "Log in again.") from None
 
@@ -262,7 +188,7 @@ class HubClient:
         """What opens this server alone, for two minutes. Never the login's own token: whatever runs in the server reads it."""
         try:
             told = await self._ask("POST", "key", login.token, {"server": server}, line=Line.QUICK, by=login)
-            return _Key.model_validate(told).key
+            return answers.Key.model_validate(told).key
         except ValidationError:
             self._garbled()
 
@@ -339,11 +265,6 @@ class HubClient:
 
     def _garbled(self) -> NoReturn:
         raise HubError(503, "The hub’s answer was not understood.", "Tell the people who run this hub.") from None
-
-
-def _own(told: _Proposal) -> OwnProposal:
-    visits = tuple(Session(one.instrument, one.start, one.end) for one in told.visits)
-    return OwnProposal(**{**dict(told), "visits": visits})
 
 
 async def _read(answer: httpx.Response) -> bytes:

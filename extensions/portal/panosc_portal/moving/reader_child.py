@@ -26,7 +26,6 @@ from typing import Any
 
 _OPENAT2 = 437  # the same number on every architecture
 _NO_SYMLINKS, _BENEATH, _NO_MAGIC = 0x04, 0x08, 0x02
-_AT_FDCWD = -100
 _NO_NEW_PRIVILEGES = 38
 CHUNK = 512 * 1024
 BATCH = 500
