@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from panosc_spawner.errors import ConfigurationError
+from panosc_spawner.facilities.portal_url import portal_url
 from panosc_spawner.facilities.units import format_size
 from panosc_spawner.software.model import Entry
 
@@ -49,15 +50,14 @@ def _document(entries: list[Entry], site: Any, *, whole: bool) -> dict[str, Any]
     from panosc_spawner.panet import techniques
     from panosc_spawner.software.jsonld import as_jsonld, catalogue
 
-    base = f"{site.config.hub.public_url}/services/portal/"
     panet = techniques()
 
     def address_of(label: str) -> str:
         found = panet.find(label)
         return found.address if found else ""
 
-    made = [as_jsonld(entry, site, address_of, lambda path: base + path, whole=whole) for entry in entries]
-    return catalogue(made, site.config.hub.title, f"{base}software")
+    made = [as_jsonld(entry, site, address_of, lambda path: portal_url(site, path), whole=whole) for entry in entries]
+    return catalogue(made, site.config.hub.title, portal_url(site, "software"))
 
 
 def _lines(entry: Entry, *, packages: bool) -> list[str]:

@@ -7,8 +7,9 @@ import importlib.util
 from collections.abc import Iterator
 
 from panosc_spawner.check.finding import Finding, ok, warning
+from panosc_spawner.facilities.portal_url import PATH
 from panosc_spawner.facilities.site import Site
-from panosc_spawner.portal.service import PACKAGE, PATH, portal_address
+from panosc_spawner.portal.service import PACKAGE, portal_address
 
 _WAIT = 5.0
 _SUBJECT = "portal"

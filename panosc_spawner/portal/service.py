@@ -7,18 +7,16 @@ import sys
 from typing import Any
 from urllib.parse import urlsplit
 
-from jupyterhub.utils import subdomain_hook_idna
-
 from panosc_spawner.errors import ConfigurationError
 from panosc_spawner.facilities.access_rules import TokenRule
 from panosc_spawner.facilities.catalogues import catalogues_of
+from panosc_spawner.facilities.portal_url import PATH, portal_url
 from panosc_spawner.facilities.site import Site
 from panosc_spawner.portal.addresses import beneath
 
 NAME = "portal"
 CLIENT = f"service-{NAME}"
 """Its OAuth client at the hub: tokens of this client alone may ask for a person's data."""
-PATH = f"/services/{NAME}/"
 PACKAGE = "panosc_portal"
 _START_SECONDS = 20
 
@@ -63,13 +61,9 @@ def storage_tokens(site: Site) -> dict[str, TokenRule]:
 
 def portal_address(site: Site) -> str:
     """Where people's browsers find it, with a slash at the end: a path, or an address where it has a host of its own."""
-    hub = site.config.hub
-    parts = urlsplit(hub.public_url)
-    if not hub.user_domains:
-        return f"{parts.path.rstrip('/')}{PATH}"
-    # As JupyterHub names the hosts of services where each person's servers have one (c.JupyterHub.subdomain_host).
-    host = subdomain_hook_idna(NAME, parts.hostname, "service")
-    return f"{parts.scheme}://{host}{f':{parts.port}' if parts.port else ''}{PATH}"
+    if site.config.hub.user_domains:
+        return portal_url(site)
+    return urlsplit(portal_url(site)).path
 
 
 def within_portal(site: Site, address: str) -> str:

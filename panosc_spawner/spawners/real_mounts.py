@@ -9,6 +9,7 @@ from pathlib import Path, PurePath
 from panosc_spawner.errors import PathError
 from panosc_spawner.facilities.model import Area
 from panosc_spawner.facilities.paths import MissingDirectory, PathMap, resolve_beneath
+from panosc_spawner.facilities.portal_url import portal_url
 from panosc_spawner.facilities.site import Site
 from panosc_spawner.launch.model import LaunchPlan, Mount, Reason, Refusal
 from panosc_spawner.spawners.refused import Refused
@@ -126,7 +127,7 @@ def _missing(mount: Mount, site: Site) -> Refusal:
             return Refusal(
                 Reason.MISSING_DIRECTORY,
                 f"The {mount.area} data of {ref.id} are at {remote.title}, and not here yet.",
-                f"Bring them here first: {site.config.hub.public_url}/services/portal/stage/{ref}",
+                f"Bring them here first: {portal_url(site, f'stage/{ref}')}",
             )
     return Refusal(
         Reason.MISSING_DIRECTORY,

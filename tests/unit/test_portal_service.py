@@ -5,15 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from jupyterhub.utils import subdomain_hook_idna
 from launch_support import site
 from traitlets.config import Config
 
 from panosc_spawner.errors import ConfigurationError
+from panosc_spawner.facilities.portal_url import portal_url
 from panosc_spawner.facilities.site import Site
 from panosc_spawner.hub import _services
 from panosc_spawner.identity.roles import PORTAL_ACCESS, roles_of
 from panosc_spawner.portal import service
-from panosc_spawner.portal.service import portal_address, portal_service, within_portal
+from panosc_spawner.portal.service import NAME, portal_address, portal_service, within_portal
 
 
 def with_portal(*, enabled: bool = True, **hub: object) -> Site:
@@ -91,3 +93,11 @@ def test_its_own_pages_may_follow_a_start(address: str) -> None:
 )
 def test_nothing_else_may(address: str) -> None:
     assert within_portal(with_portal(), address) == ""
+
+
+def test_who_is_elsewhere_finds_its_pages() -> None:
+    plain = with_portal(public_url="https://hub.example.org:8443/jupyter")
+    assert portal_url(plain, "open?pid=1") == "https://hub.example.org:8443/jupyter/services/portal/open?pid=1"
+    hosts = with_portal(public_url="https://hub.example.org:8443", user_domains=True)
+    named = subdomain_hook_idna(NAME, "hub.example.org", "service")  # what JupyterHub itself makes of it
+    assert portal_url(hosts, "badge.svg") == f"https://{named}:8443/services/portal/badge.svg"

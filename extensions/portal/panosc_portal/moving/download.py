@@ -9,7 +9,7 @@ from collections import OrderedDict
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import parse_qsl, quote, unquote_to_bytes, urlsplit
+from urllib.parse import parse_qsl, quote, unquote_to_bytes
 
 from starlette.requests import Request
 
@@ -172,14 +172,6 @@ async def bearer_of(request: Request, downloads: Downloads) -> Bearer:
     if login is None:
         raise LoginNeeded
     return Bearer(login)
-
-
-def portal_address(portal: Portal, request: Request) -> str:
-    """The portal's own address, for commands and returns: beneath the hub's, or where it has a host of its own, at that."""
-    public = urlsplit(portal.site.config.hub.public_url)
-    own = portal.site.config.hub.user_domains
-    host = request.headers.get("Host", public.netloc) if own else public.netloc
-    return f"{public.scheme}://{host}{'' if own else public.path}{portal.base}"
 
 
 def asked_paths(request: Request, most: int = 500) -> tuple[str, ...]:

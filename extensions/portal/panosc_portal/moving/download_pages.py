@@ -33,7 +33,6 @@ from panosc_portal.moving.download import (
     one_place,
     path_in,
     plain,
-    portal_address,
     query_of,
     quoted,
 )
@@ -47,6 +46,7 @@ from panosc_portal.moving.zip_layout import TooMuchForZip
 from panosc_portal.moving.zip_stream import ZipOf
 from panosc_portal.pages.said import said
 from panosc_portal.search.federation import Federation
+from panosc_spawner.facilities.portal_url import portal_url
 from panosc_spawner.facilities.units import format_duration
 
 MOST_SHOWN = 500
@@ -99,7 +99,7 @@ class DownloadPages:
         except ReadError as error:
             raise in_words(error) from None
         dataset = await self._described(login, pid, source)
-        address = portal_address(self.portal, request)
+        address = portal_url(self.portal.site)
         return self.portal.page(
             request,
             "download.html",
@@ -209,7 +209,7 @@ class DownloadPages:
         made = self.downloads.tokens.make(login, ref, paths, lifetime)
         kind = form.get("kind")
         name, content = token_file(
-            str(kind), portal_address(self.portal, request), ref, paths, made, datetime.now(UTC) + lifetime
+            str(kind), portal_url(self.portal.site), ref, paths, made, datetime.now(UTC) + lifetime
         )
         headers = {"Content-Disposition": disposition(name), "Cache-Control": "no-store"}
         return Response(content, media_type="text/plain; charset=utf-8", headers=headers)
@@ -229,7 +229,7 @@ class DownloadPages:
                 ref,
                 f"Bag of {', '.join(map(shown, paths)) or 'all data'}"[:200],
                 paths=list(paths),
-                address=portal_address(self.portal, request),
+                address=portal_url(self.portal.site),
                 **told,
             )
         except JobError as error:

@@ -16,9 +16,10 @@ from panosc_portal.guard import security_headers
 from panosc_portal.hub import Login
 from panosc_portal.login import form_checked, own_path, signed_in
 from panosc_portal.moving.as_person import shown
-from panosc_portal.moving.download import asked_paths, plain, portal_address, query_of, quoted
+from panosc_portal.moving.download import asked_paths, plain, query_of, quoted
 from panosc_portal.moving.globus import AUTHORIZE, WEB, ConsentNeeded, Globus, Source, consents, sources
 from panosc_portal.moving.plan import chosen_once
+from panosc_spawner.facilities.portal_url import portal_url
 
 MOST_FOLDERS = 50
 
@@ -73,7 +74,7 @@ class TransferPages:
             wanted = wanted or consents(source.collection)
         following = f"{self.portal.base}transfer/{quoted(ref)}{query_of(paths)}"
         domain = str(form.get("domain") or (found[0].collection.domain if found else ""))
-        back = f"{portal_address(self.portal, request)}transfer/globus/callback"
+        back = f"{portal_url(self.portal.site)}transfer/globus/callback"
         return RedirectResponse(globus.begin(login.username, back, following, wanted, domain), status_code=303)
 
     async def callback(self, login: Annotated[Login, Depends(signed_in)], state: str = "", code: str = "") -> Response:

@@ -16,6 +16,7 @@ from panosc_portal.opening.notebook import Subject, notebook, notebook_name
 from panosc_portal.opening.plots import SECONDS, Look, Plots
 from panosc_portal.opening.tickets import Ticket, Tickets
 from panosc_portal.software.catalogue import Software
+from panosc_spawner.facilities.portal_url import portal_url
 
 INSIDE = PurePosixPath("proposals")
 PATIENCE = 8.0
@@ -88,11 +89,10 @@ class Opener:
 
     def page(self, found: Found) -> str:
         """The absolute address of a data set's page, or of what opens a path."""
-        public = self.portal.site.config.hub.public_url
         if found.places:
             source, pid = found.places[0]
-            return f"{public}{self.portal.base}data?{urlencode({'source': source, 'pid': pid})}"
-        return f"{public}{self.portal.base}open?{urlencode({'pid': found.named.text})}"
+            return portal_url(self.portal.site, f"data?{urlencode({'source': source, 'pid': pid})}")
+        return portal_url(self.portal.site, f"open?{urlencode({'pid': found.named.text})}")
 
     async def _server(self, login: Login, ref: str) -> RunningServer:
         report = await self.portal.hub.person(login)

@@ -23,6 +23,7 @@ from panosc_portal.opening.opener import Opener
 from panosc_portal.opening.plots import Plots
 from panosc_portal.opening.tickets import Tickets
 from panosc_portal.search.pages import federation_of
+from panosc_spawner.facilities.portal_url import portal_url
 from panosc_spawner.panet import label
 
 MOST_FILES = 200
@@ -189,10 +190,10 @@ def _query(pid: str, source: str) -> str:
 
 def _badge_words(opener: Opener, found: Found) -> str:
     """Markdown for a README or a paper's repository."""
-    public = opener.portal.site.config.hub.public_url
-    base = f"{public}{opener.portal.base}"
+    site = opener.portal.site
     name = found.dataset.doi if found.dataset and found.dataset.doi else found.named.pid
-    return f"[![Open in PaNOSC Hub]({base}badge.svg)]({base}open?{urlencode({'pid': name})})"
+    address = portal_url(site, f"open?{urlencode({'pid': name})}")
+    return f"[![Open in PaNOSC Hub]({portal_url(site, 'badge.svg')})]({address})"
 
 
 def _badge(routes: APIRouter) -> None:

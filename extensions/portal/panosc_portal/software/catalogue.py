@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from panosc_portal.context import Portal
+from panosc_spawner.facilities.portal_url import portal_url
 from panosc_spawner.panet import purl, techniques
 from panosc_spawner.software.collect import SoftwareCatalogue
 from panosc_spawner.software.jsonld import as_jsonld
@@ -89,7 +90,7 @@ class Software:
 
     def address(self, path: str) -> str:
         """The absolute address of a path of the portal."""
-        return f"{self.portal.site.config.hub.public_url}{self.portal.base}{path}"
+        return portal_url(self.portal.site, path)
 
     def jsonld(self, entry: Entry, *, whole: bool = True) -> dict[str, Any]:
         """The entry as linked data."""
