@@ -54,8 +54,10 @@ def catalogue_audiences(site: Site) -> dict[str, str]:
 
 
 def storage_tokens(site: Site) -> dict[str, TokenRule]:
-    """The tokens of ``[tokens]`` with which the portal fetches people's data from other storages, by name."""
-    names = {remote.token.catalogue for remote in site.config.portal.staging.remotes if remote.token.by == "person"}
+    """The tokens of ``[tokens]`` with which the portal fetches people's data from other storages, or archives them, by name."""
+    portal = site.config.portal
+    rules = [one.token for one in portal.staging.remotes] + [one.token for one in portal.archive.sites]
+    names = {rule.catalogue for rule in rules if rule.by == "person"}
     return {name: rule for name, rule in site.config.tokens.items() if name in names}
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 from jupyterhub.utils import subdomain_hook_idna
-from launch_support import site
+from launch_support import SPALL, site
 from traitlets.config import Config
 
 from panosc_spawner.errors import ConfigurationError
@@ -15,7 +15,7 @@ from panosc_spawner.facilities.site import Site
 from panosc_spawner.hub import _services
 from panosc_spawner.identity.roles import PORTAL_ACCESS, roles_of
 from panosc_spawner.portal import service
-from panosc_spawner.portal.service import NAME, portal_address, portal_service, within_portal
+from panosc_spawner.portal.service import NAME, portal_address, portal_service, storage_tokens, within_portal
 
 
 def with_portal(*, enabled: bool = True, **hub: object) -> Site:
@@ -101,3 +101,21 @@ def test_who_is_elsewhere_finds_its_pages() -> None:
     hosts = with_portal(public_url="https://hub.example.org:8443", user_domains=True)
     named = subdomain_hook_idna(NAME, "hub.example.org", "service")  # what JupyterHub itself makes of it
     assert portal_url(hosts, "badge.svg") == f"https://{named}:8443/services/portal/badge.svg"
+
+
+def test_tokens_are_given_for_storages_and_archives_that_are_asked_in_peoples_names() -> None:
+    def asked(name: str, by: str, **more: object) -> dict[str, object]:
+        token = {"by": by, **({"catalogue": name} if by == "person" else {})}
+        return {"name": name, "title": name, "url": "https://storage.example.org", "token": token, **more}
+
+    made = site(
+        portal={
+            "enabled": True,
+            "staging": {"remotes": [asked("dcache", "person", facility=SPALL, kind="webdav")]},
+            "archive": {
+                "sites": [asked("stfc", "person", facilities=[SPALL]), asked("open", "none", facilities=[SPALL])]
+            },
+        },
+        tokens={name: {"audience": name, "facilities": [SPALL]} for name in ("dcache", "stfc", "open")},
+    )
+    assert set(storage_tokens(made)) == {"dcache", "stfc"}
