@@ -58,6 +58,15 @@ class ArchiveSite(Model):
     def _safe_url(cls, value: str) -> str:
         return safe_service_url(value).rstrip("/")
 
+    @field_validator("token")
+    @classmethod
+    def _no_certificate(cls, value: Token) -> Token:
+        if value.by == "certificate":
+            raise ValueError(
+                "an archive is asked with a token: by = 'person' or 'file', with macaroon = true where it gives them"
+            )
+        return value
+
     @field_validator("directory")
     @classmethod
     def _own_directory(cls, value: str) -> str:

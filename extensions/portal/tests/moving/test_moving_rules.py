@@ -63,6 +63,12 @@ def test_what_is_right_is_loaded(tmp_path: Path) -> None:
             SITE.replace('catalogue = "stfc"', 'catalogue = "esrf"').replace("MORE", ""),
             "nobody gets a token called 'esrf'",  # it is asked in nobody's name
         ),
+        (
+            SITE.replace(
+                'by = "person", catalogue = "stfc"', 'by = "certificate", file = "robot", macaroon = true'
+            ).replace("MORE", ""),
+            "an archive is asked with a token",
+        ),
         (XROOTD, "destination_token.file: robot is not there"),
         (SITE.replace("https://", "http://").replace("MORE", ""), "https"),
         (SITE.replace("MORE", 'directory = "all"'), "must hold {facility} and {proposal}"),
