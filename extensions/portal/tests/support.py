@@ -106,7 +106,7 @@ class FakeHub:
         self._ask("catalogue_token", login, catalogue)
         found = self.tokens.get((login.username, catalogue))
         if found is None:
-            raise HubError(404, "This hub gives no token for that catalogue.")
+            raise HubError(403, "This hub gives no token for that catalogue.")  # as the hub's own handler does
         return SecretStr(found)
 
     async def start(self, login: Login, proposal: str, environment: str, then: str) -> str:

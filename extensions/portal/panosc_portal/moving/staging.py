@@ -304,20 +304,18 @@ class Staging:
                 f"There is no catalogue {remote.catalogue!r} here to compare with (portal.staging, catalogue).",
                 "Tell the people who run this hub.",
             )
-        credentials = await self._credentials(task, remote.catalogue)
+        credentials = await self._credentials(task, catalogue)
         there = PurePosixPath(remote.catalogue_root or directory.place.root) / directory.path
         proposal = task.job.proposal.partition("/")[2]
         async for path, checksum in catalogue_checksums(catalogue, credentials, proposal, there):
             directory.journal.expect(path, [checksum])
 
-    async def _credentials(self, task: Task, catalogue: str) -> Credentials | None:
-        try:
-            token = await self.portal.hub.catalogue_token(task.login, catalogue)
-        except HubError as error:
-            if error.status == 404:  # none is needed, or none is given: what is open is asked for
-                return None
-            raise
-        return Credentials(task.login.username, token, catalogue)
+    async def _credentials(self, task: Task, catalogue: Catalogue) -> Credentials | None:
+        """The person's, where the catalogue is asked in people's names; elsewhere it is asked for what is open."""
+        if not catalogue.capabilities.own_data:
+            return None
+        token = await self.portal.hub.catalogue_token(task.login, catalogue.name)
+        return Credentials(task.login.username, token, catalogue.name)
 
     def _publish(self, remote: Remote, proposal: str, directory: _Directory, owner: Ownership) -> Receipt:
         place, journal = directory.place, directory.journal

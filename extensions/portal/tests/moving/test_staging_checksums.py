@@ -92,11 +92,13 @@ class Catalogue:
     facilities: frozenset[str] = frozenset({"esrf"})
     capabilities: Capabilities = _FILES
     asked: list[str] = field(default_factory=list)
+    tokens: set[str] = field(default_factory=set)
 
     async def search(self, query: Query, *, skip: int, limit: int, credentials: Credentials | None) -> Found:
         if self.down:
             raise CatalogueError(self.name, Outcome.TIMEOUT, "no answer within 4 s")
         self.asked.append(query.text)
+        self.tokens.add(credentials.token.get_secret_value() if credentials else "")
         mine = Dataset(self.name, "1", "scan0", location=f"/data/visitor/{VISIT}/scan0")
         other = Dataset(self.name, "2", "other", location="/data/visitor/ma12345/id31/20250915/RAW_DATA")
         return Found((mine,), next=1) if skip == 0 else Found((other,))
@@ -130,10 +132,23 @@ async def test_a_catalogues_checksums_are_compared(tmp_path: Path, there: Path, 
         done = await here.staged()
         assert "4 compared with their checksums" in done.words
         assert catalogue.asked == ["ma1234", "ma1234"]
+        assert catalogue.tokens == {""}  # it is asked in nobody's name, and the hub for nobody's token
         shutil.rmtree(here.target)
         catalogue.wrong = "scan0/frame 0003.h5"
         assert "the storage's copy is damaged" in (await here.end(here.begin())).words
         assert not here.target.exists()
+
+
+async def test_a_catalogue_of_own_data_is_asked_with_the_persons_token(
+    tmp_path: Path, there: Path, peer: DavPeer, root: Path
+) -> None:
+    catalogue = Catalogue(write_tree(there, manifest=False), capabilities=Capabilities(files=True, own_data=True))
+    rules = remote(peer.url, catalogue="icat", catalogue_root="/data/visitor")
+    async with desk(tmp_path, root, rules) as here:
+        here.staging.catalogues["icat"] = catalogue
+        here.hub.tokens["ada", "icat"] = "token-for-icat"
+        assert "4 compared with their checksums" in (await here.staged()).words
+    assert catalogue.tokens == {"token-for-icat"}
 
 
 async def test_a_catalogue_that_is_silent_is_waited_for(tmp_path: Path, there: Path, peer: DavPeer, root: Path) -> None:
