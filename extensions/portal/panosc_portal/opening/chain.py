@@ -202,13 +202,18 @@ class Chains:
         mine = next((one for one in report.proposals if one.ref == ref), None)
         if mine is None:
             return found.tried(self._no_right(found, report))
+        right = Step(STEPS[3], True, f"You are on it as {mine.role} ({mine.source}).")
         try:
             data = await self.portal.hub.data(login, ref, purpose)
         except HubError as error:
-            if error.status != 403:
+            if error.status == 403:
+                return found.tried(Step(STEPS[3], False, error.message, error.remedy, self._explain(ref)))
+            if error.status != 404:
                 raise
-            return found.tried(Step(STEPS[3], False, error.message, error.remedy, self._explain(ref)))
-        return found.tried(Step(STEPS[3], True, f"You are on it as {mine.role} ({mine.source})."), data=data)
+            bring = self._bring(found.ref)  # a directory of the proposal is not on this hub's storage
+            remedy = self._bring_words(found.ref) if bring else error.remedy
+            return found.tried(right).tried(Step(STEPS[4], False, error.message, remedy, bring))
+        return found.tried(right, data=data)
 
     def _no_right(self, found: Found, report: PersonReport) -> Step:
         assert found.ref  # noqa: S101 - known by now

@@ -12,7 +12,7 @@ from panosc_portal.errors import CatalogueError, HubError, Outcome
 from panosc_portal.opening.chain import Chains, Found
 from panosc_portal.search.federation import Federation
 from search_fakes import QUICK, FakeCatalogue
-from support import FakeHub, login, make_portal
+from support import FakeHub, login, make_portal, make_site
 
 from panosc_spawner.facilities.site import Site
 
@@ -122,6 +122,48 @@ async def test_the_hub_has_the_last_word(site: Site, hub: FakeHub, catalogue: Fa
     hub.down = True
     with pytest.raises(HubError):
         await resolved(site, hub, catalogue, "ds-1")
+
+
+ELSEWHERE = """
+[[portal.staging.remotes]]
+name = "dcache"
+title = "dCache"
+facility = "esrf"
+kind = "webdav"
+url = "https://dcache.example.org"
+token = { by = "none" }
+"""
+
+
+@pytest.mark.parametrize(
+    ("more", "remedy", "act"),
+    [
+        ("", "ask the facility to bring them back", None),
+        (ELSEWHERE, "brought here", ("Bring it here", "/services/portal/stage/esrf/ma1234")),
+    ],
+)
+async def test_a_directory_that_is_not_here_can_be_brought_where_it_is_known_from_where(
+    tmp_path: Path,
+    hub: FakeHub,
+    catalogue: FakeCatalogue,
+    data: Dataset,
+    monkeypatch: pytest.MonkeyPatch,
+    more: str,
+    remedy: str,
+    act: tuple[str, str] | None,
+) -> None:
+    async def missing(*asked: object) -> None:  # as the hub says it (MISSING_DIRECTORY)
+        raise HubError(
+            404, "The raw data of ma1234 are not there.", "If it is old, ask the facility to bring them back."
+        )
+
+    monkeypatch.setattr(hub, "data", missing)
+    catalogue.datasets = [data]
+    found = await resolved(make_site(tmp_path / "other", more), hub, catalogue, "ds-1")
+    assert [(step.name, step.holds) for step in found.steps[3:]] == [("your right", True), ("data here", False)]
+    assert found.broken and found.broken.words == "The raw data of ma1234 are not there."
+    assert remedy in found.broken.remedy
+    assert found.broken.act == act
 
 
 @pytest.mark.parametrize(
