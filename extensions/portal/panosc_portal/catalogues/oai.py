@@ -98,11 +98,15 @@ class OaiCatalogue(HttpCatalogue):
         await super().aclose()
 
     async def harvest(self) -> int:
-        """Fetch what is new, page by page; how many records came.
+        """Fetch what is new, page by page; how many records came. None where somebody else is at it: two would undo each other's work.
 
         Raises:
             CatalogueError: what was fetched until then is kept, and it goes on there the next time.
         """
+        with self.store.alone() as mine:
+            return await self._harvest() if mine else 0
+
+    async def _harvest(self) -> int:
         state = await asyncio.to_thread(self.store.state)
         came, seen = 0, set[str]()
         token, notes = state.get("token", ""), Notes()

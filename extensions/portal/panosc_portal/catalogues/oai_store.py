@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -40,6 +42,23 @@ class OaiStore:
 
     def __init__(self, file: Path) -> None:
         self._file = file
+
+    @contextmanager
+    def alone(self) -> Iterator[bool]:
+        """Whether nobody else harvests into this file: this portal's search, its index, a command. Nobody begins to within the block."""
+        with self._open():  # it and its directory are there
+            handle = os.open(
+                self._file.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600
+            )
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            mine = True
+        except BlockingIOError:
+            mine = False
+        try:
+            yield mine
+        finally:
+            os.close(handle)
 
     def state(self) -> dict[str, str]:
         """What the harvest remembers."""

@@ -64,6 +64,17 @@ async def all_of(catalogue: OaiCatalogue) -> set[int]:
     return dois(Found(tuple(datasets)))
 
 
+async def test_only_one_harvests_at_a_time(repository: Repository, make: Make) -> None:
+    first, second = make(), make()  # the search's, and the index's
+    came = await asyncio.gather(first.harvest(), second.harvest())
+    assert sorted(came) == [0, 7]
+    assert [one.query["verb"] for one in repository.asked].count("Identify") == 1
+    with first.store.alone() as mine:
+        assert mine
+        assert await second.harvest() == 0
+    assert await all_of(second) == set(range(1, 8))
+
+
 async def test_all_pages_are_fetched_with_the_token_alone(repository: Repository, make: Make) -> None:
     catalogue = make()
     assert await catalogue.harvest() == 7
