@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -11,6 +9,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
+from panosc_portal.alone import alone
 from panosc_portal.catalogues.model import Dataset, Kind, Query
 from panosc_portal.catalogues.words import words_of
 from panosc_spawner import panet
@@ -46,19 +45,10 @@ class OaiStore:
     @contextmanager
     def alone(self) -> Iterator[bool]:
         """Whether nobody else harvests into this file: this portal's search, its index, a command. Nobody begins to within the block."""
-        with self._open():  # it and its directory are there
-            handle = os.open(
-                self._file.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600
-            )
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            mine = True
-        except BlockingIOError:
-            mine = False
-        try:
+        with self._open():  # its directory is there
+            pass
+        with alone(self._file.with_suffix(".lock")) as mine:
             yield mine
-        finally:
-            os.close(handle)
 
     def state(self) -> dict[str, str]:
         """What the harvest remembers."""

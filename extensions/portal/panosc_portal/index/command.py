@@ -29,7 +29,7 @@ def main(arguments: Sequence[str]) -> int:
 
     Raises:
         ConfigurationError: for what the site does not have.
-        IndexFault: if the index cannot be written.
+        IndexFault: if the index cannot be written, or somebody else brings it up to date just now.
     """
     parser = argparse.ArgumentParser(
         "python -m panosc_portal index", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -71,7 +71,8 @@ def _run(where: Path, into: Path | None) -> tuple[list[Report], Store]:
             where, "", "is no site's folder (it has no site.toml)", "say --into FILE for a directory"
         )
     store = Store(into)
-    return harvest_places(store, [place_for(where.resolve())]), store
+    with store.harvested():
+        return harvest_places(store, [place_for(where.resolve())]), store
 
 
 def _reasons(store: Store, origin: str) -> list[str]:

@@ -91,7 +91,7 @@ async def harvest(site: Site, store: Store, stopping: threading.Event | None = N
 
     Raises:
         ConfigurationError: for a catalogue that the site does not have.
-        IndexFault: if the index cannot be written.
+        IndexFault: if the index cannot be written, or somebody else brings it up to date just now.
     """
     stopping = stopping or threading.Event()
     places = places_of(site)
@@ -103,9 +103,10 @@ async def harvest(site: Site, store: Store, stopping: threading.Event | None = N
                 site.folder / "site.toml", "portal.index.catalogues", f"this site asks no catalogue {missing[0]!r}"
             )
         kept = [one.name for one in places] + [origin_of(one) for one in catalogues]
-        await asyncio.to_thread(forget_others, store, kept)
-        reports = await _in_thread(store, places, stopping)
-        return reports + await _copied(store, catalogues, site)
+        with store.harvested():
+            await asyncio.to_thread(forget_others, store, kept)
+            reports = await _in_thread(store, places, stopping)
+            return reports + await _copied(store, catalogues, site)
     finally:
         for one in catalogues:
             await one.aclose()

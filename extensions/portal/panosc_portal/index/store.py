@@ -17,6 +17,7 @@ from pathlib import Path
 
 import re2
 
+from panosc_portal.alone import alone
 from panosc_portal.errors import PortalError
 from panosc_portal.index.schema import TABLES, VERSION
 
@@ -64,6 +65,18 @@ class Store:
         self._making = threading.Lock()
         self._generation = 0
         self._writer = self._open_or_begin()
+
+    @contextlib.contextmanager
+    def harvested(self) -> Iterator[None]:
+        """Within the block, nobody else brings it up to date: two would take each other's for what is gone.
+
+        Raises:
+            IndexFault: if somebody does just now.
+        """
+        with alone(self.path.with_suffix(".lock")) as mine:
+            if not mine:
+                raise IndexFault("The index is being brought up to date just now, by the portal or by a command.")
+            yield
 
     def _open_or_begin(self) -> sqlite3.Connection:
         if self.path.exists():

@@ -21,7 +21,7 @@ from panosc_portal.index.harvest import DirectoryHarvest, Report, forget_others,
 from panosc_portal.index.language import read_filter
 from panosc_portal.index.nexus import NexusReader, UnreadableFile, described
 from panosc_portal.index.places import Place, place_for, places_of
-from panosc_portal.index.store import Store
+from panosc_portal.index.store import IndexFault, Store
 from support import make_site
 
 CHOPPER = Path(nexusformat.__file__).parent / "examples" / "chopper.nxs"
@@ -440,6 +440,14 @@ def test_the_command_says_what_it_did(folder: Path, tmp_path: Path, capsys: pyte
     said = capsys.readouterr().out
     assert "1 read" in said and "1 could not be read" in said and "1 data sets in" in said
     assert "1 x is no HDF5 file that can be read" in said
+
+
+def test_two_do_not_bring_it_up_to_date_at_a_time(tmp_path: Path, esrf: list[Place]) -> None:
+    portals = Store(tmp_path / "state" / "portal" / "index.sqlite")
+    with portals.harvested(), pytest.raises(IndexFault, match="just now, by the portal or by a command"):
+        main([str(tmp_path / "site")])
+    portals.close()
+    assert main([str(tmp_path / "site")]) == 0
 
 
 def test_the_command_indexes_a_site(tmp_path: Path, esrf: list[Place], capsys: pytest.CaptureFixture[str]) -> None:
