@@ -95,7 +95,7 @@ def test_what_is_built_meanwhile_is_suggested(hub: HubUnderTest) -> None:
 
 
 def test_nothing_at_all_is_here(hub: HubUnderTest) -> None:
-    tell(hub, absent=[*ABSENT, *SHIPPED, "panosc/base:2026.11"])
+    tell(hub, absent=[*ABSENT, *SHIPPED, BASE])
     page = Browser(hub, "ada").get("/hub/open?proposals=esrf/ma1001")
     assert page.status == 503
     assert "“Diffraction and powder” is not on this machine. " in page.text.replace("</p>", " ")
