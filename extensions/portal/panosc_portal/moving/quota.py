@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +14,26 @@ from panosc_spawner.facilities.units import format_size
 
 FULL = {errno.ENOSPC, errno.EDQUOT}
 _REMEDY = "Ask the people who run this hub to remove staged data that nobody needs any more, then try again."
+
+
+class Coming:
+    """Bytes that come just now, so that two jobs do not both take the last of a quota."""
+
+    def __init__(self) -> None:
+        self._held: dict[str, tuple[str, int]] = {}
+
+    def of(self, remote: str, without: str) -> int:
+        """Bytes that come from a remote, without one place's."""
+        return sum(size for key, (name, size) in self._held.items() if name == remote and key != without)
+
+    @contextmanager
+    def held(self, remote: str, key: str, size: int) -> Iterator[None]:
+        """Within the block, so many come from a remote to a place."""
+        self._held[key] = (remote, size)
+        try:
+            yield
+        finally:
+            del self._held[key]
 
 
 class NoRoomError(JobError):

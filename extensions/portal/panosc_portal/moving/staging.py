@@ -24,7 +24,7 @@ from panosc_portal.moving.jobs import Job, JobError, State
 from panosc_portal.moving.journal import Journal
 from panosc_portal.moving.manifest import MANIFESTS, MAX_MANIFEST, catalogue_checksums, take_manifest
 from panosc_portal.moving.place import Ownership, Place, PlaceError, flush, identity, tidy
-from panosc_portal.moving.quota import FULL, Room
+from panosc_portal.moving.quota import FULL, Coming, Room
 from panosc_portal.moving.remote_files import ListingError, RemoteFile, TreeLimits
 from panosc_portal.moving.remotes import Connection, connected, ownership, writer
 from panosc_portal.moving.runner import Runner, Task, TryAgainError
@@ -68,6 +68,7 @@ class Staging:
     folder: Path
     catalogues: dict[str, Catalogue] = field(default_factory=dict)
     kind: str = KIND
+    coming: Coming = field(default_factory=Coming)
     _busy: dict[str, asyncio.Lock] = field(default_factory=dict)
 
     def remotes(self, ref: str) -> list[Remote]:
@@ -236,9 +237,15 @@ class Staging:
         if not journal.listed:
             task.say(f"It asks {remote.title} what is there.")
             await self._list(task, remote, directory, connection)
-        room = Room(
-            place.root, remote.quota, remote.keep_free, self.receipts.used(remote.name, place.key), remote.title
-        )
+        used = self.receipts.used(remote.name, place.key) + self.coming.of(remote.name, place.key)
+        room = Room(place.root, remote.quota, remote.keep_free, used, remote.title)
+        with self.coming.held(remote.name, place.key, journal.totals()[1]):
+            return await self._come(task, remote, directory, connection, owner, room)
+
+    async def _come(
+        self, task: Task, remote: Remote, directory: _Directory, connection: Connection, owner: Ownership, room: Room
+    ) -> Receipt:
+        journal, place = directory.journal, directory.place
         account = writer(remote, owner)
         copying = Copying(directory.path, place, journal, account, room, task.progress)
         copying.check_room()

@@ -230,6 +230,25 @@ async def test_a_quota_is_told_before_anything_is_copied(
     assert not (root / ".panosc-staging").exists()
 
 
+async def test_what_comes_meanwhile_is_counted_as_well(tmp_path: Path, there: Path, peer: DavPeer, root: Path) -> None:
+    size = sum(len(content) for content in write_tree(there).values())
+    seen: list[int] = []
+
+    def look(method: str, path: str, *_more: object) -> None:
+        if method == "GET" and path.endswith(".h5"):
+            seen.append(coming.of("elsewhere", "another place"))
+
+    peer.guard.hook = look
+    async with desk(tmp_path, root, remote(peer.url, quota=f"{size}B")) as here:
+        coming = here.staging.coming
+        with coming.held("elsewhere", "another place", 1):
+            assert "only" in (await here.end(here.begin())).words
+        with coming.held("another storage", "another place", size):
+            await here.staged()
+        assert coming.of("elsewhere", "") == 0
+    assert seen and min(seen) >= size
+
+
 async def test_a_disk_that_becomes_full_is_told_in_words(
     tmp_path: Path, there: Path, peer: DavPeer, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
