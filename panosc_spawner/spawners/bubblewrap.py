@@ -95,20 +95,29 @@ def python_paths() -> tuple[Path, ...]:
     return _outermost(path for path in paths if not _beneath(path, map(Path, _SYSTEM)))
 
 
+_TRIES = 5
+
+
 @cache
 def why_not() -> str:
     """Why bubblewrap cannot be used on this machine, in words; empty if it can. Found out by using it, once."""
     if not shutil.which("bwrap"):
         return "bubblewrap is not installed (on Debian: apt-get install bubblewrap)"
     command = ["bwrap", *_NAMESPACES, "--uid", "1000", "--gid", "1000", *_root(), "--proc", "/proc", "--dev", "/dev"]
-    try:
-        done = subprocess.run([*command, "--", "true"], capture_output=True, text=True, timeout=10, check=False)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return f"bubblewrap does not work here: {error}"
-    if done.returncode == 0:
-        return ""
-    reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
-    return f"bubblewrap does not work here, the kernel or a container forbids it ({reason})"
+    problem = ""
+    for _ in range(
+        _TRIES
+    ):  # a machine that had no room for a process just now must not go on without isolation for good
+        try:
+            done = subprocess.run([*command, "--", "true"], capture_output=True, text=True, timeout=10, check=False)
+        except (OSError, subprocess.TimeoutExpired) as error:
+            problem = f"bubblewrap does not work here: {error}"
+            continue
+        if done.returncode == 0:
+            return ""
+        reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
+        return f"bubblewrap does not work here, the kernel or a container forbids it ({reason})"
+    return problem
 
 
 def first_process(descriptor: int) -> Process | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
@@ -129,3 +130,19 @@ def test_a_sandbox_that_never_was():
     receive, send = os.pipe()
     os.close(send)
     assert first_process(receive) is None
+
+
+def test_what_fails_just_now_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a hub that could not start one process at its own start would run all servers without isolation."""
+    monkeypatch.setattr(bubblewrap.shutil, "which", lambda name: "/usr/bin/bwrap")
+    failures = [OSError(11, "Resource temporarily unavailable"), subprocess.TimeoutExpired("bwrap", 10)]
+
+    def run(*command: object, **how: object) -> subprocess.CompletedProcess[str]:
+        if failures:
+            raise failures.pop()
+        return subprocess.CompletedProcess([], 0, "", "")
+
+    monkeypatch.setattr(bubblewrap.subprocess, "run", run)
+    assert bubblewrap.why_not.__wrapped__() == ""
+    failures += [OSError(1, "Operation not permitted")] * 100
+    assert "Operation not permitted" in bubblewrap.why_not.__wrapped__()
