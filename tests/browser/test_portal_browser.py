@@ -75,6 +75,9 @@ def test_every_page_is_accessible(local_hub: RunningDemo, themed: BrowserContext
         ("download", "download/esrf/ma1234", "Take it"),
         ("transfers", "transfers", "Nothing is under way"),
         ("software", "software", "Software"),
+        ("software-entry", "software/esrf/base", "How to cite"),
+        ("open-name", "open", "DOI, PID, or path"),
+        ("data-mine", "data/mine?source=esrf&pid=10.5072/demo-esrf-0101", "It is here"),
     ):
         visit(page, portal(local_hub, address))
         expect(page.locator("main")).to_contain_text(words)
