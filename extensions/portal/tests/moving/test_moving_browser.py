@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-import sys
+import os
+import shutil
+import tempfile
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from axe_playwright_python.async_playwright import Axe
+from moving_places import open_dir, person_data
+from panosc_portal.hub import AreaDirectory, OwnProposal, PersonReport
 from playwright.async_api import Page, async_playwright
-from support import CHROMIUM, SCREENSHOTS
+from running import FakeHub, Running, make_portal, make_site, running
 
-PORTAL_TESTS = Path(__file__).resolve().parents[2] / "extensions" / "portal" / "tests"
+CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
+SCREENSHOTS = Path(os.environ.get("PANOSC_TEST_OUTPUT", ".test")) / "screenshots"
 pytestmark = pytest.mark.browser
 RULES = """
 [portal.downloads.licences]
@@ -39,23 +44,8 @@ PARTS = ("moving.download_pages", "moving.transfer_pages", "moving.archive_pages
 
 
 @pytest.fixture
-async def at(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[object]:
+async def at(tmp_path: Path) -> AsyncIterator[Running]:
     """A portal with a proposal's data, and Ada's login."""
-    import importlib.util
-    import shutil
-    import tempfile
-
-    kept = dict(sys.modules)
-    before = list(sys.path)
-    sys.path[:0] = [str(PORTAL_TESTS), str(PORTAL_TESTS / "moving")]
-    sys.modules.pop("support", None)  # the portal's tests have one of this name, too
-    assert importlib.util.find_spec("running")
-    from moving_places import open_dir, person_data
-    from panosc_portal.hub import AreaDirectory, OwnProposal, PersonReport
-    from running import FakeHub, make_portal, make_site, running
-
-    sys.path[:] = before
-    sys.modules["support"] = kept["support"]
     folder = Path(tempfile.mkdtemp(prefix="panosc-moving-"))
     folder.chmod(0o755)
     raw = open_dir(folder / "raw")
@@ -74,21 +64,21 @@ async def at(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncI
     shutil.rmtree(folder)
 
 
-async def _page(browser: object, at: object, scheme: str, width: int) -> Page:
-    context = await browser.new_context(color_scheme=scheme, viewport={"width": width, "height": 900})  # type: ignore[attr-defined]
-    cookies = [{"name": c.name, "value": c.value, "url": at.address} for c in at.client.cookies.jar]  # type: ignore[attr-defined]
+async def _page(browser: object, at: Running, scheme: str, width: int) -> Page:
+    context = await browser.new_context(color_scheme=scheme, viewport={"width": width, "height": 900})
+    cookies = [{"name": c.name, "value": c.value, "url": at.address} for c in at.client.cookies.jar]
     await context.add_cookies(cookies)
     return await context.new_page()
 
 
-async def test_each_page_is_accessible_and_fits(at: object) -> None:
+async def test_each_page_is_accessible_and_fits(at: Running) -> None:
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         for scheme, width in LOOKS:
             page = await _page(browser, at, scheme, width)
             for name, address in PAGES.items():
-                await page.goto(at.address + address)  # type: ignore[attr-defined]
+                await page.goto(at.address + address)
                 await page.screenshot(path=SCREENSHOTS / f"portal-{name}-{scheme}-{width}.png", full_page=True)
                 found = (await Axe().run(page)).response["violations"]
                 assert not found, (name, scheme, width, [(one["id"], one["nodes"][0]["html"]) for one in found])
@@ -96,11 +86,11 @@ async def test_each_page_is_accessible_and_fits(at: object) -> None:
         await browser.close()
 
 
-async def test_a_person_chooses_a_folder_and_takes_the_zip_and_the_token(at: object) -> None:
+async def test_a_person_chooses_a_folder_and_takes_the_zip_and_the_token(at: Running) -> None:
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         page = await _page(browser, at, "light", 1100)
-        await page.goto(at.address + PAGES["download"])  # type: ignore[attr-defined]
+        await page.goto(at.address + PAGES["download"])
         await page.get_by_label("Choose scan0001").check()
         await page.get_by_role("button", name="Show what the chosen hold").click()
         assert await page.locator("#count").inner_text() == "2"
