@@ -19,7 +19,8 @@ UNITS = {
     "keV": ("energy", 1.602176634e-16, 0.0),
     "eV": ("energy", 1.602176634e-19, 0.0),
 }
-BENEATH = {SAS: {SAS, SAXS, SANS}, SAXS: {SAXS}, SANS: {SANS}, DIFFRACTION: {DIFFRACTION}}
+# PaNET states that small angle neutron scattering is a neutron diffraction, and of X-rays it does not.
+BENEATH = {SAS: {SAS, SAXS, SANS}, SAXS: {SAXS}, SANS: {SANS}, DIFFRACTION: {DIFFRACTION, SANS}}
 NAMED = {
     "small angle scattering": SAS,
     "small angle x-ray scattering": SAXS,

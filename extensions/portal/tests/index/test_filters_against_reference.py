@@ -163,6 +163,7 @@ def keys(entry: dict[str, Any], include: list[dict[str, Any]]) -> dict[str, Any]
 )
 @given(asked=filters(), refs=st.sampled_from([frozenset(), frozenset({A}), frozenset({A, B}), frozenset({""})]))
 @example(("Dataset", {"where": {"title": {"nlike": "%o%"}}, "include": []}), frozenset())
+@example(("Dataset", {"where": {}, "include": [{"relation": "techniques", "scope": {"where": {"name": {"neq": "diffraction"}}}}]}), frozenset())  # fmt: skip
 @example(("Dataset", {"where": {}, "include": [{"relation": "techniques", "scope": {"where": {"name": "small angle scattering"}}}], "limit": 1}), frozenset())  # fmt: skip
 def test_a_random_filter_gives_what_the_specification_says(
     store: Store, asked: tuple[str, dict[str, Any]], refs: frozenset[str]
