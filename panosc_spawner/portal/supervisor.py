@@ -68,7 +68,8 @@ class Supervisor:
         self._secret = secret
         self._page = _PAGE.format(home=home).encode()
         self._ending = asyncio.Event()
-        self._standing_in: asyncio.Server | None = None
+        self._standing_in: socket.socket | None = None
+        self._answering: set[asyncio.Task[None]] = set()
         self.child: asyncio.subprocess.Process | None = None
         self.starts = 0
 
@@ -81,18 +82,18 @@ class Supervisor:
         failures = 0
         try:
             while not self._ending.is_set():
-                await self._stand_in()
+                self._stand_in()
                 begun = self._clock()
                 await self._once()
                 failures = 0 if self._clock() - begun > _WELL else failures + 1
                 pause = _PAUSES[min(failures, len(_PAUSES) - 1)]
                 if not self._ending.is_set():
                     log.error("The portal ended; it is started again in %g s", pause)
-                    await self._stand_in()
+                    self._stand_in()
                     with contextlib.suppress(TimeoutError):
                         await asyncio.wait_for(self._ending.wait(), pause)
         finally:
-            await self._stand_back()
+            self._stand_back()
 
     async def _once(self) -> None:
         """Start it, let it take over, and watch it until it ends."""
@@ -132,7 +133,7 @@ class Supervisor:
         if not await _became_ready(read):
             log.error("The portal was not ready within %g s", START_SECONDS)
             return
-        await self._stand_back()
+        self._stand_back()
         misses = 0
         while misses < HEALTH_MISSES:
             await asyncio.sleep(HEALTH_EVERY)
@@ -166,17 +167,38 @@ class Supervisor:
 
     # --- While there is no portal -----------------------------------------------------------------------------------
 
-    async def _stand_in(self) -> None:
-        if self._standing_in is None:
-            self._standing_in = await asyncio.start_server(self._answer, sock=self._socket.dup(), limit=_HEAD_BYTES)
+    def _stand_in(self) -> None:
+        """Answer from here.
 
-    async def _stand_back(self) -> None:
+        Not by ``asyncio.start_server``: who is accepted in the moment in which such a server is closed gets neither an answer nor
+        an end (Python 3.11 drops the connection without closing it), and would wait for as long as they care to.
+        """
+        if self._standing_in is None:
+            self._standing_in = self._socket.dup()
+            asyncio.get_running_loop().add_reader(self._standing_in, self._accept, self._standing_in)
+
+    def _stand_back(self) -> None:
+        """Leave it to the portal; who was accepted before is answered from here."""
         if self._standing_in is not None:
+            asyncio.get_running_loop().remove_reader(self._standing_in)
             self._standing_in.close()
             self._standing_in = None
 
-    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def _accept(self, listening: socket.socket) -> None:
+        try:
+            connection, _ = listening.accept()
+        except (
+            OSError
+        ):  # the portal was faster, the caller is gone, or there are too many open files: another turn comes
+            return
+        task = asyncio.get_running_loop().create_task(self._answer(connection))
+        self._answering.add(task)
+        task.add_done_callback(self._answering.discard)
+
+    async def _answer(self, connection: socket.socket) -> None:
         """That the portal is not there. Its first page answers well all the same: by that, the hub sees that somebody listens."""
+        connection.setblocking(False)
+        reader, writer = await asyncio.open_connection(sock=connection, limit=_HEAD_BYTES)
         try:
             async with asyncio.timeout(10):
                 head = await reader.readuntil(b"\r\n\r\n")

@@ -229,3 +229,33 @@ async def test_the_portals_secret_is_in_no_environment_that_can_be_looked_at(tmp
     assert told["parent"] == process.pid  # the hub's own child still: it ends it by that number
     assert "JUPYTERHUB_SERVICE_URL" in told["seen"]
     assert "s3cret" not in told["seen"]
+
+
+async def test_nobody_who_comes_in_the_moment_of_a_hand_over_is_left_without_an_answer() -> None:
+    """Accepted here, and then it is the portal's turn: that this one answers those who were accepted before is its part."""
+    listening = listen("http://127.0.0.1:0")
+    address = listening.getsockname()[:2]
+    kept = Supervisor(["true"], listening)
+
+    async def status() -> bytes:
+        reader, writer = await asyncio.open_connection(*address)
+        try:
+            writer.write(b"GET /services/portal/search HTTP/1.1\r\n\r\n")
+            async with asyncio.timeout(5):
+                return (await reader.read())[:12]
+        finally:
+            writer.close()
+
+    try:
+        for turns in range(40):
+            kept._stand_in()
+            asked = [asyncio.create_task(status()) for _ in range(3)]
+            for _ in range(turns % 8):
+                await asyncio.sleep(0)
+            kept._stand_back()
+            await asyncio.sleep(0.001)
+            kept._stand_in()  # who is still in the queue is the next one's
+            assert await asyncio.gather(*asked) == [b"HTTP/1.1 503"] * 3
+            kept._stand_back()
+    finally:
+        listening.close()
