@@ -305,7 +305,7 @@ class TestFailures:
         begun = time.monotonic()
         with pytest.raises(SourceError, match="took too long"):
             await source.grants(person())
-        assert time.monotonic() - begun < 2.5
+        assert time.monotonic() - begun < 8
 
     async def test_one_who_does_not_wait_frees_the_thread(self, base: Base) -> None:
         query = SLOW + "SELECT '8-04-923' AS proposal FROM n WHERE i < 0 AND CAST(:person AS varchar) <> ''"

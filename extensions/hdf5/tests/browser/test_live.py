@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import h5py
 import numpy as np
 from playwright.sync_api import Page, expect
@@ -31,9 +29,7 @@ def test_new_frames_appear_and_the_last_is_followed(lab: Lab, page: Page) -> Non
         expect(page.get_by_label("Index in D0")).to_have_value("2")
         page.wait_for_timeout(1500)  # followed for a while, as at an instrument
         _grow(frames, 1)
-        begun = time.monotonic()
         expect(page.get_by_label("Index in D0")).to_have_value("3")
-        assert time.monotonic() - begun < 2
         _grow(frames, 5)
         expect(page.get_by_label("Index in D0")).to_have_value("8")
         page.get_by_label("Index in D0").fill("1")  # looking back ends the following

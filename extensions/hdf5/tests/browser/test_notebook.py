@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Locator, Page, Route, expect
 from running_lab import Lab
+from waiting import eventually
 
 KERNEL = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
 NUMBERED = re.compile(r"\[\d+\]")
@@ -82,8 +83,7 @@ def test_code_and_person_move_the_same_viewer(lab: Lab, page: Page, stack: str, 
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     viewer = viewer_in(book.run(0))
-    page.wait_for_timeout(1500)
-    assert painted(viewer)
+    eventually(page, lambda: painted(viewer))
     assert any("/panosc-hdf5/" in url for url in asked)  # the server has this file
     shot("notebook")
     book.run(1)
@@ -105,8 +105,7 @@ def test_a_file_outside_of_the_root_is_read_by_the_kernel(
         lab, page, notebook(lab, "outside.ipynb", f"import panosc_hdf5\npanosc_hdf5.view({str(outside)!r}, '/image')")
     )
     viewer = viewer_in(book.run(0))
-    page.wait_for_timeout(1500)
-    assert painted(viewer)
+    eventually(page, lambda: painted(viewer))
     shot("notebook-outside")
 
 

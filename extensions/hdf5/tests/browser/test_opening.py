@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Request, expect
 from running_lab import Lab
 
 
@@ -54,11 +54,17 @@ def test_a_copied_link_leads_back(lab: Lab, page: Page, stack: str) -> None:
     expect(page.get_by_role("tab", name="Matrix")).to_have_attribute("aria-selected", "true")
 
 
+def _saves(request: Request, text: str) -> bool:
+    """Whether Lab saves a layout with it; it does so a second after the last change."""
+    saved = request.method == "PUT" and "/api/workspaces/" in request.url
+    return saved and text in (request.post_data or "").replace(" ", "")
+
+
 def test_the_layout_comes_back_with_its_views(lab: Lab, page: Page, stack: str) -> None:
     page.goto(lab.address(stack, h5path="/entry/data", vis="matrix", slice="2,:,:"))
     expect(page.get_by_label("Index in time")).to_have_value("2")
-    page.get_by_label("Index in time").fill("6")
-    page.wait_for_timeout(2500)  # Lab saves its layout a second after the last change
+    with page.expect_response(lambda response: _saves(response.request, "6,:,:")):
+        page.get_by_label("Index in time").fill("6")
     page.goto(lab.address())
     viewer = page.locator(".ph5-viewer")
     expect(viewer).to_have_attribute("data-h5path", "/entry/data")

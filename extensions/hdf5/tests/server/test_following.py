@@ -123,8 +123,6 @@ async def test_an_old_file_is_looked_at_seldom(jp_ws_fetch: Any, extension: Exte
     socket = await jp_ws_fetch("panosc-hdf5", "live", params={"path": "growing.h5", "h5path": "/data"})
     await state(socket)
     growing.touch()
-    begin = time.monotonic()
     assert (await state(socket))["mtime_ns"] > 0
-    assert time.monotonic() - begin < 2.5
     socket.close()
     await until_nobody_looks(extension)
