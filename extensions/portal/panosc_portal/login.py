@@ -23,7 +23,7 @@ import re
 import secrets
 import time
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Protocol
 from urllib.parse import quote, urlencode
@@ -115,6 +115,8 @@ class Logins:
 
     settings: LoginSettings
     hub: TokenService
+    at_logout: list[Callable[[str], None]] = field(default_factory=list)
+    """Called with the name of whose login ended: for what else is kept for them here."""
     _known: OrderedDict[bytes, _Known] = field(default_factory=OrderedDict)
     _asking: dict[bytes, asyncio.Task[Login | None]] = field(default_factory=dict)
 
@@ -207,7 +209,7 @@ class Logins:
         """Forget the login in this browser, and go on to where the hub ends its own."""
         opened = self._open(request, self.cookie)
         if opened:
-            self._known.pop(_digest(SecretStr(opened["token"])), None)
+            self._over(self._known.pop(_digest(SecretStr(opened["token"])), None))
         response = RedirectResponse(hub_logout, status_code=303)
         response.headers["Cache-Control"] = "no-store"
         self._forget(response, self.cookie)
@@ -261,7 +263,14 @@ class Logins:
         if not task.cancelled() and task.exception() is None:
             self._keep(key, task.result())
 
+    def _over(self, known: _Known | None) -> None:
+        if known is not None and known.login is not None:
+            for forget in self.at_logout:
+                forget(known.login.username)
+
     def _keep(self, key: bytes, login: Login | None) -> None:
+        if login is None:
+            self._over(self._known.get(key))
         self._known[key] = _Known(login, time.monotonic())
         self._known.move_to_end(key)
         while len(self._known) > _MOST_KEPT:

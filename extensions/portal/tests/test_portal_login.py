@@ -158,6 +158,19 @@ async def test_logging_out_here_leads_to_the_hub(portal_client, hub):
     assert "max-age=0" in answer.headers["set-cookie"].lower()
 
 
+async def test_what_else_is_kept_for_a_person_goes_when_the_hub_ends_their_login(portal_client, hub, monkeypatch):
+    now, ended = [1000.0], []
+    monkeypatch.setattr(login_module.time, "monotonic", lambda: now[0])
+    portal_client.portal.part(Logins).at_logout.append(ended.append)
+    portal_client.log_in("ada")
+    assert (await portal_client.client.get("mine")).status_code == 200
+    del hub.people["ada"]
+    for _ in range(3):
+        now[0] += 61
+        assert (await portal_client.client.get("mine")).status_code == 303
+    assert ended == ["ada"]
+
+
 async def test_while_the_hub_is_down_nobody_is_taken_for_logged_out(portal_client, hub):
     portal_client.log_in("ada")
     hub.down = True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-VERSION = 1
+VERSION = 2
 """Written into the file (``user_version``)."""
 
 TABLES = """
@@ -25,7 +25,7 @@ CREATE INDEX dataset_doi ON dataset (doi) WHERE doi IS NOT NULL;
 CREATE TABLE document (
     id INTEGER PRIMARY KEY, pid TEXT NOT NULL UNIQUE, is_public INTEGER NOT NULL, proposal TEXT NOT NULL,
     type TEXT NOT NULL, title TEXT NOT NULL, title_folded TEXT NOT NULL, summary TEXT, summary_folded TEXT,
-    doi TEXT, start TEXT, ends TEXT, release TEXT, license TEXT, keywords TEXT
+    doi TEXT, start TEXT, ends TEXT, release TEXT, license TEXT, keywords TEXT, origin TEXT NOT NULL
 );
 CREATE TABLE dataset_document (
     dataset INTEGER NOT NULL REFERENCES dataset ON DELETE CASCADE,

@@ -92,7 +92,7 @@ def put(writer: sqlite3.Connection, entry: Entry, run: int, memo: Memo | None = 
     _link(writer, "technique", row, techniques)
     _link(writer, "sample", row, [_sample(writer, one, dataset.pid) for one in dataset.samples[:MAX_RELATED]])
     documents = [
-        once((one, entry.is_public, entry.ref), partial(_document, writer, one, entry.is_public, entry.ref))
+        once((one, entry.is_public, entry.ref), partial(_document, writer, one, entry))
         for one in dataset.documents[:MAX_RELATED]
     ]
     _link(writer, "document", row, documents)
@@ -180,17 +180,20 @@ def _sample(writer: sqlite3.Connection, found: Sample, pid: str) -> int | None:
     return _upsert(writer, "sample", {"pid": _clean(f"{pid}#{name or description}"), **shown})
 
 
-def _document(writer: sqlite3.Connection, found: Document, is_public: bool, ref: str) -> int | None:
-    """A document is for those whom the data set is for that tells of it; a public data set makes it public."""
+def _document(writer: sqlite3.Connection, found: Document, entry: Entry) -> int | None:
+    """A document is for those whom the data set is for that tells of it; a public data set makes it public.
+
+    What one origin says of a public one, no other changes while the first has data sets of it.
+    """
+    is_public, ref = entry.is_public, entry.ref
     pid = _clean(found.pid)
     if not pid:
         return None
-    before = writer.execute("SELECT id, is_public, proposal FROM document WHERE pid = ?", (pid,)).fetchone()
-    if before and not is_public:
-        if before[1]:
-            return int(before[0])
-        if before[2] != ref:  # not that people of one proposal read of another's
-            pid = _clean(f"{pid}#{ref}")
+    before = writer.execute("SELECT id, is_public, proposal, origin FROM document WHERE pid = ?", (pid,)).fetchone()
+    if before and before[1] and (not is_public or _is_of_another(writer, int(before[0]), before[3], entry.origin)):
+        return int(before[0])
+    if before and not is_public and before[2] != ref:  # not that people of one proposal read of another's
+        pid = _clean(f"{pid}#{ref}")
     title = _clean(found.title) or pid
     values = {
         "pid": pid,
@@ -205,6 +208,7 @@ def _document(writer: sqlite3.Connection, found: Document, is_public: bool, ref:
         "release": _instant(found.release),
         "license": _clean(found.licence) or None,
         "keywords": json.dumps([_clean(one) for one in found.keywords[:MAX_RELATED]], ensure_ascii=False),
+        "origin": entry.origin,
     }
     row = _upsert(writer, "document", values)
     writer.execute("DELETE FROM member WHERE document = ?", (row,))
@@ -222,6 +226,15 @@ def _document(writer: sqlite3.Connection, found: Document, is_public: bool, ref:
     more = " ".join([_clean(found.summary, MAX_LONG), *map(_clean, found.keywords[:MAX_RELATED])])
     _words(writer, "document", row, not is_public, title, more)
     return row
+
+
+def _is_of_another(writer: sqlite3.Connection, document: int, theirs: str, ours: str) -> bool:
+    if theirs == ours:
+        return False
+    leads = (
+        "SELECT 1 FROM dataset_document JOIN dataset ON dataset.id = dataset WHERE document = ? AND origin = ? LIMIT 1"
+    )
+    return writer.execute(leads, (document, theirs)).fetchone() is not None
 
 
 _PARAMETER = (

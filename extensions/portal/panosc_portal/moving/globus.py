@@ -165,7 +165,7 @@ class Globus:
         return token is not None
 
     def forget(self, username: str) -> None:
-        """Drop the person's token."""
+        """Drop the person's token: they say so, or their login ended."""
         self._tokens.pop(username, None)
 
     async def submit(self, username: str, items: Sequence[Source], destination: UUID, folder: str, label: str) -> str:
@@ -230,6 +230,8 @@ class Globus:
             del self._begun[state]
         while len(self._begun) >= _MOST:
             del self._begun[next(iter(self._begun))]
+        for username in [name for name, (_, end) in self._tokens.items() if end < time.time()]:
+            del self._tokens[username]
         while len(self._tokens) > _MOST:
             del self._tokens[next(iter(self._tokens))]
 

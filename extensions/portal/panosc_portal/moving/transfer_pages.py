@@ -14,7 +14,7 @@ from panosc_portal.context import Portal
 from panosc_portal.errors import HubError
 from panosc_portal.guard import security_headers
 from panosc_portal.hub import Login
-from panosc_portal.login import form_checked, own_path, signed_in
+from panosc_portal.login import Logins, form_checked, own_path, signed_in
 from panosc_portal.moving.as_person import shown
 from panosc_portal.moving.download import asked_paths, plain, query_of, quoted
 from panosc_portal.moving.globus import AUTHORIZE, WEB, ConsentNeeded, Globus, Source, consents, sources
@@ -28,7 +28,9 @@ def router(portal: Portal) -> APIRouter:
     """All addresses of transfers."""
     rules = portal.site.config.portal.transfer
     if rules.client:
-        portal.add(Globus(rules.client, portal.site.folder))
+        globus = Globus(rules.client, portal.site.folder)
+        portal.add(globus)
+        portal.part(Logins).at_logout.append(globus.forget)
     pages = TransferPages(portal)
     routes = APIRouter(include_in_schema=False)
     routes.add_api_route("/transfers", pages.mine, methods=["GET"])

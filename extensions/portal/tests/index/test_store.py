@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 from index_graph import A, filled
+from panosc_portal.catalogues.model import Dataset, Document
 from panosc_portal.index.answer import Asker
 from panosc_portal.index.language import read_filter
 from panosc_portal.index.store import Busy, IndexFault, Store, TooSlow
-from panosc_portal.index.write import remove, tidy
+from panosc_portal.index.write import Entry, put, remove, tidy
 
 ALL = read_filter({}, "Dataset")
 
@@ -147,3 +148,30 @@ def test_what_nobody_leads_to_any_more_is_removed_and_documents_close_with_their
 def test_directories_that_it_makes_are_its_own(tmp_path: Path) -> None:
     Store(tmp_path / "state" / "portal" / "index.sqlite").close()
     assert [(tmp_path / one).stat().st_mode & 0o777 for one in ("state", "state/portal")] == [0o700, 0o700]
+
+
+def test_what_one_source_says_of_a_public_document_no_other_changes_while_the_first_tells_of_it(tmp_path: Path) -> None:
+    store = Store(tmp_path / "index.sqlite")
+
+    def told(pid: str, origin: str, title: str, is_public: bool = True) -> int:
+        dataset = Dataset(source=origin, pid=pid, title=pid, documents=(Document(pid="10.5/shared", title=title),))
+        with store.writing() as writer:
+            row = put(writer, Entry(dataset, is_public, A, origin), 1)
+            tidy(writer)
+        return row
+
+    def title() -> str:
+        (found,) = Asker(store).find(read_filter({}, "Document"))
+        return str(found["title"])
+
+    first = told("10.5/a", "ours", "As we say it")
+    told("10.5/b", "theirs", "As they say it")
+    assert title() == "As we say it"
+    told("10.5/a", "ours", "As we say it now")
+    assert title() == "As we say it now"
+    with store.writing() as writer:
+        remove(writer, [first])
+        tidy(writer)
+    told("10.5/b", "theirs", "As they say it")
+    assert title() == "As they say it"
+    store.close()

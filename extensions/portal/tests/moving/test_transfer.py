@@ -241,3 +241,14 @@ def test_a_client_without_the_sdk_is_told_at_the_start(tmp_path: Path, monkeypat
     monkeypatch.setitem(__import__("sys").modules, "globus_sdk", None)
     with pytest.raises(ConfigurationError, match="globus-sdk"):
         Globus(GlobusClient.model_validate({"id": HERE}), tmp_path)
+
+
+async def test_the_token_ends_with_the_login(at: PortalUnderTest) -> None:
+    await connect(at)
+    assert at.portal.part(Globus).connected("ada")
+    at.log_in("eve")
+    assert (await at.client.get("logout")).status_code == 303
+    assert at.portal.part(Globus).connected("ada")
+    at.log_in("ada")
+    assert (await at.client.get("logout")).status_code == 303
+    assert not at.portal.part(Globus).connected("ada")
