@@ -19,6 +19,7 @@ from panosc_portal.hub import Login
 from panosc_portal.login import form_checked, maybe_signed_in, signed_in
 from panosc_portal.moving.jobs import Job, JobError, State
 from panosc_portal.moving.runner import runner_of
+from panosc_portal.moving.wanted import Wanted, wanted
 from panosc_portal.pages.said import said
 from panosc_spawner.facilities.units import format_size
 
@@ -65,12 +66,18 @@ class _JobPages:
         jobs = [shown(job) for job in self._runner.jobs(login.username)]
         return self._portal.page(request, "jobs.html", login, jobs=jobs)
 
-    async def one(self, request: Request, job_id: str, login: Annotated[Login, Depends(signed_in)]) -> Response:
-        """How far it is."""
+    async def one(
+        self,
+        request: Request,
+        job_id: str,
+        login: Annotated[Login, Depends(signed_in)],
+        what: Annotated[Wanted, Depends(wanted)],
+    ) -> Response:
+        """How far it is, and what is opened when it is done."""
         self._runner.seen(login)
         job = self._mine(job_id, login)
         facility = self._portal.site.facilities.get(job.proposal.partition("/")[0])
-        return self._portal.page(request, "job.html", login, job=job, shown=shown(job), facility=facility)
+        return self._portal.page(request, "job.html", login, job=job, shown=shown(job), facility=facility, wanted=what)
 
     async def events(self, request: Request, job_id: str, login: Annotated[Login, Depends(signed_in)]) -> Response:
         """The same, as it moves on (server-sent events), until it is over or the login is."""
@@ -86,20 +93,28 @@ class _JobPages:
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         return StreamingResponse(self._told(request, job_id, login), media_type="text/event-stream", headers=headers)
 
-    async def cancel(self, job_id: str, login: Annotated[Login, Depends(form_checked)]) -> Response:
+    async def cancel(
+        self, job_id: str, login: Annotated[Login, Depends(form_checked)], what: Annotated[Wanted, Depends(wanted)]
+    ) -> Response:
         """Stop it, and remove what is half-done."""
         self._mine(job_id, login)
         await self._runner.cancel(job_id, login.username)
-        return self._back(job_id)
+        return self._back(job_id, what)
 
-    async def again(self, request: Request, job_id: str, login: Annotated[Login, Depends(form_checked)]) -> Response:
+    async def again(
+        self,
+        request: Request,
+        job_id: str,
+        login: Annotated[Login, Depends(form_checked)],
+        what: Annotated[Wanted, Depends(wanted)],
+    ) -> Response:
         """Go on where it was."""
         self._mine(job_id, login)
         try:
             self._runner.again(job_id, login)
         except JobError as error:
             return said(request, 403, error.message, error.remedy)
-        return self._back(job_id)
+        return self._back(job_id, what)
 
     async def _told(self, request: Request, job_id: str, login: Login) -> AsyncIterator[str]:
         self._streams[login.username] += 1
@@ -130,8 +145,8 @@ class _JobPages:
             raise HTTPException(404, _NONE)
         return job
 
-    def _back(self, job_id: str) -> Response:
-        return RedirectResponse(f"{self._portal.base}jobs/{job_id}", status_code=303)
+    def _back(self, job_id: str, what: Wanted) -> Response:
+        return RedirectResponse(f"{self._portal.base}jobs/{job_id}{what.query}", status_code=303)
 
 
 def shown(job: Job) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from panosc_portal.moving.jobs import Job, JobError
 from panosc_portal.moving.runner import runner_of
 from panosc_portal.moving.staged import Receipt, Receipts
 from panosc_portal.moving.staging import KIND, Staging
+from panosc_portal.moving.wanted import Wanted, wanted
 from panosc_portal.pages.said import said
 from panosc_spawner.errors import IdError
 from panosc_spawner.facilities.ids import ProposalRef
@@ -91,13 +92,18 @@ def router(portal: Portal) -> APIRouter:
 
     @routes.get("/stage/{facility}/{proposal}")
     async def page(
-        request: Request, facility: str, proposal: str, login: Annotated[Login, Depends(signed_in)]
+        request: Request,
+        facility: str,
+        proposal: str,
+        login: Annotated[Login, Depends(signed_in)],
+        what: Annotated[Wanted, Depends(wanted)],
     ) -> Response:
         """What is elsewhere, and what is here."""
         ref = _ref(portal, facility, proposal)
         runner_of(portal).seen(login)
         await portal.hub.data(login, ref, KIND)  # in the hub's words, if it is not theirs
-        return portal.page(request, "stage.html", login, ref=ref, places=elsewhere(portal, ref, login))
+        places = elsewhere(portal, ref, login)
+        return portal.page(request, "stage.html", login, ref=ref, places=places, wanted=what)
 
     @routes.post("/stage/{facility}/{proposal}")
     async def begin(
@@ -105,6 +111,7 @@ def router(portal: Portal) -> APIRouter:
         facility: str,
         proposal: str,
         login: Annotated[Login, Depends(form_checked)],
+        what: Annotated[Wanted, Depends(wanted)],
         remote: Annotated[str, Form(max_length=40)],
         refresh: Annotated[bool, Form()] = False,
     ) -> Response:
@@ -115,7 +122,7 @@ def router(portal: Portal) -> APIRouter:
             job = staging_of(portal).begin(login, ref, remote, refresh=refresh)
         except JobError as error:
             return said(request, 409, error.message, error.remedy)
-        return RedirectResponse(f"{portal.base}jobs/{job.id}", status_code=303)
+        return RedirectResponse(f"{portal.base}jobs/{job.id}{what.query}", status_code=303)
 
     return routes
 

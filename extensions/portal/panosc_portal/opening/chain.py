@@ -14,6 +14,7 @@ from panosc_portal.errors import HubError, Outcome
 from panosc_portal.hub import AreaDirectory, Login, PersonReport, ProposalData
 from panosc_portal.moving.as_person import Reader, ReadError
 from panosc_portal.moving.sending import Busy, Lanes
+from panosc_portal.moving.wanted import Wanted
 from panosc_portal.opening.name import Named, UnknownNameError, path_maps, read_name
 from panosc_portal.opening.spot import Spot, find_spot
 from panosc_portal.search.federation import Federation, SourceOutcome
@@ -210,7 +211,7 @@ class Chains:
                 return found.tried(Step(STEPS[3], False, error.message, error.remedy, self._explain(ref)))
             if error.status != 404:
                 raise
-            bring = self._bring(found.ref)  # a directory of the proposal is not on this hub's storage
+            bring = self._bring(found)  # a directory of the proposal is not on this hub's storage
             remedy = self._bring_words(found.ref) if bring else error.remedy
             return found.tried(right).tried(Step(STEPS[4], False, error.message, remedy, bring))
         return found.tried(right, data=data)
@@ -238,12 +239,12 @@ class Chains:
             async with Reader(found.data) as reader:
                 spot = await find_spot(reader, areas, rest)
         except ReadError as error:
-            return found.tried(Step(STEPS[4], False, error.message, error.remedy, self._bring(found.ref)))
+            return found.tried(Step(STEPS[4], False, error.message, error.remedy, self._bring(found)))
         if spot is None:
             words = (
                 f"“{rest}” is not on this hub’s storage." if rest else "There are no files of it on this hub’s storage."
             )
-            return found.tried(Step(STEPS[4], False, words, self._bring_words(found.ref), self._bring(found.ref)))
+            return found.tried(Step(STEPS[4], False, words, self._bring_words(found.ref), self._bring(found)))
         what = f"{spot.shown}" if spot.is_file else f"the folder {spot.shown or 'of the proposal'}"
         return found.tried(Step(STEPS[4], True, f"It is here: {what}."), spot=spot)
 
@@ -270,10 +271,12 @@ class Chains:
         is_relative = location and not location.startswith("/") and ".." not in PurePosixPath(location).parts
         return [one for one in areas if one.area == "raw"] or areas, location if is_relative else ""
 
-    def _bring(self, ref: ProposalRef) -> tuple[str, str] | None:
-        if self._is_staged(ref):
-            return "Bring it here", f"{self.portal.base}stage/{quote(str(ref))}"
-        return None
+    def _bring(self, found: Found) -> tuple[str, str] | None:
+        assert found.ref  # noqa: S101 - known by now
+        if not self._is_staged(found.ref):
+            return None
+        source, pid = found.places[0] if found.places else ("", found.named.text)
+        return "Bring it here", f"{self.portal.base}stage/{quote(str(found.ref))}{Wanted(pid, source).query}"
 
     def _bring_words(self, ref: ProposalRef) -> str:
         if self._is_staged(ref):

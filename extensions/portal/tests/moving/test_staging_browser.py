@@ -9,11 +9,12 @@ import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from urllib.parse import urlencode
 
 import pytest
 from axe_playwright_python.async_playwright import Axe
 from dav_peer import DavPeer
-from panosc_portal.hub import PersonReport
+from panosc_portal.hub import OwnProposal, PersonReport
 from panosc_portal.moving.jobs import State
 from panosc_portal.moving.runner import Runner
 from playwright.async_api import Browser, Page, async_playwright
@@ -24,7 +25,7 @@ from support import FakeHub, make_portal, make_site
 pytestmark = pytest.mark.browser
 CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
 LOOKS = [("dark", 1280), ("light", 320)]
-PARTS = ("moving.staging_pages", "moving.job_pages")
+PARTS = ("search.pages", "opening.pages", "software.pages", "moving.staging_pages", "moving.job_pages")
 LONG = "Storage of a facility with a rather long name, and of its 12 partners"
 
 
@@ -33,7 +34,7 @@ async def at(tmp_path: Path, peer: DavPeer, root: Path) -> AsyncIterator[Running
     """A portal with staging, and ada's login."""
     write_tree(tmp_path / "elsewhere" / VISIT, files=12)
     site = with_remotes(make_site(tmp_path / "made"), root, remote(peer.url, title=LONG, timeout="60s"))
-    hub = FakeHub(people={"ada": PersonReport()})
+    hub = FakeHub(people={"ada": PersonReport((OwnProposal(REF, "Ceria", "pi", "ESRF's list"),))})
     hub.directories = {("ada", REF): data_of(root)}
     hub.tokens = {("ada", "elsewhere"): "token-for-elsewhere"}
     async with running(make_portal(site, hub), hub, PARTS) as made:
@@ -125,6 +126,33 @@ async def test_from_the_button_to_the_data_while_the_page_follows(
         assert await page.locator("#job-state").inner_text() == "done"
     assert len(tree_of(root / VISIT)) == 16
     await _looks_well(browser, at, f"stage/{REF}", "here", "Here since")
+
+
+async def test_what_somebody_came_for_opens_when_it_is_here(at: Running, browser: Browser, root: Path) -> None:
+    wanted = urlencode({"pid": str(root / VISIT / "notes.txt")})
+    async with a_page(browser, at) as page:
+        await page.goto(f"{at.address}open?{wanted}")
+        await page.get_by_role("link", name="Bring it here").first.click()
+        await page.get_by_role("button", name="Bring the data here, then open").click()
+        await page.wait_for_url("**/hub/spawn-pending/ada/p-ma1234?**", timeout=60_000)
+    assert [asked for asked in at.hub.asked if asked[0] == "start"]
+    assert len(tree_of(root / VISIT)) == 16
+
+
+async def test_a_link_to_what_is_here_opens_nothing_by_itself(at: Running, browser: Browser, root: Path) -> None:
+    job = await _begun(at)
+    async with asyncio.timeout(20):
+        assert [found async for found in at.portal.part(Runner).watch(job, "ada", every=0.05)][-1].state is State.DONE
+    wanted = urlencode({"pid": str(root / VISIT / "notes.txt")})
+    async with a_page(browser, at, scripts=False) as page:
+        await page.goto(f"{at.address}jobs/{job}?{wanted}")
+        assert await page.get_by_role("button", name="Open in JupyterLab").is_visible()
+    async with a_page(browser, at) as page:
+        await page.goto(f"{at.address}jobs/{job}?{wanted}")
+        await page.wait_for_timeout(500)
+        assert not [asked for asked in at.hub.asked if asked[0] == "start"]
+        await page.get_by_role("button", name="Open in JupyterLab").click()
+        await page.wait_for_url("**/hub/spawn-pending/ada/p-ma1234?**")
 
 
 async def test_without_scripts_it_is_begun_and_cancelled(at: Running, peer: DavPeer, browser: Browser) -> None:

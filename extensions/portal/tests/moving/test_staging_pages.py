@@ -70,6 +70,26 @@ async def test_from_the_button_to_the_data(browser: Running, root: Path) -> None
     assert "ma1234 from Storage elsewhere" in (await browser.client.get("jobs")).text
 
 
+async def test_what_somebody_came_for_is_carried_along(browser: Running, root: Path) -> None:
+    wanted = "?pid=10.5072%2Fa+%26b&source=esrf"
+    page = await browser.client.get(f"stage/{REF}{wanted}")
+    assert "Bring the data here, then open" in page.text
+    answer = await browser.client.post(f"stage/{REF}{wanted}", data={"remote": "elsewhere", "_xsrf": browser.xsrf})
+    job = str(answer.headers["Location"]).removeprefix(BASE)
+    assert job.endswith(wanted)
+    address, _, _ = job.partition("?")
+    answer = await browser.client.post(f"{address}/cancel{wanted}", data={"_xsrf": browser.xsrf})
+    assert str(answer.headers["Location"]).endswith(wanted)
+    answer = await browser.client.post(f"{address}/again{wanted}", data={"_xsrf": browser.xsrf})
+    assert str(answer.headers["Location"]).endswith(wanted)
+    async with asyncio.timeout(20):
+        while "Open in JupyterLab" not in (page := await browser.client.get(job)).text:
+            await asyncio.sleep(0.05)
+    assert 'name="pid" value="10.5072/a &amp;b"' in page.text and 'name="source" value="esrf"' in page.text
+    page = await browser.client.get(f"stage/{REF}{wanted}")
+    assert f'href="{BASE}open?pid=10.5072%2Fa+%26b&amp;source=esrf"' in page.text
+
+
 async def test_without_scripts_the_page_moves_on_and_cancels(browser: Running, peer: DavPeer, root: Path) -> None:
     peer.guard.slow = 0.3
     job = await _begin(browser)

@@ -139,7 +139,7 @@ token = { by = "none" }
     ("more", "remedy", "act"),
     [
         ("", "ask the facility to bring them back", None),
-        (ELSEWHERE, "brought here", ("Bring it here", "/services/portal/stage/esrf/ma1234")),
+        (ELSEWHERE, "brought here", ("Bring it here", "/services/portal/stage/esrf/ma1234?pid=ds-1&source=esrf")),
     ],
 )
 async def test_a_directory_that_is_not_here_can_be_brought_where_it_is_known_from_where(
