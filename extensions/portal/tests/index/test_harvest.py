@@ -15,11 +15,12 @@ import nexusformat
 import numpy as np
 import pytest
 import sasdata
+from nexus_files import write
 from panosc_portal.index.answer import Asker
 from panosc_portal.index.command import main
 from panosc_portal.index.harvest import DirectoryHarvest, Report, forget_others, harvest_places
 from panosc_portal.index.language import read_filter
-from panosc_portal.index.nexus import NexusReader, UnreadableFile, described
+from panosc_portal.index.nexus import NexusReader
 from panosc_portal.index.places import Place, place_for, places_of
 from panosc_portal.index.store import IndexFault, Store
 from support import make_site
@@ -41,17 +42,6 @@ def folder(tmp_path: Path) -> Path:
     made = tmp_path / "nexus"
     made.mkdir()
     return made
-
-
-def write(path: Path, title: str = "A scan", **more: Any) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with h5py.File(path, "w") as file:
-        entry = file.create_group("entry")
-        entry.attrs["NX_class"] = "NXentry"
-        entry["title"] = title
-        for name, value in more.items():
-            entry[name] = value
-    return path
 
 
 def harvest(store: Store, place: Place, **more: Any) -> Report:
@@ -355,79 +345,6 @@ def test_a_file_with_enormous_texts_and_thousands_of_groups(store: Store, folder
     assert harvest(store, place_for(folder)).read == 1
     (one,) = found(store)
     assert len(one["title"]) <= 1000
-
-
-def test_a_reader_that_ends_or_hangs_is_replaced(folder: Path) -> None:
-    reader = NexusReader(seconds=3.0)
-    good = os.open(write(folder / "1.nxs", "Good"), os.O_RDONLY)
-    assert reader.read(good).title == "Good"
-    assert reader._process is not None
-    reader._process.kill()
-    reader._process.wait()
-    assert reader.read(good).title == "Good"
-    first = reader._process.pid
-    os.kill(first, 19)  # stopped: it answers nothing
-    begin = time.monotonic()
-    with pytest.raises(UnreadableFile, match="longer than 3 s"):
-        reader.read(good)
-    assert time.monotonic() - begin < 15
-    assert reader.read(good).title == "Good"
-    assert reader._process.pid != first
-    os.close(good)
-    reader.close()
-
-
-def test_a_reader_has_bounded_memory(folder: Path) -> None:
-    """A text of 200 MB in a file of a few kB: HDF5 would take the memory, and is refused it."""
-    path = folder / "1.nxs"
-    with h5py.File(path, "w") as file:
-        entry = file.create_group("entry")
-        entry.attrs["NX_class"] = "NXentry"
-        entry.create_dataset("title", (1,), h5py.string_dtype(length=200_000_000), chunks=(1,), compression="gzip")
-        entry["run"] = 1
-    reader = NexusReader(memory=64 * 1024**2)
-    descriptor = os.open(path, os.O_RDONLY)
-    assert reader.read(descriptor).title == ""
-    os.close(descriptor)
-    reader.close()
-
-
-def test_the_reader_is_nobody_where_it_can_be_and_writes_nothing(folder: Path) -> None:
-    reader = NexusReader()
-    descriptor = os.open(write(folder / "1.nxs"), os.O_RDONLY)
-    reader.read(descriptor)
-    assert reader._process is not None
-    process = Path(f"/proc/{reader._process.pid}")
-    uid = 65534 if os.geteuid() == 0 else os.geteuid()
-    assert f"Uid:\t{uid}\t{uid}\t{uid}" in (process / "status").read_text()
-    limits = {
-        " ".join(line[:26].split()): line[26:].split()[0] for line in (process / "limits").read_text().splitlines()
-    }
-    assert limits["Max file size"] == "0" and limits["Max address space"] != "unlimited"
-    os.close(descriptor)
-    reader.close()
-
-
-@pytest.mark.parametrize(
-    "answer",
-    [
-        *(
-            [],
-            5,
-            None,
-            {"entries": 5},
-            {"entries": ["x"]},
-            {"entries": [{"found": [5, {"value": {}}, {"value": True}]}]},
-        ),
-        *({"entries": [{"found": [{"in": 5, "path": 5, "name": [], "value": 1e400, "unit": {}}]}]}, {"error": 5}),
-    ],
-    ids=str,
-)
-def test_an_answer_that_a_file_wrote_is_taken_apart_with_care(answer: Any) -> None:
-    try:
-        assert described(answer).parameters == ()
-    except UnreadableFile as error:
-        assert str(error)
 
 
 # --- The command ------------------------------------------------------------------------------------------------------
