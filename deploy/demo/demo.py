@@ -96,7 +96,7 @@ class Demo:
         self.run.write({"demo": Process.now(os.getpid())}, ports.public)
         make_sample_data(self.folders.data)
         demo_site.ensure_secret(self.folders.client_secret)
-        demo_site.write_site(self.folders, ports, datetime.now().astimezone())
+        demo_site.write_site(self.folders, ports, datetime.now().astimezone(), more_of_site())
 
     def _start(self, ports: Ports) -> None:
         with step("Login services"):
@@ -210,6 +210,19 @@ def choose_ports(folders: Folders) -> Ports:
     folders.demo.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps(chosen))
     return Ports(public, **chosen)
+
+
+def more_of_site() -> str:
+    """What the file ``PANOSC_DEMO_SITE_MORE`` adds to the demo's ``site.toml``: to try a setting out.
+
+    Raises:
+        DemoError: if it cannot be read.
+    """
+    file = os.environ.get("PANOSC_DEMO_SITE_MORE")
+    try:
+        return Path(file).read_text() if file else ""
+    except (OSError, UnicodeError) as error:
+        raise DemoError(f"PANOSC_DEMO_SITE_MORE names a file that cannot be read: {error}") from error
 
 
 def public_port(text: str) -> int:

@@ -96,8 +96,8 @@ def personas() -> dict[str, dict[str, object]]:
     return tomllib.loads(PERSONAS.read_text())
 
 
-def write_site(folders: Folders, ports: Ports, now: datetime) -> Path:
-    """Write the site folder anew and return it."""
+def write_site(folders: Folders, ports: Ports, now: datetime, more: str = "") -> Path:
+    """Write the site folder anew and return it; ``more`` is TOML for the end of its ``site.toml``."""
     people = personas()
     values = _values(folders, ports, people, now)
     shutil.rmtree(folders.site, ignore_errors=True)
@@ -112,7 +112,7 @@ def write_site(folders: Folders, ports: Ports, now: datetime) -> Path:
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, target)
     with (folders.site / "site.toml").open("a") as site:
-        site.write(_accounts(people))
+        site.write(f"{_accounts(people)}\n{more}")
     return folders.site
 
 

@@ -23,18 +23,24 @@ class RunningDemo:
     Args:
         spawner: ``local`` or ``docker``.
         folder: where it keeps everything, instead of ``.demo``.
+        more: TOML for the end of its ``site.toml``.
     """
 
-    def __init__(self, spawner: str, folder: Path) -> None:
+    def __init__(self, spawner: str, folder: Path, more: str = "") -> None:
         self.folder = folder
         self.lines: list[str] = []
         self.url = ""
         with socket.socket() as listener:
             listener.bind(("127.0.0.1", 0))
             port = listener.getsockname()[1]
+        env = {**os.environ, "PANOSC_DEMO_PORT": str(port), "PANOSC_DEMO_FOLDER": str(self.folder)}
+        if more:
+            addition = folder.with_name(f"{folder.name}-more.toml")
+            addition.write_text(more)
+            env["PANOSC_DEMO_SITE_MORE"] = str(addition)
         self.process = subprocess.Popen(
             [sys.executable, DEMO, spawner],
-            env={**os.environ, "PANOSC_DEMO_PORT": str(port), "PANOSC_DEMO_FOLDER": str(self.folder)},
+            env=env,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

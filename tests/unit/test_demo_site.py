@@ -210,3 +210,16 @@ def test_both_login_services_start_with_people_of_their_own(folders: demo_site.F
 def test_suspending_somebody_changes_no_file_of_the_repository(folders: demo_site.Folders):
     demo_providers.login_services(folders, PORTS)
     assert not folders.personas.is_symlink() and not folders.personas.samefile(demo_site.PERSONAS)
+
+
+def test_a_setting_can_be_tried_out(
+    folders: demo_site.Folders, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert demo.more_of_site() == ""
+    more = tmp_path / "more.toml"
+    monkeypatch.setenv("PANOSC_DEMO_SITE_MORE", str(more))
+    with pytest.raises(demo.DemoError, match="PANOSC_DEMO_SITE_MORE"):
+        demo.more_of_site()
+    more.write_text('[tokens.archive]\naudience = "demo-catalogue"\nfacilities = ["esrf"]\n')
+    site = load_site(demo_site.write_site(folders, PORTS, NOW, demo.more_of_site()))
+    assert site.config.tokens["archive"].audience == "demo-catalogue"
