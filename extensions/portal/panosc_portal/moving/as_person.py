@@ -184,28 +184,28 @@ class Reader:
         groups = [str(number) for number in self._data.groups]
         self._answers, theirs = _pipe()
         try:
-            self._child = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-I", "-S", str(CHILD), str(self._data.uid), str(self._data.gid), *groups),
-                stdin=asyncio.subprocess.PIPE,
-                stdout=theirs,
-                stderr=asyncio.subprocess.DEVNULL,
-                env={"LANG": "C.UTF-8"},
-                cwd="/",
-            )
-        except OSError:
-            os.close(self._answers)
-            raise ReadError("account", detail="the reading process cannot be started") from None
-        finally:
-            os.close(theirs)
-        try:
+            try:
+                self._child = await asyncio.create_subprocess_exec(
+                    *(sys.executable, "-I", "-S", str(CHILD), str(self._data.uid), str(self._data.gid), *groups),
+                    stdin=asyncio.subprocess.PIPE,
+                    stdout=theirs,
+                    stderr=asyncio.subprocess.DEVNULL,
+                    env={"LANG": "C.UTF-8"},
+                    cwd="/",
+                )
+            finally:
+                os.close(theirs)
             async with asyncio.timeout(FIRST_WORD_SECONDS):
                 _, length = await self._head("")
                 body = await self._whole("", length)
             if json.loads(body).get("uid") != self._data.uid:
                 raise ReadError("account")
-        except (TimeoutError, ReadError):
+        except (OSError, TimeoutError, ReadError, ValueError):
             await self.aclose()
             raise ReadError("account", detail="the reading process did not start") from None
+        except BaseException:  # whoever asked went away while it started: nobody else would end it
+            await self.aclose()
+            raise
         return self
 
     async def __aexit__(
@@ -216,13 +216,14 @@ class Reader:
     async def aclose(self) -> None:
         """End the child. A read that hangs in the kernel is left to end there; nobody waits for it."""
         child, self._child = self._child, None
+        answers, self._answers = self._answers, -1
+        if answers >= 0:
+            os.close(answers)
         if child is None:
             return
         if child.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 child.kill()
-        os.close(self._answers)
-        self._answers = -1
         if child.stdin is not None:
             child.stdin.close()
         with contextlib.suppress(TimeoutError):

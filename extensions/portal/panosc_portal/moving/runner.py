@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sqlite3
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -31,6 +32,8 @@ _NOT_HERE = (
 )
 _LAST_TRY = 8
 _STOP_SECONDS = 20.0
+_AFTER_TROUBLE = 30.0
+"""Seconds before a job is taken up again whose state could not be written: the disk is full, or another process holds the file."""
 
 
 class Runner:
@@ -209,8 +212,8 @@ class Runner:
         now, soonest = time.time(), 30.0
         running = Counter(self._owners.values())
         for job in self.store.unfinished():
-            if job.id in self._running or job.kind not in self._workers or job.state.active:
-                continue
+            if job.id in self._running or job.kind not in self._workers:
+                continue  # one that is said to run and does not: its end could not be written down
             if len(self._running) >= self.limits.at_once:
                 break
             if running[job.owner] >= self.limits.per_person:
@@ -240,25 +243,31 @@ class Runner:
             self._tell(job.id)
 
     async def _run(self, job: Job, login: Login) -> None:
-        now = time.time()
-        taken = self.store.change(
-            job.id, state=State.RUNNING, started=job.started or now, attempts=job.attempts + 1, remedy=""
-        )  # fmt: skip
-        task = Task(taken or job, login, self)
-        self._live[job.id] = task.job
-        self._tell(job.id)
         try:
-            await self._work(task)
-        except asyncio.CancelledError:
-            if job.id in self._cancelled:
-                await self._discard(task.job)
-            else:
-                self.store.change(task.job.id, state=State.QUEUED, progress=task.job.progress)
+            taken = self.store.change(
+                job.id, state=State.RUNNING, started=job.started or time.time(), attempts=job.attempts + 1, remedy=""
+            )  # fmt: skip
+            task = Task(taken or job, login, self)
+            self._live[job.id] = task.job
+            self._tell(job.id)
+            await self._work_or_let_go(task)
+        except (OSError, sqlite3.Error):
+            logger.exception("What became of job %s cannot be written down; it is taken up again", job.id)
+            await asyncio.sleep(_AFTER_TROUBLE)
         finally:
             for held in (self._running, self._owners, self._live, self._written):
                 held.pop(job.id, None)
             self._tell(job.id)
             self._wake.set()
+
+    async def _work_or_let_go(self, task: Task) -> None:
+        try:
+            await self._work(task)
+        except asyncio.CancelledError:
+            if task.job.id in self._cancelled:
+                await self._discard(task.job)
+            else:
+                self.store.change(task.job.id, state=State.QUEUED, progress=task.job.progress)
 
     async def _work(self, task: Task) -> None:
         worker = self._workers[task.job.kind]

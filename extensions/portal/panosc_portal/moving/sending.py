@@ -130,6 +130,9 @@ class Sending(Response):
             except Busy as busy:
                 await self._refused(busy)(scope, receive, send)
                 return
+            await (
+                self._still()
+            )  # finding the data and waiting for a place took its time; a refusal is still answered in words
             await self._send_all(scope, receive, send)
 
     async def _send_all(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -173,7 +176,8 @@ class Sending(Response):
                 away = 0.0
             except HubError as error:
                 away += self._recheck
-                if error.status < 500 or away > HUB_AWAY.total_seconds():
+                asked_too_much = error.status == 429  # by all that the person does here: no word about the right
+                if (error.status < 500 and not asked_too_much) or away > HUB_AWAY.total_seconds():
                     raise
 
 

@@ -141,7 +141,8 @@ async def _asked(data: ProposalData, root: Path, path: str) -> Look:
     finally:
         with contextlib.suppress(ProcessLookupError):
             child.kill()
-        await child.wait()
+        with contextlib.suppress(TimeoutError):  # a read that hangs in the kernel is left to end there
+            await asyncio.wait_for(asyncio.shield(child.wait()), 2.0)
 
 
 def _parsed(line: bytes) -> Look:

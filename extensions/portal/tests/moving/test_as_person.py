@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import os
 import resource
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -244,3 +246,36 @@ async def test_a_sparse_file_of_two_gigabytes_passes_in_bounded_memory(area: Pat
 
 async def test_many_at_a_time(area: Path) -> None:
     assert await asyncio.gather(*(content(area, "b/c.dat") for _ in range(10))) == [b"c" * 70_000] * 10
+
+
+async def test_who_goes_away_while_it_starts_leaves_no_process_and_no_descriptor(area: Path) -> None:
+    before = _descriptors()
+    readers = []
+    for steps in range(12):
+        readers.append(reader := Reader(person_data(area)))
+        task = asyncio.create_task(reader.__aenter__())
+        for _ in range(steps):
+            await asyncio.sleep(0.002)
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+            await reader.aclose()  # it was there already
+    for _ in range(500):
+        if _descriptors() <= before and not list(_children()):
+            break
+        await asyncio.sleep(0.02)
+    assert _descriptors() <= before
+    assert list(_children()) == []
+
+
+def _descriptors() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def _children() -> Iterator[int]:
+    """Reading processes of this one that still run."""
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            _, parent = stat.read_text().rpartition(")")[2].split()[:2]
+            if int(parent) == os.getpid() and b"reader_child" in stat.with_name("cmdline").read_bytes():
+                yield int(stat.parent.name)

@@ -354,3 +354,20 @@ async def test_a_killed_portal_goes_on_where_it_was(tmp_path: Path) -> None:
         assert (await ended(runner, job)).words == "Counted from 1."
     finally:
         await runner.stop()
+
+
+async def test_a_disk_that_is_full_for_a_while_costs_no_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("panosc_portal.moving.runner._AFTER_TROUBLE", 0.05)
+    async with running(Counting(), JobLimits(at_once=1)) as runner:
+        change, refused = runner.store.change, [State.RUNNING, State.DONE, State.FAILED]
+
+        def full(job: str, **what: object) -> Job | None:
+            if what.get("state") in refused:
+                refused.remove(what["state"])  # type: ignore[arg-type]
+                raise sqlite3.OperationalError("database or disk is full")
+            return change(job, **what)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(runner.store, "change", full)
+        for _ in range(2):
+            assert (await ended(runner, runner.submit("count", ADA, "esrf/ma1234"))).state is State.DONE
+        assert len(refused) <= 1 and not runner._running and not runner._owners
