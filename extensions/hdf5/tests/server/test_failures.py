@@ -21,7 +21,7 @@ from server_helpers import Ask, settle, words
 from tornado.httpclient import AsyncHTTPClient, HTTPClientError
 
 
-async def until(found: Any, seconds: float = 5.0) -> None:
+async def until(found: Any, seconds: float = 30.0) -> None:
     """Wait for something to become true."""
     end = time.monotonic() + seconds
     while not found():
@@ -139,7 +139,7 @@ async def test_a_stopped_worker_is_replaced(ask: Ask, extension: Extension, file
     os.kill(pid, signal.SIGSTOP)
     begin = time.monotonic()
     response = await ask("echo", text="asked while it is stopped")
-    assert time.monotonic() - begin < 8
+    assert time.monotonic() - begin < 30
     # It had not begun with this one, so it is asked again.
     assert response.code == 200
     assert json.loads(response.body)["pid"] != pid
@@ -157,7 +157,7 @@ async def test_deadline_of_what_listens(ask: Ask, extension: Extension) -> None:
     await ask("echo")
     begin = time.monotonic()
     response = await ask("sleepy", seconds=10)
-    assert 1.9 < time.monotonic() - begin < 5
+    assert 1.9 < time.monotonic() - begin < 9
     assert response.code == 504
     assert words(response)["code"] == "deadline"
     assert extension.pool.restarts == 0
@@ -167,7 +167,7 @@ async def test_deadline_of_what_does_not(ask: Ask, extension: Extension) -> None
     await ask("echo")
     begin = time.monotonic()
     response = await ask("deaf", seconds=10)  # may take 1 s and 0.5 s of grace
-    assert 1.4 < time.monotonic() - begin < 5
+    assert 1.4 < time.monotonic() - begin < 9
     assert response.code == 504
     assert words(response)["code"] == "stuck"
     assert (await ask("echo")).code == 200
@@ -309,7 +309,7 @@ async def test_long_work_does_not_keep_short_work_waiting(ask: Ask, extension: E
     await asyncio.gather(*long, return_exceptions=True)
 
 
-@pytest.mark.parametrize("hdf5_settings", [{"stall_seconds": 0.5}])
+@pytest.mark.parametrize("hdf5_settings", [{"stall_seconds": 2.0}])
 async def test_a_client_that_takes_nothing_is_left(
     extension: Extension, file: Path, url: str, jp_auth_header: dict[str, str], ask: Ask
 ) -> None:
@@ -324,11 +324,13 @@ async def test_a_client_that_takes_nothing_is_left(
             f"GET {parts.path}array?path=data.h5&n=14000000 HTTP/1.1\r\nHost: {parts.netloc}\r\nAuthorization: {header}\r\n\r\n".encode()
         )
         worker = extension.pool.workers[0]
+        begin = time.monotonic()
         while not (await worker.measure()).get("shared_bytes"):
+            assert time.monotonic() - begin < 30, "nothing was made for it"
             await asyncio.sleep(0.02)
         begin = time.monotonic()
         while (await worker.measure())["shared_bytes"]:
-            assert time.monotonic() - begin < 5
+            assert time.monotonic() - begin < 30
             await asyncio.sleep(0.05)
 
 

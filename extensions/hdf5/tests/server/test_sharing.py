@@ -27,8 +27,8 @@ async def test_equal_questions_are_asked_once(ask: Ask, extension: Extension) ->
 
 
 async def test_one_that_leaves_does_not_take_the_answer_with_it(ask: Ask, extension: Extension) -> None:
-    stay = asyncio.ensure_future(ask("sleepy", seconds=0.4))
-    leave = asyncio.ensure_future(ask("sleepy", seconds=0.4, slot="s"))
+    stay = asyncio.ensure_future(ask("sleepy", seconds=2))
+    leave = asyncio.ensure_future(ask("sleepy", seconds=2, slot="s"))
     await asyncio.sleep(0.1)
     assert (await ask("echo", slot="s")).code == 200
     assert (await leave).code == 409
@@ -45,6 +45,7 @@ async def test_big_answers_are_shared_and_given_back(ask: Ask, extension: Extens
 
 
 async def test_the_latest_of_a_slot_wins(ask: Ask, file: Path) -> None:
+    await ask("echo")
     begin = time.monotonic()
     first = asyncio.ensure_future(ask("sleepy", seconds=10, tag=1, headers={"X-Panosc-Slot": "slider"}))
     while not Path(f"{file}.begun").exists():
@@ -55,7 +56,7 @@ async def test_the_latest_of_a_slot_wins(ask: Ask, file: Path) -> None:
     assert superseded.code == 409
     assert words(superseded)["code"] == "superseded"
     assert (last.code, (await other).code) == (200, 200)
-    assert time.monotonic() - begin < 3
+    assert time.monotonic() - begin < 9
     assert Path(f"{file}.cancelled").exists()
 
 

@@ -42,12 +42,11 @@ async def test_lines_come_as_they_are_found(jp_fetch: Any, extension: Extension,
     await jp_fetch(
         "panosc-hdf5",
         "lines",
-        params={"path": "data.h5", "n": 4, "wait": 0.2},
+        params={"path": "data.h5", "n": 4, "wait": 0.5},
         streaming_callback=lambda data: pieces.append((time.monotonic() - begin, data)),
     )
     assert len(pieces) == 4
-    assert pieces[0][0] < 0.15
-    assert pieces[-1][0] > 0.5
+    assert pieces[-1][0] - pieces[0][0] > 0.5, "they came together at the end"
 
 
 @pytest.mark.parametrize("encoding", ["", "gzip"])
