@@ -1,10 +1,14 @@
-"""The hub's small SQLite files in its state directory."""
+"""The small SQLite files of the hub and of its portal, in the state directory."""
 
 from __future__ import annotations
 
 import os
 import sqlite3
+import threading
+import time
 from pathlib import Path
+
+_one_at_a_time = threading.Lock()
 
 
 def open_state(file: Path | None, *, timeout: float = 5.0) -> sqlite3.Connection:
@@ -23,9 +27,35 @@ def open_state(file: Path | None, *, timeout: float = 5.0) -> sqlite3.Connection
         file.chmod(0o600)
     connection = sqlite3.connect(file or ":memory:", timeout=timeout, isolation_level=None, check_same_thread=False)
     try:
-        connection.execute("PRAGMA journal_mode = WAL")
+        write_ahead(connection)
         connection.execute("PRAGMA synchronous = NORMAL")
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def write_ahead(connection: sqlite3.Connection, seconds: float = 10.0) -> None:
+    """Keep its journal beside it (WAL), so that who reads does not wait for who writes. A file that does so already is left.
+
+    SQLite refuses this at once, whatever the connection's ``timeout``, while another connection begins to use the same new file
+    (https://www.sqlite.org/wal.html, "Sometimes Queries Return SQLITE_BUSY In WAL Mode"): hence another try, and another.
+
+    Args:
+        connection: in no transaction.
+        seconds: after which it is an error.
+
+    Raises:
+        sqlite3.Error: if it cannot.
+    """
+    deadline = time.monotonic() + seconds
+    with _one_at_a_time:
+        while True:
+            try:
+                connection.execute("PRAGMA journal_mode = WAL")
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.01)
+            else:
+                return

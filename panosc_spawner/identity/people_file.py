@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from panosc_spawner.errors import PeopleError
+from panosc_spawner.state_db import write_ahead
 
 APPLICATION = 0x70616E70
 """SQLite's application id of our file: "panp"."""
@@ -94,7 +95,7 @@ def open_file(file: Path) -> sqlite3.Connection:
         )
         try:
             connection.row_factory = sqlite3.Row
-            connection.execute("PRAGMA journal_mode = WAL")
+            write_ahead(connection)
             connection.execute("PRAGMA synchronous = FULL")  # an unlinked identity must not come back after a power cut
             connection.execute("PRAGMA trusted_schema = OFF")
             _prepare(connection, file)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -39,3 +41,17 @@ def test_what_is_no_database(tmp_path: Path) -> None:
 def test_in_memory() -> None:
     with closing(open_state(None)) as database:
         assert database.execute("SELECT 1").fetchone() == (1,)
+
+
+def test_many_begin_to_use_a_new_file_at_a_time(tmp_path: Path) -> None:
+    many = 12
+    for turn in range(60):
+        file, together = tmp_path / f"{turn}.sqlite", threading.Barrier(many)
+
+        def begin(file: Path = file, together: threading.Barrier = together) -> str:
+            together.wait(30)
+            with closing(open_state(file)) as database:
+                return str(database.execute("PRAGMA journal_mode").fetchone()[0])
+
+        with ThreadPoolExecutor(many) as pool:
+            assert {one.result(30) for one in [pool.submit(begin) for _ in range(many)]} == {"wal"}

@@ -13,6 +13,7 @@ from panosc_portal.alone import alone
 from panosc_portal.catalogues.model import Dataset, Kind, Query
 from panosc_portal.catalogues.words import words_of
 from panosc_spawner import panet
+from panosc_spawner.state_db import write_ahead
 
 _DATASET = TypeAdapter(Dataset)
 _VERSION = 1
@@ -179,7 +180,7 @@ class OaiStore:
 
 def _make(db: sqlite3.Connection) -> None:
     """The tables, in place of those of another version. Two may come here at once: one makes them, the other finds them."""
-    db.execute("PRAGMA journal_mode = WAL")  # who searches does not wait for who harvests
+    write_ahead(db)  # who searches does not wait for who harvests
     db.execute("BEGIN IMMEDIATE")
     with db:
         if db.execute("PRAGMA user_version").fetchone()[0] == _VERSION:

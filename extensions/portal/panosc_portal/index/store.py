@@ -20,6 +20,7 @@ import re2
 from panosc_portal.alone import alone
 from panosc_portal.errors import PortalError
 from panosc_portal.index.schema import TABLES, VERSION
+from panosc_spawner.state_db import write_ahead
 
 log = logging.getLogger(__name__)
 
@@ -86,7 +87,7 @@ class Store:
             self._put_aside(trouble)
         os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))
         writer = _connect(self.path)
-        writer.execute("PRAGMA journal_mode = WAL")
+        write_ahead(writer)
         writer.executescript(f"BEGIN; {TABLES} PRAGMA user_version = {VERSION}; COMMIT;")
         return writer
 
