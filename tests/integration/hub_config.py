@@ -19,6 +19,8 @@ from panosc_spawner.facilities.load import load_site
 from panosc_spawner.identity.community import load_community
 from panosc_spawner.identity.person import Person
 from panosc_spawner.launch.model import Reason, Refusal
+from panosc_spawner.pages import actions
+from panosc_spawner.pages import open as opening
 from panosc_spawner.pages.install import TEMPLATES, page_handlers, template_vars
 from panosc_spawner.pages.requests import audited
 from panosc_spawner.proposals.book import GrantBook
@@ -26,6 +28,10 @@ from panosc_spawner.spawners.base import PlannedSpawner
 from panosc_spawner.spawners.context import HubContext, audit_log
 from panosc_spawner.spawners.images_here import Here
 from panosc_spawner.spawners.refused import Refused
+
+# A page waits longer for a start or a stop than on a hub for people: on a slow machine each takes more than a second, and the
+# tests look at once at what came of it. What is to be seen under way takes longer than this.
+opening._PATIENCE = actions._PATIENCE = 4.0
 
 NAMES = {"ada": "Ada Łovelace", "bea": "Bea Nothing", "cleo": "Cleo Many", "dan": "Dan None", "root": "Ruth Admin"}
 
@@ -105,9 +111,9 @@ class InProcessSpawner(PlannedSpawner):
         if "ma1002" in ids:
             for megabytes in (12, 180, 412, 640):
                 self.say(20 + megabytes // 10, f"Downloading the environment: {megabytes} of 706 MB")
-                await asyncio.sleep(float(os.environ.get("PANOSC_TEST_STEP", "1.5")))
+                await asyncio.sleep(float(os.environ.get("PANOSC_TEST_STEP", "4")))
         if "ma1003" in ids:
-            await asyncio.sleep(2)
+            await asyncio.sleep(6)
             log = "Traceback (most recent call last):\n  <img src=x onerror=alert(1)>\nMemoryError: <b>no</b>"
             raise Refused(
                 Refusal(
@@ -124,7 +130,7 @@ class InProcessSpawner(PlannedSpawner):
         self.server_up.listen(0, "127.0.0.1")
         port = next(iter(self.server_up._sockets.values())).getsockname()[1]
         if "ma1007" in ids:
-            asyncio.get_running_loop().call_later(1, self._die)
+            asyncio.get_running_loop().call_later(3, self._die)
         return "127.0.0.1", port
 
     def _die(self):

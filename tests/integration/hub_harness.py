@@ -156,7 +156,7 @@ class HubUnderTest:
         self.process = subprocess.Popen(
             command, cwd=self.folder, env=environment, stdout=self.log, stderr=self.log, start_new_session=True
         )
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 180
         while not self._healthy():
             if time.monotonic() > deadline or self.process.poll() is not None:
                 self.__exit__()
@@ -168,14 +168,14 @@ class HubUnderTest:
         if self.process and self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
             try:
-                self.process.wait(15)
+                self.process.wait(60)
             except subprocess.TimeoutExpired:
                 os.killpg(self.process.pid, signal.SIGKILL)
                 self.process.wait()
         self.log.close()
 
     def _healthy(self) -> bool:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=2)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
         try:
             connection.request("GET", "/hub/health")
             return connection.getresponse().status == 200

@@ -32,7 +32,7 @@ def lines(hub: HubUnderTest, since: int = 0) -> list[dict[str, Any]]:
 
 def waited_for(hub: HubUnderTest, since: int, event: str, count: int = 1) -> list[dict[str, Any]]:
     """The lines since then, once there are so many of this event; the hub writes some after it has answered."""
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         if sum(line["event"] == event for line in lines(hub, since)) >= count:
             return lines(hub, since)
@@ -48,7 +48,7 @@ def api(hub: HubUnderTest, method: str, path: str, token: str, body: object = No
         method=method,
     )
     try:
-        with urllib.request.urlopen(request, timeout=20) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             return int(answer.status)
     except urllib.error.HTTPError as error:
         return error.code
@@ -64,7 +64,7 @@ def token_of(browser: Browser, name: str) -> str:
         method="POST",
     )
     browser.get("/hub/token")
-    with browser._follow.open(request, timeout=20) as answer:
+    with browser._follow.open(request, timeout=60) as answer:
         return str(json.loads(answer.read())["token"])
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 import re
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -101,9 +100,7 @@ class TestAccess:
         ada = Browser(hub, "ada")
         ada.post("/hub/open", proposals="esrf/ma1001")  # she leads it
         ada.post("/hub/open", proposals="esrf/ma1005")  # she is a member
-        deadline = time.monotonic() + 15
-        while len(ada.servers()) < 2 and time.monotonic() < deadline:
-            time.sleep(0.2)
+        ada.until({"ma1001": "running", "ma1005": "running"}, 60)
         page = ada.get("/hub/access")
         text = words(page.text)
         led, own = text.split("Your own account", 1)

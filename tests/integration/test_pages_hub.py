@@ -64,7 +64,7 @@ class Browser:
         named = {key.replace("_", "-"): value for key, value in headers.items()}
         request = urllib.request.Request(self.hub.url + path, body, modes | named)
         try:
-            answer = (self._follow if follow else self._stay).open(request, timeout=20)
+            answer = (self._follow if follow else self._stay).open(request, timeout=60)
         except urllib.error.HTTPError as error:
             answer = error
         with answer:
@@ -79,7 +79,7 @@ class Browser:
         found = re.findall(r'<li class="server server-(\w+)">(.*?)</li>', home, re.S)
         return {re.search(r'class="ref">([^<]+)<', text)[1]: state for state, text in found}  # type: ignore[index]
 
-    def until(self, states: dict[str, str], seconds: float = 15) -> None:
+    def until(self, states: dict[str, str], seconds: float = 60) -> None:
         deadline = time.monotonic() + seconds
         while self.servers() != states:
             assert time.monotonic() < deadline, (self.servers(), states)
