@@ -21,7 +21,7 @@ from panosc_portal.errors import HubError
 from panosc_portal.hub import Login
 from panosc_portal.moving.jobs import Job, JobError, JobStore, Progress, State
 from panosc_portal.moving.sealed import Seal
-from panosc_portal.moving.worker import JobLimits, TapeError, Task, TryAgainError, Worker
+from panosc_portal.moving.worker import JobLimits, LaterError, TapeError, Task, TryAgainError, Worker
 
 logger = logging.getLogger(__name__)
 
@@ -130,10 +130,12 @@ class Runner:
         running = self._running.get(job_id)
         if running:
             running.cancel()
+            # Its last step may take longer than is waited for here: until it is done, it stays cancelled.
+            running.add_done_callback(lambda _: self._cancelled.discard(job_id))
             await asyncio.wait([running], timeout=_STOP_SECONDS)
         else:
             await self._discard(job)
-        self._cancelled.discard(job_id)
+            self._cancelled.discard(job_id)
         return self.store.get(job_id)
 
     def again(self, job_id: str, login: Login) -> Job | None:
@@ -276,6 +278,8 @@ class Runner:
             words = await self._while_allowed(worker, task)
         except TapeError as wait:
             self._later(task.job, State.WAITING, wait.message, wait.seconds, attempts=0)
+        except LaterError as wait:
+            self._later(task.job, State.QUEUED, wait.message, wait.seconds, attempts=task.job.attempts - 1)
         except TryAgainError as error:
             if task.job.attempts >= _LAST_TRY:
                 self._end(task.job, State.FAILED, error.message, error.remedy)

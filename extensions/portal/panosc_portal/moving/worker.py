@@ -23,6 +23,14 @@ class TapeError(JobError):
         self.seconds = seconds
 
 
+class LaterError(JobError):
+    """Another job is at the same: this one gives its turn back, and is taken up again after ``seconds``. That is no failure."""
+
+    def __init__(self, words: str, seconds: float) -> None:
+        super().__init__(words)
+        self.seconds = seconds
+
+
 @dataclass(frozen=True)
 class JobLimits:
     """How many jobs at a time, and how often things are asked.
@@ -51,7 +59,8 @@ class Worker(Protocol):
         """Do it, or go on with it; the words for its end.
 
         Raises:
-            JobError: it failed, in words. :class:`TryAgainError`, :class:`TapeError`: it goes on later.
+            JobError: it failed, in words. :class:`TryAgainError`, :class:`TapeError`, :class:`LaterError`: it goes
+                on later.
             asyncio.CancelledError: it is to stop now, leaving what is needed to go on.
         """
 
