@@ -85,10 +85,10 @@ class TestOpenData:
 
     async def test_it_opens_when_its_time_comes(self, make, monkeypatch):
         monkeypatch.setattr(file_source, "OPEN_SECONDS", 0)
-        soon = datetime.now(UTC) + timedelta(seconds=0.4)
+        soon = datetime.now(UTC) + timedelta(seconds=60)
         source = make(rows((soon.isoformat(), "")), open_data=True)
         assert await seen(source) == []
-        monkeypatch.setattr(file_source, "datetime", _In(timedelta(seconds=1)))
+        monkeypatch.setattr(file_source, "datetime", _In(timedelta(seconds=61)))
         assert await seen(source) == [("ma1", "public")]
 
     async def test_a_right_says_since_when_and_why(self, make):

@@ -255,7 +255,7 @@ async def test_asking_costs_as_much_as_the_answer(source):
     start = time.perf_counter()
     for n in range(100):
         assert len(await file.grants(person(f"p{n}@x.example"))) == 1
-    assert time.perf_counter() - start < 1
+    assert time.perf_counter() - start < 5
 
 
 async def test_many_askers_share_one_read(source, monkeypatch):

@@ -175,7 +175,7 @@ async def test_where_the_login_service_hangs_the_requests_of_a_person_wait_toget
     provider.userinfo = "hang"
     ada = user()
     authenticator = make(provider.url)
-    async with asyncio.timeout(3):  # one request_timeout of 1 s, not 20
+    async with asyncio.timeout(10):  # one request_timeout of 1 s, not 20
         outcomes = await asyncio.gather(*(authenticator.refresh_user(ada) for _ in range(20)))
     assert outcomes == [True] * 20
 
@@ -214,7 +214,7 @@ async def test_a_login_at_another_issuer_ends(provider):
 
 
 async def test_a_provider_that_hangs_keeps_nobody_waiting_again_and_again(provider, monkeypatch):
-    monkeypatch.setattr(provider_module, "REST", 0.5)
+    monkeypatch.setattr(provider_module, "REST", 3.0)
     provider.userinfo = "hang"
     hub = make(provider.url)
     assert (await hub.renew(user())).kept
@@ -222,7 +222,7 @@ async def test_a_provider_that_hangs_keeps_nobody_waiting_again_and_again(provid
     for _ in range(20):
         assert (await hub.renew(user())).kept
     assert len(provider.asked) == asked
-    await asyncio.sleep(0.6)
+    await asyncio.sleep(3.1)
     provider.userinfo = (200, CLAIMS)
     assert (await hub.renew(user())).model  # tried again, and is back
     assert (await hub.renew(user())).model
