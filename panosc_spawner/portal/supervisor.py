@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ctypes
+import errno
 import logging
 import os
 import signal
@@ -187,13 +188,24 @@ class Supervisor:
     def _accept(self, listening: socket.socket) -> None:
         try:
             connection, _ = listening.accept()
-        except (
-            OSError
-        ):  # the portal was faster, the caller is gone, or there are too many open files: another turn comes
+        except OSError as error:  # the portal was faster, or the caller is gone
+            if error.errno in (errno.EMFILE, errno.ENFILE):
+                self._rest(listening)
             return
         task = asyncio.get_running_loop().create_task(self._answer(connection))
         self._answering.add(task)
         task.add_done_callback(self._answering.discard)
+
+    def _rest(self, listening: socket.socket) -> None:
+        """Too many open files: look again in a second, not all the time."""
+        loop = asyncio.get_running_loop()
+        loop.remove_reader(listening)
+
+        def again() -> None:
+            if listening is self._standing_in:
+                loop.add_reader(listening, self._accept, listening)
+
+        loop.call_later(1, again)
 
     async def _answer(self, connection: socket.socket) -> None:
         """That the portal is not there. Its first page answers well all the same: by that, the hub sees that somebody listens."""

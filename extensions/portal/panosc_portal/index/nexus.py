@@ -126,7 +126,8 @@ class NexusReader:
         if self._process is not None:
             with suppress(OSError):
                 self._process.kill()
-            self._process.wait()
+            with suppress(subprocess.TimeoutExpired):  # a read that hangs in the kernel is left to end there
+                self._process.wait(2)
         self._link = self._process = None
 
 

@@ -15,6 +15,7 @@ from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from weakref import WeakValueDictionary
 
 import httpx
 
@@ -52,6 +53,11 @@ class Archives:
     checksums: Checksums
     signer: Signer
     folder: Path
+    _lists: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary)
+
+    def lists(self, place: str) -> asyncio.Lock:
+        """Held by who writes a place's manifest: two people's archives of one proposal are both in it."""
+        return self._lists.setdefault(place, asyncio.Lock())
 
     def sites(self, ref: str) -> list[ArchiveSite]:
         """Archives that take this proposal's data."""
@@ -208,7 +214,8 @@ class Sending:
             self._progress(0)
             await self._send(file)
         self.task.say("The lists are written.", State.VERIFYING)
-        manifest = await self._write_lists()
+        async with self.archives.lists(f"{self.site.name}:{self.place}"):
+            manifest = await self._write_lists()
         await self._write_receipt(manifest, files, size)
         with suppress(JobError):
             await self.archive.remove(f"{self.place}/{self._beside}")

@@ -11,10 +11,11 @@ import asyncio
 import re
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -31,8 +32,12 @@ TRANSFER = "transfer.api.globus.org"
 ALL = "urn:globus:auth:scope:transfer.api.globus.org:all"
 LOGIN_SECONDS = 600
 _MOST = 1000
+_SECONDS = 15.0
+"""For one answer of Globus."""
 _SCOPE = re.compile(r"[\x21-\x7e]{1,300}")
 _DOMAIN = re.compile(r"[a-z0-9.-]{1,100}")
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -100,6 +105,7 @@ class Globus:
     folder: Path
     _begun: dict[str, _Begun] = field(default_factory=dict)
     _tokens: dict[str, tuple[str, float]] = field(default_factory=dict)
+    _threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(4, "globus"))
 
     def __post_init__(self) -> None:
         try:
@@ -116,9 +122,9 @@ class Globus:
         self._auth: Any
         if self.rule.secret_file:
             secret = read_secret(self.folder / self.rule.secret_file, "secret of the Globus client")
-            self._auth = globus_sdk.ConfidentialAppAuthClient(name, secret.get_secret_value())
+            self._auth = globus_sdk.ConfidentialAppAuthClient(name, secret.get_secret_value(), **self._patience())
         else:
-            self._auth = globus_sdk.NativeAppAuthClient(name)
+            self._auth = globus_sdk.NativeAppAuthClient(name, **self._patience())
 
     def begin(self, username: str, redirect: str, following: str, scopes: Sequence[str], domain: str = "") -> str:
         """The address at Globus where a person agrees. It sends them back to ``redirect``, and then they go to ``following``."""
@@ -147,7 +153,7 @@ class Globus:
                 400, "This was not begun here, took longer than ten minutes, or was declined at Globus.", "Try again."
             )
         try:
-            answer = await asyncio.to_thread(begun.flow.exchange_code_for_tokens, code)
+            answer = await self._in_thread(begun.flow.exchange_code_for_tokens, code)
             given = answer.by_resource_server[TRANSFER]
         except self._sdk.GlobusAPIError:
             raise HubError(409, "Globus did not accept the login.", "Try again.") from None
@@ -181,14 +187,25 @@ class Globus:
             raise HubError(400, "These folders are in several collections.", "Transfer them one by one.")
         token = self._tokens[username][0]
         try:
-            return await asyncio.to_thread(self._submit, token, items, destination, folder, label)
+            return await self._in_thread(self._submit, token, items, destination, folder, label)
         except self._sdk.TransferAPIError as error:
             raise self._in_words(username, error, items[0].collection) from None
         except self._sdk.GlobusError:
             raise HubError(503, "Globus does not answer.", "Try again in some minutes.") from None
 
+    def _patience(self) -> dict[str, Any]:
+        """How long the SDK waits: by itself it would try for six minutes."""
+        return {
+            "transport": self._sdk.transport.RequestsTransport(http_timeout=_SECONDS),
+            "retry_config": self._sdk.transport.RetryConfig(max_retries=1),
+        }
+
+    async def _in_thread(self, call: Callable[..., T], *given: Any) -> T:
+        """Its own threads: where Globus hangs, nothing else of the portal waits."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, call, *given)
+
     def _submit(self, token: str, items: Sequence[Source], destination: UUID, folder: str, label: str) -> str:
-        client = self._sdk.TransferClient(authorizer=self._sdk.AccessTokenAuthorizer(token))
+        client = self._sdk.TransferClient(authorizer=self._sdk.AccessTokenAuthorizer(token), **self._patience())
         order = self._sdk.TransferData(
             items[0].collection.collection,
             destination,
