@@ -26,6 +26,7 @@ from panosc_portal.catalogues.model import (
 from panosc_spawner.facilities.portal_search_rules import SearchRules
 
 QUICK = SearchRules(wait=timedelta(seconds=0.2), wait_in_all=timedelta(seconds=0.5), results=6)
+PATIENT = SearchRules(wait=timedelta(seconds=20), wait_in_all=timedelta(seconds=40), results=6)  # where none hangs
 ALL_KINDS = frozenset(Kind)
 
 

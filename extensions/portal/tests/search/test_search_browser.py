@@ -30,7 +30,7 @@ from panosc_spawner.panet import techniques
 pytestmark = pytest.mark.browser
 CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
 RULES = SearchRules(
-    public=True, wait=timedelta(seconds=1), wait_in_all=timedelta(seconds=2), results=30, fresh=timedelta()
+    public=True, wait=timedelta(seconds=10), wait_in_all=timedelta(seconds=20), results=30, fresh=timedelta()
 )
 DOWN = CatalogueError("xfel", Outcome.DOWN, "no connection (it is down)")
 

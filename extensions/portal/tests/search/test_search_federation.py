@@ -22,7 +22,7 @@ from panosc_portal.errors import CatalogueError, HubError, Outcome
 from panosc_portal.hub import Login, OwnProposal, PersonReport
 from panosc_portal.search.cursor import CursorError
 from panosc_portal.search.federation import Answered, BusyError, Federation, Finished
-from search_fakes import ALL_KINDS, FakeCatalogue, dataset, rich
+from search_fakes import ALL_KINDS, PATIENT, FakeCatalogue, dataset, rich
 from support import FakeHub, login
 
 from panosc_spawner.facilities.portal_search_rules import SearchRules
@@ -220,14 +220,14 @@ async def test_facilities_that_nobody_wants_are_not_asked(federate: Federate) ->
 
 async def test_the_same_question_of_many_people_is_asked_once(federate: Federate) -> None:
     slow = FakeCatalogue("slow", [dataset("slow", 1)], delay=0.05)
-    federation = federate(slow)
+    federation = federate(slow, rules=PATIENT)
     ends = await asyncio.gather(*(page(federation, Query(text="data"), who=login(f"p{n}")) for n in range(50)))
     assert len(slow.asked) == 1 and all(len(end.hits) == 1 for end in ends)
 
 
 async def test_who_goes_away_does_not_end_the_question_for_the_others(federate: Federate) -> None:
     slow = FakeCatalogue("slow", [dataset("slow", 1)], delay=0.08)
-    federation = federate(slow)
+    federation = federate(slow, rules=PATIENT)
     first = asyncio.create_task(page(federation))
     await asyncio.sleep(0.02)
     second = asyncio.create_task(page(federation))
@@ -312,14 +312,14 @@ async def test_a_token_that_is_refused_finds_open_data_and_says_so(federate: Fed
 async def test_a_hub_that_does_not_answer_costs_the_marks_and_not_the_results(federate: Federate, hub: FakeHub) -> None:
     class SlowHub(FakeHub):
         async def person(self, login: Login) -> PersonReport:
-            await asyncio.sleep(5)
+            await asyncio.sleep(60)
             raise HubError(503, "The hub does not answer.")
 
     federation = federate(FakeCatalogue("a", [dataset("a", 1)]))
     federation.own._hub = SlowHub()
     begun = time.monotonic()
     end = await page(federation, who=ADA)
-    assert len(end.hits) == 1 and time.monotonic() - begun < 3
+    assert len(end.hits) == 1 and time.monotonic() - begun < 20
 
 
 async def test_somebody_elses_cursor_is_refused(federate: Federate) -> None:
@@ -331,7 +331,7 @@ async def test_somebody_elses_cursor_is_refused(federate: Federate) -> None:
 
 
 async def test_nobody_searches_for_everything_at_a_time(federate: Federate) -> None:
-    federation = federate(FakeCatalogue("slow", [dataset("slow", 1)], delay=0.1))
+    federation = federate(FakeCatalogue("slow", [dataset("slow", 1)], delay=0.5), rules=PATIENT)
     running = [asyncio.create_task(page(federation, Query(text=f"slow{' data' * n}"), who=ADA)) for n in range(6)]
     await asyncio.sleep(0.02)
     with pytest.raises(BusyError, match="too much at a time"):
@@ -342,7 +342,7 @@ async def test_nobody_searches_for_everything_at_a_time(federate: Federate) -> N
 
 
 async def test_those_who_are_not_logged_in_leave_turns_to_those_who_are(federate: Federate) -> None:
-    federation = federate(FakeCatalogue("slow", [dataset("slow", 1)], delay=0.1))
+    federation = federate(FakeCatalogue("slow", [dataset("slow", 1)], delay=0.5), rules=PATIENT)
     flood = [asyncio.create_task(page(federation, Query(text=f"slow{' data' * n}"))) for n in range(40)]
     await asyncio.sleep(0.02)
     with pytest.raises(BusyError, match="without having logged in"):
@@ -378,6 +378,7 @@ async def test_a_pid_is_found_where_it_is_and_the_rest_is_not_waited_for(federat
         FakeCatalogue("a", [dataset("a", 1, doi="10.1000/x")], delay=0.02),
         FakeCatalogue("b", [replace(rich("b", 1), doi="10.1000/x")]),
         FakeCatalogue("down", failure=CatalogueError("down", Outcome.DOWN, "down")),
+        rules=PATIENT,
     )
     found = await federation.find("10.1000/x", ADA)
     assert found.hit is not None and [source for source, _ in found.hit.places] == ["b", "a"]
