@@ -6,10 +6,12 @@ A site of one facility whose data, people and proposals are made up. Everything 
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import secrets
 import shutil
+import signal
 import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,6 +21,7 @@ from pathlib import Path
 import httpx
 
 from benchmarks.hubs import BIN, ROOT, Session, free_ports
+from panosc_spawner.spawners.local_process import Process, descendants, end
 
 from demo_process import Service, stop  # isort: skip - beneath deploy/demo, which benchmarks.hubs put on the path
 from provider_state import secret_of  # isort: skip
@@ -128,6 +131,7 @@ class Stack:
         self.provider = Service("login service", self.folder / "provider.log")
         self.hub = Service("hub", self.folder / "hub.log")
         self.sessions: list[Session] = []
+        self.left: list[Process] = []  # what hubs that ended had started: it goes on without them
         self.write_people()
         self._write_site()
 
@@ -221,7 +225,7 @@ class Stack:
         )
         self._until(f"{self.provider_url}/control/x", self.provider, answers=(401, 405, 421))
 
-    def start_hub(self, seconds: float = 60) -> None:
+    def start_hub(self, seconds: float = 180) -> None:
         """Start the hub, or start it again after it was stopped or killed."""
         env = os.environ | {
             "PATH": f"{BIN}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
@@ -234,7 +238,7 @@ class Stack:
         self.hub.start([sys.executable, "-m", "jupyterhub", "-f", config], env, self.folder)
         self._until(f"{self.url}/hub/health", self.hub, answers=(200,), seconds=seconds)
 
-    def _until(self, url: str, service: Service, *, answers: tuple[int, ...], seconds: float = 60) -> None:
+    def _until(self, url: str, service: Service, *, answers: tuple[int, ...], seconds: float = 120) -> None:
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             if ended := service.ended():
@@ -250,12 +254,13 @@ class Stack:
     def kill_hub(self) -> None:
         """Kill -9: the hub alone, as the kernel would when memory runs out."""
         assert self.hub.process
-        os.kill(self.hub.process.pid, 9)
+        self.left += kill_alone(self.hub.process)
         self.hub.reap()
 
     def stop_hub(self) -> None:
         """A polite end, as systemd's; servers go on."""
         assert self.hub.process
+        self.left += descendants(self.hub.process.pid)
         os.kill(self.hub.process.pid, 15)
         self.hub.reap()
         stop([self.hub.process], 20)
@@ -267,6 +272,7 @@ class Stack:
         stop([process for process in (self.hub.process, self.provider.process) if process], 30)
         for service in (self.hub, self.provider):
             service.reap()
+        end_with_families(self.left)
         if self.spawner == "docker":
             remove_containers(self.hub_id)
         else:
@@ -284,12 +290,12 @@ class Stack:
         bearer = {"Authorization": f"Bearer {self.control.read_text().strip()}"}
         headers = bearer | {"Host": self.issuer.partition("://")[2]}
         url = f"{self.provider_url}/control/{what}"
-        return httpx.post(url, data={"value": value}, headers=headers, trust_env=False)
+        return httpx.post(url, data={"value": value}, headers=headers, trust_env=False, timeout=60)
 
     def metrics(self) -> str:
         """The hub's metrics, as Prometheus reads them."""
         bearer = {"Authorization": f"Bearer {self.metrics_token.read_text().strip()}"}
-        return httpx.get(f"{self.url}/hub/metrics", headers=bearer, trust_env=False, timeout=10).text
+        return httpx.get(f"{self.url}/hub/metrics", headers=bearer, trust_env=False, timeout=60).text
 
     def audit(self) -> list[dict[str, object]]:
         """The lines of the audit log."""
@@ -328,6 +334,23 @@ def remove_containers(hub_id: str) -> None:
     for network in client.networks.list(names=[f"panosc-{hub_id}"]):
         network.remove()
     client.close()
+
+
+def kill_alone(hub: Process) -> list[Process]:
+    """Kill -9 a hub and nothing else; what goes on without it.
+
+    It is held first, so that it starts nothing between the look and the end.
+    """
+    hub.send(signal.SIGSTOP)
+    left = descendants(hub.pid)
+    hub.send(signal.SIGKILL)
+    return left
+
+
+def end_with_families(left: Sequence[Process]) -> None:
+    """End what hubs that ended had started, and what that started since; a sandbox runs in no folder of ours."""
+    families = [member for process in left if process.alive() for member in descendants(process.pid)]
+    asyncio.run(end([*left, *families], 10))
 
 
 def end_servers(folder: Path) -> None:

@@ -18,7 +18,9 @@ from demo_process import Service, answers
 from demo_process import stop as stop_processes
 from demo_providers import login_services
 
+from benchmarks.access_stack import end_with_families, kill_alone
 from benchmarks.hubs import Session
+from panosc_spawner.spawners.local_process import Process
 
 ROOT = Path(__file__).resolve().parents[2]
 SERVER = "p-ma1234"
@@ -43,28 +45,27 @@ class RealHub:
         self.providers = [Service(name, self.folders.logs / f"{name}.log") for name in ("provider", "university")]
         self.hub = Service("hub", self.folders.logs / "hub.log")
         self.sessions: list[Session] = []
+        self.left: list[Process] = []  # what a killed hub had started: servers, proxy, portal
 
     def start_providers(self) -> None:
-        for service, which in zip(self.providers, login_services(self.folders, self.ports), strict=True):
+        """Start the login services, and wait until they answer: the hub asks them who they are when it starts."""
+        services = login_services(self.folders, self.ports)
+        for service, which in zip(self.providers, services, strict=True):
             service.start(which.command, os.environ, self.folders.demo)
+        for service, which in zip(self.providers, services, strict=True):
+            _until_it_answers(f"{which.issuer}/.well-known/openid-configuration", service)
 
     def start(self) -> None:
         """Start the hub, and wait until it answers."""
         env = os.environ | {"PANOSC_SITE": str(self.folders.site)}
         command = [sys.executable, "-m", "jupyterhub", "-f", ROOT / "jupyterhub_config.py"]
         self.hub.start(command, env, self.folders.demo)
-        for _ in range(600):
-            if answers(f"{self.url}/hub/login"):
-                return
-            if ended := self.hub.ended():
-                raise AssertionError(ended)
-            time.sleep(0.1)
-        raise AssertionError("the hub does not answer")
+        _until_it_answers(f"{self.url}/hub/login", self.hub)
 
     def kill(self) -> None:
         """Kill -9: the hub alone, as the kernel would when memory runs out."""
         assert self.hub.process
-        os.kill(self.hub.process.pid, 9)
+        self.left += kill_alone(self.hub.process)
         self.hub.reap()
 
     def session(self, persona: str) -> Session:
@@ -78,8 +79,18 @@ class RealHub:
         stop_processes([each.process for each in (self.hub, *self.providers) if each.process], 60)
         for each in (self.hub, *self.providers):
             each.reap()
+        end_with_families(self.left)
         if self.folders.spawner == "docker":
             remove_network(self.folders.hub_id)
+
+
+def _until_it_answers(url: str, service: Service, seconds: float = 180) -> None:
+    deadline = time.monotonic() + seconds
+    while not answers(url):
+        if ended := service.ended():
+            raise AssertionError(ended)
+        assert time.monotonic() < deadline, f"the {service.name} does not answer at {url}"
+        time.sleep(0.1)
 
 
 @pytest.fixture(params=["local", pytest.param("docker", marks=pytest.mark.docker)])
