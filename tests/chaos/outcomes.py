@@ -22,7 +22,7 @@ def outcome_of(test: str, name: str = "") -> Outcome:
     return ROWS[test][name]
 
 
-def expected(world: Seen, outcome: Outcome, seconds: float = 40) -> None:
+def expected(world: Seen, outcome: Outcome, seconds: float = 90) -> None:
     """Wait until the operator sees what the row says.
 
     Raises:

@@ -21,7 +21,7 @@ def test_a_hub_killed_in_the_middle_of_a_revocation(make_world: MakeWorld) -> No
     world.start(ada, "ma1001", "ma1002", server="p-both")
     world.write_in_home(ada, "p-both", "mine.txt", "work")
     world.stack.grant({"ma1001": ["bea"], "ma1002": ["ada"]})
-    until(lambda: world.audited("grant-removed", proposal="esrf/ma1001"), 40, "the loss being noticed")
+    until(lambda: world.audited("grant-removed", proposal="esrf/ma1001"), 90, "the loss being noticed")
     world.stack.kill_hub()
     world.stack.start_hub()
     until(lambda: world.read(ada, "ma1001", "p-both") != 200, 60, "the end of the right")
@@ -29,7 +29,7 @@ def test_a_hub_killed_in_the_middle_of_a_revocation(make_world: MakeWorld) -> No
     until(lambda: world.read(ada, "ma1002", "p-both") == 200, 60, "the server's going on with what is left")
     assert world.read(ada, "ma1001", "p-both") != 200
     assert world.read_in_home(ada, "p-both", "mine.txt") == "work"
-    until(lambda: all(words in world.home(ada).text for words in outcome.words), 10, "the words on the page")
+    until(lambda: all(words in world.home(ada).text for words in outcome.words), 60, "the words on the page")
     expected(world, outcome)
 
 
@@ -47,7 +47,7 @@ def test_a_hub_killed_between_the_stop_and_the_start_with_what_is_left(make_worl
     until(lambda: world.read(ada, "ma1002", "p-both") == 200, 60, "the server's start with what is left")
     assert world.read(ada, "ma1001", "p-both") != 200
     assert world.read_in_home(ada, "p-both", "mine.txt") == "work"
-    until(lambda: all(words in world.home(ada).text for words in outcome.words), 10, "the words on the page")
+    until(lambda: all(words in world.home(ada).text for words in outcome.words), 60, "the words on the page")
     expected(world, outcome)
     world.stack.kill_hub()
     world.stack.start_hub()

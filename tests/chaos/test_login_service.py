@@ -11,7 +11,7 @@ from outcomes import expected, outcome_of
 
 BACK_CHANNEL = ("/token", "/userinfo", "/jwks", "/.well-known")
 FAULTS = {"down": "down", "hang": "hang", "server_error": "500", "garbage": "garbage"}
-SLOWEST_PAGE = 12.0
+SLOWEST_PAGE = 18.0
 
 
 @pytest.mark.parametrize("name", FAULTS)
@@ -35,7 +35,7 @@ def test_people_at_work_go_on_while_the_login_service(make_world: MakeWorld, nam
     assert 'user: "' not in seen
     assert all(words in seen for words in outcome.words)
     world.proxy.set("")
-    until(lambda: not any(world.metric(line) for line in outcome.metrics), 40, "the metric's return")
+    until(lambda: not any(world.metric(line) for line in outcome.metrics), 90, "the metric's return")
     assert world.servers(ada)["p-ma1001"]["started"] == started
     assert world.read(ada, "ma1001") == 200
     assert world.home(world.stack.session("bea")).status_code == 200
@@ -50,7 +50,7 @@ def test_a_slow_login_service_makes_only_logins_slow(make_world: MakeWorld) -> N
     assert world.is_logged_in(ada) and world.read(ada, "ma1001") == 200
     began = time.monotonic()
     bea = world.stack.session("bea")
-    assert 3 < time.monotonic() - began < 30
+    assert 3 < time.monotonic() - began < 60
     assert world.is_logged_in(bea)
     expected(world, outcome_of("test_a_slow_login_service_makes_only_logins_slow"))
 
@@ -69,7 +69,7 @@ def test_tokens_that_another_key_signed_let_nobody_in(make_world: MakeWorld) -> 
     assert world.is_logged_in(ada) and world.read(ada, "ma1001") == 200
     expected(world, outcome)
     world.proxy.set("")
-    until(lambda: 'user: "' in world.try_to_log_in("bea"), 40, "logging in again")
+    until(lambda: 'user: "' in world.try_to_log_in("bea"), 90, "logging in again")
     assert world.is_logged_in(ada) and world.read(ada, "ma1001") == 200
 
 
@@ -101,20 +101,20 @@ def test_a_wrong_certificate_is_an_outage(make_tls_world: MakeWorld) -> None:
         expected(world, outcome)
         assert world.is_logged_in(ada) and world.read(ada, "ma1001") == 200
         world.proxy.present(world.right_certificate)
-        until(lambda: not any(world.metric(line) for line in outcome.metrics), 40, "the metric's return")
+        until(lambda: not any(world.metric(line) for line in outcome.metrics), 90, "the metric's return")
     assert world.is_logged_in(world.stack.session("bea"))
 
 
 def test_after_the_grace_an_outage_ends_logins_and_servers_but_no_work(make_world: MakeWorld) -> None:
     outcome = outcome_of("test_after_the_grace_an_outage_ends_logins_and_servers_but_no_work")
-    world = make_world(access={"recheck": "2s", "outage_grace": "10s"})
+    world = make_world(access={"recheck": "2s", "outage_grace": "20s"})
     ada = world.stack.session("ada")
     world.start(ada, "ma1001")
     world.write_in_home(ada, "p-ma1001", "mine.txt", "work")
     world.proxy.set("down")
     time.sleep(4)
     assert world.read(ada, "ma1001") == 200
-    until(lambda: world.read(ada, "ma1001") != 200, 60, "the end of the server")
+    until(lambda: world.read(ada, "ma1001") != 200, 120, "the end of the server")
     assert not world.is_logged_in(ada)
     expected(world, outcome)
     world.proxy.set("")
@@ -148,7 +148,7 @@ def test_a_hub_killed_in_the_middle_of_a_refresh(make_world: MakeWorld) -> None:
     # The provider rotates the token, and the hub dies before it has the answer with the new one.
     world.proxy.set("late", "/token")
     rotated = world.proxy.answered.count("/token")
-    until(lambda: world.proxy.answered.count("/token") > rotated, 40, "a refresh")
+    until(lambda: world.proxy.answered.count("/token") > rotated, 90, "a refresh")
     world.stack.kill_hub()
     world.proxy.set("")
     world.stack.start_hub()
@@ -176,7 +176,7 @@ def test_a_provider_with_another_clock(make_world: MakeWorld) -> None:
         assert world.is_logged_in(ada)
     expected(world, outcome)
     world.stack.ask_provider("clock", "0")
-    until(lambda: 'user: "' in world.try_to_log_in("bea"), 40, "logging in again")
+    until(lambda: 'user: "' in world.try_to_log_in("bea"), 90, "logging in again")
     assert world.is_logged_in(ada)
 
 

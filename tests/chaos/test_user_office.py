@@ -41,7 +41,7 @@ def test_people_at_work_go_on_while_the_user_offices_list_is(make_world: MakeWor
     expected(world, outcome)
     time.sleep(5)
     assert world.read(ada, "ma1001") == 200
-    until(lambda: all(words in world.home(ada).text for words in outcome.words), 20, "the words on the page")
+    until(lambda: all(words in world.home(ada).text for words in outcome.words), 60, "the words on the page")
     bea = world.stack.session("bea")  # about whom nothing was ever heard: nothing is believed now
     with pytest.raises(SystemExit, match=r": (400|403|500|503) "):
         bea.start("p-ma1001", {"proposals": ["esrf/ma1001"]})
@@ -59,7 +59,7 @@ def test_a_list_that_says_nobody_has_anything_is_believed(make_world: MakeWorld)
     world.stack.grant({})
     until(lambda: world.read(ada, "ma1001") != 200, 60, "the end of the right")
     expected(world, outcome_of("test_a_list_that_says_nobody_has_anything_is_believed"))
-    until(lambda: "ma1001" in world.home(ada).text, 20, "the reason on the page")
+    until(lambda: "ma1001" in world.home(ada).text, 60, "the reason on the page")
     world.stack.grant({"ma1001": ["ada", "bea"]})
     world.start(ada, "ma1001")
     assert world.read_in_home(ada, "p-ma1001", "mine.txt") == "work"
