@@ -209,13 +209,14 @@ class Running:
             )
 
     def _wait(self, url, name):
-        end = time.monotonic() + 30
+        end = time.monotonic() + 120
         while time.monotonic() < end and self.processes[name].poll() is None:
             try:
-                if httpx.get(url, trust_env=False).status_code == 200:
+                if httpx.get(url, trust_env=False, timeout=10).status_code == 200:
                     return
             except httpx.TransportError:
-                time.sleep(0.1)
+                pass
+            time.sleep(0.1)
         pytest.fail(f"{name} did not start:\n{self.log(name)}")
 
     def log(self, name):
@@ -225,7 +226,11 @@ class Running:
         for name in names or list(reversed(self.processes)):
             process = self.processes.pop(name)
             process.terminate()
-            process.wait(15)
+            try:
+                process.wait(60)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
 
     def ask_provider(self, what, value="", name="demo"):
         """What an operator asks of a login service."""
@@ -234,12 +239,14 @@ class Running:
             data={"value": value},
             headers={"Authorization": f"Bearer {self.control.read_text()}"},
             trust_env=False,
+            timeout=60,
         )
         assert answer.status_code == 200, answer.text
         return answer.json()
 
     def browser(self):
-        return httpx.Client(follow_redirects=True, trust_env=False, headers={"Sec-Fetch-Mode": "navigate"})
+        looks = {"Sec-Fetch-Mode": "navigate"}
+        return httpx.Client(follow_redirects=True, trust_env=False, timeout=60, headers=looks)
 
     def choose(self, browser, persona, community="demo", target="/hub/who"):
         """Be sent to the login service, choose who to be; where that ends."""
@@ -275,7 +282,7 @@ class Running:
 
     def wait_for_ended(self, name, number=1):
         """The kinds of ends that the hooks were told of for a user, once there are as many."""
-        end = time.monotonic() + 10
+        end = time.monotonic() + 60
         while time.monotonic() < end:
             kinds = [line.split()[1] for line in self.ended() if line.startswith(f"{name} ")]
             if len(kinds) >= number:
@@ -285,7 +292,7 @@ class Running:
 
     def metric(self, line):
         """A metric's value; 0 if it was never set."""
-        text = httpx.get(f"{self.hub}/hub/metrics", trust_env=False).text
+        text = httpx.get(f"{self.hub}/hub/metrics", trust_env=False, timeout=60).text
         found = re.search(rf"^{re.escape(line)} (\S+)$", text, re.MULTILINE)
         return float(found[1]) if found else 0.0
 

@@ -124,13 +124,15 @@ def test_what_is_to_be_done_at_the_start_was_done(running):
 def test_claims_follow_the_community_and_a_suspended_person_is_out(running, browser):
     assert running.choose(browser, "tom").status_code == 200
     people = running.personas.read_text(encoding="utf-8")
-    time.sleep(2.2)  # the access token ends, too: a refresh with rotation
-    running.personas.write_text(people.replace('"Tom Kibble"', '"Thomas Kibble"'), encoding="utf-8")
-    assert browser.get(f"{running.hub}/hub/who").json()["info"]["name"] == "Thomas Kibble"
-    running.personas.write_text(people.replace("[tom]\n", "[tom]\nenabled = false\n"), encoding="utf-8")
-    time.sleep(1.2)
-    assert "/hub/login" in str(browser.get(f"{running.hub}/hub/who").url)
-    running.personas.write_text(people, encoding="utf-8")
+    try:
+        time.sleep(2.2)  # the access token ends, too: a refresh with rotation
+        running.personas.write_text(people.replace('"Tom Kibble"', '"Thomas Kibble"'), encoding="utf-8")
+        assert browser.get(f"{running.hub}/hub/who").json()["info"]["name"] == "Thomas Kibble"
+        running.personas.write_text(people.replace("[tom]\n", "[tom]\nenabled = false\n"), encoding="utf-8")
+        time.sleep(1.2)
+        assert "/hub/login" in str(browser.get(f"{running.hub}/hub/who").url)
+    finally:
+        running.personas.write_text(people, encoding="utf-8")
 
 
 def test_the_login_time_stays_over_refreshes(running, browser):
@@ -166,7 +168,7 @@ def test_a_hub_that_was_off_for_longer_than_the_grace_waits_for_the_provider_bef
             time.sleep(3)
             running.start_hub()  # the machine is on again, and the network is not
             assert urlsplit(str(browser.get(f"{running.hub}/hub/who").url)).path == "/hub/who"
-            end = time.monotonic() + 30
+            end = time.monotonic() + 90
             while "/hub/login" not in str(browser.get(f"{running.hub}/hub/who").url) and time.monotonic() < end:
                 time.sleep(0.5)
             assert set(running.wait_for_ended(name)) == {"outage-too-long"}
@@ -175,13 +177,13 @@ def test_a_hub_that_was_off_for_longer_than_the_grace_waits_for_the_provider_bef
 
 
 def test_a_login_without_a_refresh_token_ends_with_its_only_token_and_ends_no_servers(tmp_path):
-    running = Running(tmp_path, provider_options=["--no-refresh-tokens"])
+    running = Running(tmp_path, provider_options=["--no-refresh-tokens", "--access-token-seconds", "10"])
     try:
         running.start()
         assert running.metric('panosc_login_service_up{community="demo"}') == 1  # known before anybody logs in
         with running.browser() as browser:
             name = running.choose(browser, "ada").json()["name"]
-            time.sleep(2.2)
+            time.sleep(10.5)
             assert "/hub/login" in str(browser.get(f"{running.hub}/hub/who").url)
             assert set(running.wait_for_ended(name)) == {"no-login"}  # which ends no servers: nobody refused her
             assert running.choose(browser, "ada").status_code == 200
@@ -245,7 +247,7 @@ def test_a_config_that_lets_everybody_in_does_not_start(running, tmp_path):
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
         env={**os.environ, "TEST_SITE": str(running.folder / "site")},
     )
     assert done.returncode != 0

@@ -115,7 +115,7 @@ def test_all_sessions_of_somebody_end_the_newest_and_the_older_ones(running, bro
 
 def report(running, token, path="/hub/backchannel-logout", **changes):
     arguments = {"data": {"logout_token": token}} | changes
-    return httpx.post(f"{running.hub}{path}", trust_env=False, **arguments)
+    return httpx.post(f"{running.hub}{path}", trust_env=False, timeout=60, **arguments)
 
 
 @pytest.mark.parametrize(
@@ -144,11 +144,12 @@ def test_a_huge_report_is_not_read(running):
 
     headers = {"Content-Type": "application/x-www-form-urlencoded"}
     try:
-        answer = httpx.post(f"{running.hub}/hub/backchannel-logout", content=chunks(), headers=headers, trust_env=False)
+        address = f"{running.hub}/hub/backchannel-logout"
+        answer = httpx.post(address, content=chunks(), headers=headers, trust_env=False, timeout=60)
         assert answer.status_code in (400, 413)
     except httpx.TransportError:
         pass  # the connection was closed, which is as good
-    assert httpx.get(f"{running.hub}/hub/health", trust_env=False).status_code == 200
+    assert httpx.get(f"{running.hub}/hub/health", trust_env=False, timeout=60).status_code == 200
 
 
 def test_no_browser_is_served_there(running, browser):
