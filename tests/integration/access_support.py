@@ -86,7 +86,7 @@ class AtWork:
         home = self.home()
         (home / "stubborn.py").write_text(STUBBORN)
         self.run(name, f"python3 ~/stubborn.py ~/{self.path(name, proposal)} ~/last-read")
-        wait_for(lambda: self.last_read() > time.time() - 2, "the program in the server reads", 20)
+        wait_for(lambda: self.last_read() > time.time() - 2, "the program in the server reads", 60)
 
     def run(self, name: str, command: str) -> None:
         """Type a command in a terminal of the server."""
@@ -149,7 +149,7 @@ class Kernel:
             target=asyncio.run, args=(self._hold(who.socket(name, f"api/kernels/{kernel}/channels")),), daemon=True
         )
         self._thread.start()
-        assert self._opened.wait(20), "no kernel channel"
+        assert self._opened.wait(60), "no kernel channel"
 
     async def _hold(self, request: HTTPRequest) -> None:
         socket: WebSocketClientConnection = await websocket_connect(request)

@@ -207,7 +207,7 @@ async def refused(spawner: DirectSpawner) -> Refused:
     return caught.value
 
 
-async def until(condition: Callable[[], bool], seconds: float = 10) -> None:
+async def until(condition: Callable[[], bool], seconds: float = 60) -> None:
     """Wait for something to become true."""
     async with asyncio.timeout(seconds):
         while not condition():

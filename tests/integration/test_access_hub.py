@@ -59,7 +59,7 @@ def telling(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stack]:
 
     The first asks seldom, so that it hears of it before it asks.
     """
-    yield from running(tmp_path, "local", request.param, recheck="2s" if request.param else "60s", source_timeout="2s")
+    yield from running(tmp_path, "local", request.param, recheck="2s" if request.param else "30m", source_timeout="2s")
 
 
 def test_what_is_taken_away_cannot_be_read_a_minute_later_and_the_rest_goes_on(hub: Stack) -> None:
@@ -95,9 +95,9 @@ def test_a_server_with_nothing_left_ends_and_says_why(quick: Stack) -> None:
     ada.start("second", "ma1001")
     ada.start("other", "ma1002")
     quick.grant({"ma1002": ["ada", "bea"]})
-    wait_for(lambda: not ada.reads("p-ma1001", "ma1001") and not ada.reads("second", "ma1001"), "both ended", 30)
+    wait_for(lambda: not ada.reads("p-ma1001", "ma1001") and not ada.reads("second", "ma1001"), "both ended", WITHIN)
     assert ada.reads("other", "ma1002")
-    wait_for(lambda: ada.problem("p-ma1001").count("This server was stopped") >= 2, "both say why", 20)
+    wait_for(lambda: ada.problem("p-ma1001").count("This server was stopped") >= 2, "both say why", 60)
     words = ada.problem("p-ma1001")
     assert "You are not on proposal ma1001" in words and "(User office, asked" in words and "are kept" in words
     with pytest.raises(SystemExit, match="You are not on proposal ma1001"):
@@ -108,9 +108,8 @@ def test_a_start_that_races_with_the_revocation_is_lost(quick: Stack) -> None:
     ada = AtWork(quick, "ada")
     ada.session.api("POST", f"users/{ada.user}/servers/p-ma1001", json={"proposals": ["esrf/ma1001"]})
     quick.grant({"ma1002": ["ada", "bea"]})
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline and "p-ma1001" in ada.session.api("GET", f"users/{ada.user}").json()["servers"]:
-        time.sleep(0.2)
+    mine = f"users/{ada.user}"
+    wait_for(lambda: "p-ma1001" not in ada.session.api("GET", mine).json()["servers"], "the server is gone", WITHIN)
     assert not ada.reads("p-ma1001", "ma1001")
     time.sleep(3)
     assert not ada.reads("p-ma1001", "ma1001")
@@ -126,10 +125,11 @@ def test_a_user_office_that_is_down_throws_nobody_out_and_lets_nobody_in(quick: 
         bea.start("p-ma1002", "ma1002")
     quick.kill_hub()  # nothing is forgotten with it
     quick.start_hub()
-    time.sleep(4)
-    assert AtWork(quick, "ada").reads("p-ma1001", "ma1001")
     page = AtWork(quick, "ada")
-    wait_for(lambda: "User office has not answered since" in page.problem(""), "the page says so", 20)
+    wait_for(lambda: page.reads("p-ma1001", "ma1001"), "the server is found again", 60)
+    time.sleep(4)
+    assert page.reads("p-ma1001", "ma1001"), "nor is it taken away after that"
+    wait_for(lambda: "User office has not answered since" in page.problem(""), "the page says so", 60)
     assert 'panosc_source_up{source="User office"} 0.0' in quick.metrics()
     quick.grant({"ma1001": ["ada"], "ma1002": ["ada", "bea"]})
     bea.session.http.close()
@@ -143,9 +143,9 @@ def test_a_silence_longer_than_the_grace_ends_in_words(impatient: Stack) -> None
     ada.start("p-ma1001", "ma1001")
     (impatient.site / "proposals.toml").write_text("this is [not TOML")
     begun = time.monotonic()
-    wait_for(lambda: not ada.reads("p-ma1001", "ma1001"), "ended after the grace", 40)
+    wait_for(lambda: not ada.reads("p-ma1001", "ma1001"), "ended after the grace", 90)
     assert time.monotonic() - begun > 12
-    wait_for(lambda: "was last confirmed" in ada.problem("p-ma1001"), "it says why", 20)
+    wait_for(lambda: "was last confirmed" in ada.problem("p-ma1001"), "it says why", 60)
 
 
 def test_a_suspended_person_loses_servers_tokens_and_sessions(telling: Stack) -> None:
@@ -155,17 +155,21 @@ def test_a_suspended_person_loses_servers_tokens_and_sessions(telling: Stack) ->
     token = ada.session.api("POST", f"users/{ada.user}/tokens", json={"note": "a script"}).json()["token"]
     bearer = {"Authorization": f"token {token}"}
     mine = f"{telling.url}/hub/api/user"
-    assert httpx.get(mine, headers=bearer, trust_env=False).status_code == 200
+    assert httpx.get(mine, headers=bearer, trust_env=False, timeout=60).status_code == 200
     ada.read_on("p-ma1001", "ma1001")
     kernel = Kernel(ada, "p-ma1001")
     assert kernel.alive
     telling.write_people(suspended=["ada"])
     begun = time.time()
-    wait_for(lambda: httpx.get(mine, headers=bearer, trust_env=False).status_code in (401, 403), "no token", WITHIN)
+    wait_for(
+        lambda: httpx.get(mine, headers=bearer, trust_env=False, timeout=60).status_code in (401, 403),
+        "no token",
+        WITHIN,
+    )
     wait_for(lambda: time.time() - ada.last_read() > 4, "the program reads no more", WITHIN)
     print(f"suspended: unreadable after {ada.last_read() - begun:.1f} s")
     assert ada.last_read() - begun < WITHIN
-    wait_for(lambda: not kernel.alive, "the notebook's kernel channel is closed", 10)
+    wait_for(lambda: not kernel.alive, "the notebook's kernel channel is closed", 60)
     home = ada.session.http.get(f"{telling.url}/hub/home", follow_redirects=False)
     assert home.status_code == 302 and "login" in home.headers["location"]
     assert ada.server("p-ma1001", "api/contents", follow_redirects=False).status_code in (302, 401, 403, 404, 424, 503)
@@ -180,7 +184,7 @@ def test_somebody_who_was_added_is_told_without_logging_out(quick: Stack) -> Non
     bea.start("p-ma1002", "ma1002")
     quick.grant({"ma1001": ["ada", "bea"], "ma1002": ["ada", "bea"]})
     added = "You were added to ma1001"
-    wait_for(lambda: any(line["event"] == "grant-added" and line.get("proposal") == "esrf/ma1001" for line in quick.audit()), "the change is written down", 20)  # fmt: skip
+    wait_for(lambda: any(line["event"] == "grant-added" and line.get("proposal") == "esrf/ma1001" for line in quick.audit()), "the change is written down", 60)  # fmt: skip
     assert added in bea.session.http.get(f"{quick.url}/hub/home").text
     bea.start("p-ma1001", "ma1001")
     assert bea.reads("p-ma1001", "ma1001")
@@ -236,7 +240,7 @@ def test_a_servers_own_code_gets_a_token_for_one_audience_and_nobody_else_does(t
             "> ~/answer.new; mv ~/answer.new ~/answer",
         )
         answer = ada.home() / "answer"
-        wait_for(answer.exists, "the server's code got an answer", 20)
+        wait_for(answer.exists, "the server's code got an answer", 60)
         head, _, body = answer.read_text().partition("\n\n")
         assert " 200 " in head and "cache-control: no-store" in head.lower()
         given = json.loads(body)
@@ -249,7 +253,7 @@ def test_a_servers_own_code_gets_a_token_for_one_audience_and_nobody_else_does(t
         url = f"{stack.url}/hub/panosc/token/archive"
         assert ada.session.http.get(url).status_code == 403, "not with a browser's cookies"
         other = ada.session.api("POST", f"users/{ada.user}/tokens", json={"note": "Server at /user/x/"}).json()["token"]
-        refused = httpx.get(url, headers={"Authorization": f"token {other}"}, trust_env=False)
+        refused = httpx.get(url, headers={"Authorization": f"token {other}"}, trust_env=False, timeout=60)
         assert refused.status_code == 403 and "Only a running server" in refused.json()["message"]
         events = [line for line in stack.audit() if str(line["event"]).startswith("token-")]
         assert [line["event"] for line in events] == ["token-given", "token-refused"]

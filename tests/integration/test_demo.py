@@ -57,7 +57,7 @@ class Running:
         return self.rest()
 
     def rest(self) -> str:
-        said, _ = self.process.communicate(timeout=60)
+        said, _ = self.process.communicate(timeout=240)
         return said
 
 
@@ -87,7 +87,7 @@ def demo(folder: Path) -> Iterator[Running]:
         finally:
             if process.poll() is None:
                 process.send_signal(signal.SIGTERM)
-                process.communicate(timeout=60)
+                process.communicate(timeout=240)
 
 
 class Visitor:
@@ -157,7 +157,7 @@ def test_a_scientists_way_and_nothing_is_left_behind(folder: Path):
 
 def test_a_second_start_takes_seconds_and_a_hub_that_dies_is_told(folder: Path):
     with demo(folder) as running_demo:
-        assert running_demo.seconds < 20
+        assert running_demo.seconds < 120
         with contextlib.closing(Visitor(running_demo.url, "marie")) as marie:
             assert marie.start("demo/demo-001").status_code in (200, 201)
         os.kill(running_demo.pid("hub"), signal.SIGKILL)

@@ -27,7 +27,7 @@ async def test_life_of_a_server(bench: Bench):
     assert bench.client.inspect_container(spawner.object_id)["State"]["Running"]
     assert await spawner.poll() is None
     assert list(spawner.phases.seconds) == ["decide", "data", "image", "prepare", "create", "start", "listen"]
-    assert spawner.get_state()["panosc"]["phases"]["listen"] < 5
+    assert spawner.get_state()["panosc"]["phases"]["listen"] < 30
     await spawner.stop()
     assert await spawner.poll() == 0
     assert bench.containers() == []
@@ -106,7 +106,7 @@ async def test_a_start_cancelled_while_docker_creates_leaves_nothing(bench: Benc
     monkeypatch.setattr(docker.APIClient, "create_container", slow_create)
     spawner = bench.spawner(bench.plan())
     task = asyncio.create_task(spawner.start())
-    await asyncio.wait_for(creating.wait(), 5)
+    await asyncio.wait_for(creating.wait(), 60)
     for _ in range(3):
         task.cancel()
         await asyncio.sleep(0.01)

@@ -111,7 +111,7 @@ async def test_stopping_ends_whatever_the_server_started(local_bench: LocalBench
     spawner = bench.spawner(bench.plan(bench.data("ma1234")), cmd=STUBBORN)
     await spawner.start()
     await bench.inside(spawner, f"setsid nohup {marker} >/dev/null 2>&1 &")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not running(marker):  # between fork and exec it has no command line
             await asyncio.sleep(0.05)
     await spawner.stop()
@@ -125,7 +125,7 @@ async def test_a_server_that_dies_takes_its_children_along_and_says_why(local_be
     await spawner.start()
     assert spawner.process
     os.kill(spawner.process.pid, signal.SIGKILL)
-    await spawner.process.wait(5)
+    await spawner.process.wait(60)
     assert await spawner.poll() not in (None, 0)
     assert spawner.problem and spawner.problem.reason is Reason.SERVER_FAILED
     assert spawner.get_state().get("process") is None

@@ -85,7 +85,7 @@ def test_a_public_page_knows_who_is_logged_in_at_the_hub_without_a_click(
     page = ada.http.get(address, headers=looks)
     assert (page.status_code, str(page.url)) == (200, address)
     assert "/services/portal/logout" in page.text
-    with httpx.Client(trust_env=False, follow_redirects=True) as stranger:
+    with httpx.Client(trust_env=False, follow_redirects=True, timeout=60) as stranger:
         assert not stranger.get(address, headers=looks).history
         # What a browser keeps of a login that the hub has ended: it is sent to log in once, then it is let look.
         stranger.cookies.set("jupyterhub-session-id", "of-a-login-that-is-over", domain="127.0.0.1", path="/")
@@ -102,7 +102,7 @@ def test_only_the_portal_asks_where_data_lie(demo: RunningDemo, logged_in: Calla
     hub = f"{demo.url}/hub/panosc/portal"
     asked = {"proposal": "esrf/ma1234", "purpose": "download"}
     token = {"Authorization": f"token {own_token(ada)}"}
-    with httpx.Client(trust_env=False) as program:
+    with httpx.Client(trust_env=False, timeout=60) as program:
         me = program.get(f"{hub}/me", headers=token)
         assert (me.status_code, me.json()["username"]) == (200, ada.user)
         assert [one["ref"] for one in program.get(f"{hub}/person", headers=token).json()["proposals"]] == [
@@ -141,9 +141,9 @@ def test_what_is_read_is_written_down_and_a_right_that_is_taken_away_ends_it(
     end = before.index("[[proposal]]", entry)
     team.write_text(before[:entry] + before[end:])
     try:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 120
         while (page := at_portal(ada, "download/esrf/ma1234")).status_code == 200:
-            assert time.monotonic() < deadline, "she could still read it after a minute"
+            assert time.monotonic() < deadline, "she could still read it after two minutes"
             time.sleep(1)
         assert page.status_code == 403
         assert "You are not on proposal ma1234" in page.text
@@ -156,16 +156,16 @@ def test_logging_out_at_the_hub_is_logging_out_at_the_portal(
 ) -> None:
     marie = logged_in("marie")
     assert at_portal(marie, "proposal/esrf/hc4711").status_code == 200
-    with httpx.Client(cookies=httpx.Cookies(marie.http.cookies), trust_env=False) as thief:
+    with httpx.Client(cookies=httpx.Cookies(marie.http.cookies), trust_env=False, timeout=60) as thief:
         for page in ("proposal/esrf/hc4711", "jobs"):
             assert thief.get(f"{demo.url}/services/portal/{page}").status_code == 200  # the copy is as good as hers
         marie.http.get(f"{demo.url}/hub/logout")
         assert "/hub/login" in str(at_portal(marie, "proposal/esrf/hc4711").url)
         # Whoever copied her cookies before gets nothing of the hub's from now on, and is nobody within a minute.
         assert thief.get(f"{demo.url}/services/portal/proposal/esrf/hc4711").status_code != 200
-        deadline = time.monotonic() + 70
+        deadline = time.monotonic() + 120
         while thief.get(f"{demo.url}/services/portal/jobs").status_code == 200:
-            assert time.monotonic() < deadline, "the copy still counts after a minute"
+            assert time.monotonic() < deadline, "the copy still counts after two minutes"
             time.sleep(1)
 
 
@@ -181,7 +181,7 @@ def test_a_start_from_the_portal_is_one_of_the_hubs(demo: RunningDemo, logged_in
     assert ada.http.post(address, data=without).status_code == 403
     started = ada.http.post(address, data=fields)
     assert "/hub/spawn-pending/" in str(started.url), started.text[:2000]
-    deadline = time.monotonic() + 90
+    deadline = time.monotonic() + 180
     while "/lab" not in str((now := ada.http.get(started.url)).url):
         assert time.monotonic() < deadline, now.text[:2000]
         time.sleep(0.5)
@@ -197,7 +197,7 @@ def test_a_portal_that_dies_leaves_the_hub_alone_and_comes_back(
     os.kill(portal_process(demo), signal.SIGKILL)
     home = ada.http.get(f"{demo.url}/hub/home")
     assert (home.status_code, "My proposals" in home.text) == (200, True)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 180
     seen = set()
     while (page := at_portal(ada, "transfers")).status_code != 200:
         seen.add(page.status_code)

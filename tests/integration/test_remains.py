@@ -49,7 +49,7 @@ async def test_processes_that_ignore_what_asks_them_to_end_are_ended(local_bench
     marker = f"panosc-{secrets.token_hex(6)}"
     script = f"trap '' TERM HUP; sleep 600; : {marker}"
     await local_bench.inside(spawner, f'setsid sh -c "{script}" >/dev/null 2>&1 &')
-    for _ in range(100):
+    for _ in range(1200):
         if running(marker):
             break
         await asyncio.sleep(0.05)
