@@ -24,7 +24,8 @@ export function Tree({ model, selected, onSelect, host, label }: ITreeProps): Re
   useSyncExternalStore(model.subscribe, model.version);
   const box = useRef<HTMLDivElement>(null);
   const [active, setActive] = useState(0);
-  const focusWanted = useRef(false);
+  /** The row that the focus goes to as soon as it is drawn: not before, or a row drawn earlier would take it. */
+  const focusWanted = useRef<number | null>(null);
   const size = model.size;
   const current = Math.min(active, size - 1);
 
@@ -52,17 +53,17 @@ export function Tree({ model, selected, onSelect, host, label }: ITreeProps): Re
 
   const focus = useCallback(
     (at: number) => {
-      focusWanted.current = true;
+      focusWanted.current = at;
       setActive(at);
       virtual.scrollToIndex(at);
     },
     [virtual]
   );
   useEffect(() => {
-    if (focusWanted.current) {
+    if (focusWanted.current !== null && Math.min(focusWanted.current, size - 1) === current) {
       const row = box.current?.querySelector<HTMLElement>('[role=treeitem][tabindex="0"]');
       if (row) {
-        focusWanted.current = false;
+        focusWanted.current = null;
         row.focus({ preventScroll: true });
       }
     }
@@ -99,6 +100,7 @@ export function Tree({ model, selected, onSelect, host, label }: ITreeProps): Re
   );
   const keys = useRef(new TreeKeys());
   const onClick = (event: MouseEvent, at: number): void => {
+    focusWanted.current = null;
     setActive(at);
     const { child, expanded } = model.row(at);
     const onTwistie = (event.target as Element).closest('.ph5-twistie') !== null;
