@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -16,6 +16,7 @@ from panosc_spawner.audit import Event
 from panosc_spawner.errors import IdError, TokenError
 from panosc_spawner.facilities.access_rules import TokenRule
 from panosc_spawner.facilities.ids import ProposalRef
+from panosc_spawner.facilities.site import Site
 from panosc_spawner.identity.person import Person
 from panosc_spawner.launch.model import Mount, Reason, Refusal, Selection
 from panosc_spawner.launch.plan import live_grants
@@ -42,6 +43,14 @@ _FRESH = timedelta(seconds=20)
 _WRITTEN_AGAIN = 600.0
 """Seconds after which a reading that goes on is written down anew."""
 _MOST_WRITTEN = 20_000
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where a mount's data really lie, and the root beneath which they do."""
+
+    path: Path
+    root: Path
 
 
 @dataclass
@@ -90,7 +99,7 @@ class PortalDesk:
         self._write_down(person, decided, real, purpose)
         return {
             "ref": str(wanted[0]),
-            "areas": [_area(mount, path) for mount, path in real.items()],
+            "areas": [_area(mount, place) for mount, place in real.items()],
             "warnings": list(decided.warnings),
         } | self._as_whom(decided)
 
@@ -109,7 +118,7 @@ class PortalDesk:
                 Refusal(Reason.BAD_REQUEST, f"{str(error)[:1].upper()}{str(error)[1:]}.", "Check the proposal.")
             ) from None
 
-    async def _decide(self, person: Person, ref: ProposalRef, purpose: str) -> tuple[Reading, dict[Mount, Path]]:
+    async def _decide(self, person: Person, ref: ProposalRef, purpose: str) -> tuple[Reading, dict[Mount, _Place]]:
         if purpose not in PURPOSES:
             raise Refused(Refusal(Reason.BAD_REQUEST, "Data are not read for that.", f"One of: {', '.join(PURPOSES)}."))
         site = self.context.site
@@ -119,15 +128,16 @@ class PortalDesk:
         if isinstance(decided, Refusal):
             raise Refused(with_sources(decided, report.outcomes))
         look = staged_directories if purpose == STAGE else real_directories
-        real = await in_file_thread(place_of([ref.facility]), look, decided.mounts, site)
+        real = await in_file_thread(place_of([ref.facility]), _places, look, decided.mounts, site)
         again = reading(report.grants, ref, site, accounts, self.clock())  # file systems take their time
         if isinstance(again, Refusal):
             raise Refused(again)
         return decided, real
 
-    def _write_down(self, person: Person, decided: Reading, real: Mapping[Mount, Path], purpose: str) -> None:
+    def _write_down(self, person: Person, decided: Reading, real: Mapping[Mount, _Place], purpose: str) -> None:
         grant = decided.grant
-        if self._just_written((person.username, grant.ref, grant.role, purpose, *real.values())):
+        paths = [place.path for place in real.values()]
+        if self._just_written((person.username, grant.ref, grant.role, purpose, *paths)):
             return
         self.context.audit.record(
             Event.DATA_READ,
@@ -139,7 +149,7 @@ class PortalDesk:
             areas=list(dict.fromkeys(mount.area.value for mount in real)),
             role=grant.role.value,
             seen=grant.seen_at.isoformat(timespec="seconds"),
-            paths=[str(path) for path in real.values()],
+            paths=[str(path) for path in paths],
             account=f"{decided.account.name} ({decided.account.uid}:{decided.account.gid})",
         )
 
@@ -244,13 +254,20 @@ def _server(user: Any, spawner: Any) -> dict[str, Any]:
     }
 
 
-def _area(mount: Mount, path: Path) -> dict[str, Any]:
+def _places(
+    look: Callable[[Iterable[Mount], Site], dict[Mount, Path]], mounts: Iterable[Mount], site: Site
+) -> dict[Mount, _Place]:
+    """What ``look`` finds, with the real roots: all that is asked of the file system, so that its thread asks it."""
+    return {mount: _Place(path, Path(mount.root).resolve()) for mount, path in look(mounts, site).items()}
+
+
+def _area(mount: Mount, found: _Place) -> dict[str, Any]:
     place = INSIDE / mount.proposal.facility / mount.proposal.id / mount.area
     label = mount.target.relative_to(place).as_posix()
     return {
         "area": mount.area.value,
-        "path": str(path),
-        "root": str(Path(mount.root).resolve()),
+        "path": str(found.path),
+        "root": str(found.root),
         "label": "" if label == "." else label,
         "read_only": mount.read_only,
     }

@@ -14,6 +14,7 @@ from traitlets import Instance
 
 from panosc_spawner.errors import IdentityError
 from panosc_spawner.facilities.ids import ProposalRef
+from panosc_spawner.facilities.site import Site
 from panosc_spawner.identity.accounts import resolve_account
 from panosc_spawner.identity.person import Account, NoAccount, Person
 from panosc_spawner.launch.model import LaunchPlan, Mount, Reason, Refusal, Selection
@@ -97,8 +98,7 @@ class PlannedSpawner(Spawner):
         self.plan = await self.decide()
         self.say(15, "Preparing your data")
         place = place_of(ref.facility for ref in self.plan.proposals)
-        mounts = await in_file_thread(place, real_mounts, self.plan, self.context.site)
-        self.default_url = start_url(self.plan, mounts)
+        mounts, self.default_url = await in_file_thread(place, look_at_data, self.plan, self.context.site)
         self.summary = summarise(self.plan) | holdings(self.plan, asked_at)
         self.summary["warnings"] += self.notes
         self.token = self.summary["token"] = token_number(self.api_token, self.orm_spawner)
@@ -305,16 +305,36 @@ def planned(
     return decision
 
 
+def look_at_data(plan: LaunchPlan, site: Site) -> tuple[dict[Mount, Path], str]:
+    """All that a start reads of the data: :func:`real_mounts`, and :func:`start_url`. In a file system's thread.
+
+    Raises:
+        Refused: as :func:`real_mounts`.
+    """
+    mounts = real_mounts(plan, site)
+    return mounts, start_url(plan, mounts)
+
+
 def start_url(plan: LaunchPlan, mounts: Mapping[Mount, Path]) -> str:
-    """What JupyterLab opens first: the proposal's start page if there is one, else the first proposal's directory."""
+    """What JupyterLab opens first: the proposal's start page if there is one, else the first proposal's directory.
+
+    It asks the file systems of the data. A page that may not be looked at is none.
+    """
     home = plan.home.target
     for page in plan.start_pages:
         for mount, directory in mounts.items():
             inside = home / page
-            if inside.is_relative_to(mount.target) and (directory / inside.relative_to(mount.target)).is_file():
+            if inside.is_relative_to(mount.target) and _is_file(directory / inside.relative_to(mount.target)):
                 return f"/lab/tree/{page}"
     first = plan.proposals[0]
     return f"/lab/tree/{PurePosixPath('proposals', first.facility, first.id)}"
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a root that NFS makes nobody, a handle that is stale: the page is a courtesy, the start goes on
+        return False
 
 
 def summarise(plan: LaunchPlan) -> dict[str, Any]:

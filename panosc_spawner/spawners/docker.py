@@ -26,6 +26,8 @@ from panosc_spawner.spawners.docker_phases import Phases
 from panosc_spawner.spawners.docker_pull import PullError
 from panosc_spawner.spawners.docker_remains import ContainerRemains, find_remains, stop_and_remove
 from panosc_spawner.spawners.docker_shared import Shared
+from panosc_spawner.spawners.file_threads import in_file_thread, place_of
+from panosc_spawner.spawners.interrupt import CANCELLED
 from panosc_spawner.spawners.log_lines import LOG_LINES, last_lines
 from panosc_spawner.spawners.refused import Refused
 from panosc_spawner.spawners.turns import finished
@@ -116,7 +118,7 @@ class PanoscDockerSpawner(PlannedSpawner, DockerSpawner):
             task = asyncio.current_task()
             if task and task.cancelling():
                 raise
-            raise Refused(failures.CANCELLED) from None
+            raise Refused(CANCELLED) from None
         finally:
             self._starting = None
 
@@ -317,13 +319,14 @@ class PanoscDockerSpawner(PlannedSpawner, DockerSpawner):
         """Where the container is on the hub's network; it is looked at once, and must have the mounts that were checked.
 
         Raises:
-            Refused: if it has not, or has ended, and has no address: why.
+            Refused: if it has not, or has ended, and has no address: why; or if the data's file system does not answer.
         """
         found = await self.engine.call("inspect_container", self.object_id)
         ip = found["NetworkSettings"]["Networks"].get(self.network_name, {}).get("IPAddress")
         if ip:
             pid = int(found["State"].get("Pid") or 0)
-            if differ := await asyncio.to_thread(mounts_differ, pid, self.object_id, mounts):
+            place = place_of(mount.proposal.facility for mount in mounts)
+            if mounts and (differ := await in_file_thread(place, mounts_differ, pid, self.object_id, mounts)):
                 self.log.error("%s: what was mounted is not what was checked: %s", self._log_name, differ.message)
                 raise Refused(differ)
             return str(ip)

@@ -20,8 +20,6 @@ ENGINE_DOWN = Refusal(
     "Try again in a few minutes. Servers that are running go on.",
 )
 
-CANCELLED = Refusal(Reason.SERVER_FAILED, "The start was cancelled.", "Start it again when you like.")
-
 
 def why_ended(state: Mapping[str, Any], memory: int, log: str, starting: bool) -> Refusal | None:
     """Why a container ended, from the daemon's ``State``; None if it ended as it should.
