@@ -11,7 +11,8 @@ from typing import Any
 from jupyterhub.handlers.base import BaseHandler
 from tornado.httputil import HTTPServerRequest
 
-from panosc_spawner.spawners.interrupt import interrupt
+from panosc_spawner.spawners.interrupt import CANCELLED, interrupt
+from panosc_spawner.spawners.refused import Refused
 
 STOP_SECONDS = 30.0
 """How long a stop may take before it is given up as one that hangs; what it should have ended is then ended by force."""
@@ -95,8 +96,18 @@ class Hands:
         """Start a server, and wait until it runs.
 
         Raises:
-            Exception: whatever the start failed with.
+            Refused: also if its owner cancelled it: that ends the start, and not whoever waits for it.
+            Exception: whatever else the start failed with.
         """
+        try:
+            await self._start(user, name, options)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task and task.cancelling():  # it is we who are to end
+                raise
+            raise Refused(CANCELLED) from None
+
+    async def _start(self, user: Any, name: str, options: Mapping[str, Any]) -> None:
         await _Inside(self.app, user).spawn_single_user(user, name, options=dict(options))
         # JupyterHub's: a start that is slower than its page's patience goes on in this, and nothing public waits for it.
         starting = user.spawners[name]._spawn_future

@@ -19,6 +19,7 @@ from panosc_spawner.metrics import REVOCATIONS
 from panosc_spawner.proposals.model import GrantReport
 from panosc_spawner.spawners.base import facility_accounts
 from panosc_spawner.spawners.context import HubContext
+from panosc_spawner.spawners.refused import Refused
 from panosc_spawner.spawners.wish import KEY, without_wish
 
 _KEPT = "Your home and the processed data are kept."
@@ -128,7 +129,8 @@ class Revoker:
 
     def _tell(self, user: Any, name: str, why: Refusal, error: Exception) -> None:
         kept = user.spawners[name]
-        words = str(kept.problem) if kept.problem else f"it failed ({type(error).__name__})"
+        said = kept.problem or (error.refusal if isinstance(error, Refused) else None)
+        words = str(said) if said else f"it failed ({type(error).__name__})"
         kept.problem = Refusal(
             why.reason, f"{why.message} It could not be started again without it: {words}", why.remedy
         )

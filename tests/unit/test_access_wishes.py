@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -11,13 +12,15 @@ import pytest
 from access_fakes import stored_user
 from launch_support import MA, PERSON, SP, grant, site
 
+from panosc_spawner.access import revocation
+from panosc_spawner.access.hands import Hands, _Inside
 from panosc_spawner.access.logins import Known
 from panosc_spawner.access.revocation import Case, Revoker
 from panosc_spawner.access.wishes import KEPT, PATIENCE, Wishes
 from panosc_spawner.errors import PersonalSourceError
 from panosc_spawner.identity.person import Person
 from panosc_spawner.identity.renewal import Ending
-from panosc_spawner.launch.model import Reason, Refusal
+from panosc_spawner.launch.model import Reason, Refusal, Selection
 from panosc_spawner.proposals.book import GrantBook
 from panosc_spawner.proposals.model import Grant
 from panosc_spawner.spawners.context import HubContext
@@ -198,3 +201,38 @@ async def test_it_is_written_down_before_the_stop(
     why = await revoker.take(case)
     assert (wished_at(stopper.meanwhile) is not None) is meanwhile and stopper.meanwhile["pid"] == 7
     assert (wished_at(hub.row.state) is not None) is after is (why is not None) is bool(spawner.start_again)
+
+
+async def test_a_start_that_its_owner_cancels_keeps_nobody_elses_server_stopped(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The hub's own way to start it, JupyterHub's start cancelled in the middle, as by the button on the page."""
+    hub = Hub(stopped())
+    spawner = SimpleNamespace(
+        name="p-both", active=False, orm_spawner=hub.row, start_again="", problem=None, _spawn_future=None, notes=[]
+    )
+    spawner.get_state = lambda: {"problem": str(spawner.problem)}
+    hub.user.spawners = {"p-both": spawner}
+
+    async def spawn_single_user(self: Any, user: Any, name: str, options: dict[str, Any]) -> None:
+        spawner._spawn_future = asyncio.get_running_loop().create_future()
+        asyncio.get_running_loop().call_soon(spawner._spawn_future.cancel)
+
+    monkeypatch.setattr(revocation, "start_again_with", lambda *_: Selection((MA,)))
+    monkeypatch.setattr(_Inside, "__init__", lambda *_: None)
+    monkeypatch.setattr(_Inside, "spawn_single_user", spawn_single_user)
+    stopper = SimpleNamespace(hands=Hands(SimpleNamespace(db=hub.user.db)))
+    hub.wishes._revoker = Revoker(hub.wishes._context, stopper)  # type: ignore[arg-type]
+    hub.wishes._left[7, "of somebody else"] = 0
+    looked: list[int] = []
+    look_at = hub.wishes.look_at
+
+    async def look(number: int, name: str) -> bool:
+        looked.append(number)
+        return number == 7 or await look_at(number, name)
+
+    monkeypatch.setattr(hub.wishes, "look_at", look)
+    await hub.wishes.run()
+    assert looked == [hub.row.user_id, 7]
+    assert "could not be started again" in hub.row.state["problem"]
+    assert "The start was cancelled. Start it again when you like." in hub.row.state["problem"]
