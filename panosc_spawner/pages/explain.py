@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -12,6 +11,7 @@ from panosc_spawner.errors import IdError
 from panosc_spawner.explain import Helper, Link, Question, Running, State, Step, explain
 from panosc_spawner.facilities.model import Facility
 from panosc_spawner.pages.handler import PageHandler
+from panosc_spawner.pages.looks import Looks
 
 MAX_TYPED = 100
 _FRESH = 60.0
@@ -107,7 +107,7 @@ def candidates(typed: str, facilities: Mapping[str, Facility]) -> list[str]:
 class ExplainHandler(PageHandler):
     """``/explain?proposal=…``: from one's own login only. A look changes nothing."""
 
-    turns = asyncio.Semaphore(4)
+    looks = Looks()
     """Of the whole hub: a look asks sources and file systems, and somebody may reload all day."""
 
     @web.authenticated
@@ -121,7 +121,7 @@ class ExplainHandler(PageHandler):
         chain, meant = None, found if len(found) > 1 else []
         if typed and not meant:
             question = await self._question(found[0] if found else typed)
-            async with self.turns:
+            async with self.looks.turn(self.current_user.name):
                 chain = await explain(question)
         await self.show(
             "explain.html",
