@@ -99,7 +99,7 @@ class AuditLog:
         try:
             with self._lock:
                 self._write(self.file, encoded)
-        except OSError as error:
+        except Exception as error:  # whatever it is: nobody's login or start depends on it
             AUDIT_FAILURES.inc()
             log.critical("The audit log cannot be written: %s. Lost: %s", error, encoded.decode("ascii").rstrip())
 
@@ -145,7 +145,11 @@ class AuditLog:
         self._sync_waits = True
         timer = threading.Timer(1.0, self._sync_now, (file,))
         timer.daemon = True
-        timer.start()
+        try:
+            timer.start()
+        except RuntimeError as error:  # the system has no more threads: the line is written, and made safe here
+            log.warning("The disk is waited for at once, for want of a thread: %s", error)
+            self._sync_now(file)
 
     def _sync_now(self, file: Path) -> None:
         self._sync_waits = False

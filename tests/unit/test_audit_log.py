@@ -286,6 +286,40 @@ def test_when_the_disk_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert len(synced) == times
 
 
+def test_without_threads_the_line_is_written_and_safe_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    synced: list[int] = []
+
+    def none_left(timer: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(log_module.threading.Timer, "start", none_left)
+    monkeypatch.setattr(log_module.os, "fdatasync", synced.append)
+    before = failures()
+    audit = AuditLog(tmp_path / "audit.jsonl", sync="second")
+    for number in range(2):
+        audit.record(Event.LOGIN, person=f"p-{number}")
+    assert [line["person"] for line in lines_of(tmp_path / "audit.jsonl")] == ["p-0", "p-1"]
+    assert len(synced) == 2, "nobody knows whether another line comes that would take this one along"
+    assert failures() == before and "for want of a thread" in caplog.text
+    monkeypatch.undo()
+    audit.record(Event.LOGIN)
+    assert audit._sync_waits, "it goes on as before when there are threads again"
+
+
+def test_whatever_goes_wrong_in_writing_is_counted_and_raises_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_: object) -> None:
+        raise ValueError("of a kind that nobody thought of")
+
+    monkeypatch.setattr(AuditLog, "_write", broken)
+    before = failures()
+    AuditLog(tmp_path / "audit.jsonl").record(Event.LOGIN, person="p-a")
+    assert failures() == before + 1 and "nobody thought of. Lost: {" in caplog.text
+
+
 def test_no_file_no_line(tmp_path: Path) -> None:
     AuditLog(None).record(Event.LOGIN, person="p-a")
     assert list(tmp_path.iterdir()) == []
