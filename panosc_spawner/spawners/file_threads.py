@@ -1,17 +1,18 @@
 """Threads for looking at data and homes: a file system that hangs holds these, and nothing else of the hub.
 
 The event loop's own threads are few, and what logins and sources need is done there, too: names of hosts are looked up, files are
-read. A thread that waits for a file server that is gone ends when it comes back, so each place has threads of its own.
+read. A thread that waits for a file server that is gone ends when it comes back, so each place has threads of its own,
+and none of them keeps the hub from ending.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from panosc_spawner.launch.model import Reason, Refusal
+from panosc_spawner.spawners.daemon_pool import DaemonPool
 from panosc_spawner.spawners.refused import Refused
 
 HOMES = "homes"
@@ -20,7 +21,7 @@ PATIENCE = 30.0
 
 _THREADS = 8
 _SEVERAL = "several facilities"
-_pools: dict[str, ThreadPoolExecutor] = {}
+_pools: dict[str, DaemonPool] = {}
 T = TypeVar("T")
 
 
@@ -44,7 +45,7 @@ async def in_file_thread(place: str, work: Callable[..., T], *arguments: object)
     """
     pool = _pools.get(place)
     if pool is None:
-        pool = _pools[place] = ThreadPoolExecutor(_THREADS, thread_name_prefix="panosc-files")
+        pool = _pools[place] = DaemonPool(_THREADS, "panosc-files")
     done = asyncio.get_running_loop().run_in_executor(pool, work, *arguments)
     try:
         async with asyncio.timeout(PATIENCE):
