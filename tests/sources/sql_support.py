@@ -70,7 +70,7 @@ def site(folder: Path, *, logins: int = 1) -> Site:
 
 
 def rule(url: str, *, database: dict[str, object] | None = None, **keys: object) -> SqlSource:
-    settings = {"url": url, "statement_timeout": "2s"} | (database or {})
+    settings = {"url": url, "statement_timeout": "10s"} | (database or {})
     return SqlSource.model_validate(
         {"type": "sql", "name": "User office", "facility": "ill", "database": settings} | keys
     )

@@ -78,7 +78,7 @@ def site(folder: Path) -> Site:
 
 
 def server(*urls: str, **keys: object) -> dict[str, object]:
-    return {"urls": urls, "bind_dn": BIND_DN, "password_file": "ldap-password", "timeout": "1s"} | keys
+    return {"urls": urls, "bind_dn": BIND_DN, "password_file": "ldap-password", "timeout": "10s"} | keys
 
 
 def rule(address: dict[str, object], **keys: object) -> LdapSource:
@@ -397,7 +397,7 @@ class TestFailures:
         assert len(await asked.grants(person())) == 1
 
     async def test_a_server_that_hangs_holds_nobody(self, slapd: Slapd, folder: Path) -> None:
-        address = server(slapd.url, connections=2)
+        address = server(slapd.url, connections=2, timeout="2s")
         asked, alone = source(folder, address), LdapDirectory(LdapServer.model_validate(address), folder)
         assert len(await asked.grants(person())) == 1
         slapd.signal(signal.SIGSTOP)
@@ -406,10 +406,10 @@ class TestFailures:
             for _ in range(2):
                 with pytest.raises(SourceError, match=r"cannot be reached|took too long"):
                     await asked.grants(person())
-            assert time.monotonic() - begun < 10
+            assert time.monotonic() - begun < 30
             threads = asked._directory._threads
-            idle = [asyncio.to_thread(threads.submit(lambda: None).result, 5) for _ in range(2)]
-            await asyncio.wait_for(asyncio.gather(*idle), 6)
+            idle = [asyncio.to_thread(threads.submit(lambda: None).result, 20) for _ in range(2)]
+            await asyncio.wait_for(asyncio.gather(*idle), 25)
         finally:
             slapd.signal(signal.SIGCONT)
         assert len(await asked.grants(person())) == 1

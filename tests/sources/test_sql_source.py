@@ -312,7 +312,7 @@ class TestFailures:
         source = base.source(query=query, database={"statement_timeout": "60s", "connections": 1})
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(source.grants(person()), 0.3)
-        await asyncio.wait_for(asyncio.to_thread(_idle, source), 3)
+        await asyncio.wait_for(asyncio.to_thread(_idle, source), 20)
 
     async def test_many_rows(self, base: Base) -> None:
         """10^5 rows of others cost nothing; too many of one's own are refused, not cut."""
@@ -427,9 +427,9 @@ class TestPostgres:
             for _ in range(2):
                 with pytest.raises(SourceError, match=r"took too long|cannot be reached"):
                     await source.grants(person())
-            assert time.monotonic() - begun < 10
+            assert time.monotonic() - begun < 30
             # Its threads are free again though the server still hangs: they would be stuck for ever otherwise.
-            await asyncio.wait_for(asyncio.gather(*(asyncio.to_thread(_idle, source) for _ in range(2))), 5)
+            await asyncio.wait_for(asyncio.gather(*(asyncio.to_thread(_idle, source) for _ in range(2))), 20)
         finally:
             for pid in stopped:
                 os.kill(pid, signal.SIGCONT)
