@@ -223,7 +223,7 @@ async def test_a_portal_harvests_by_itself_and_stops_when_it_stops(tmp_path: Pat
     rules = f'[portal.index]\n[[portal.index.directories]]\nname = "open"\npath = "{folder}"\npublic = true\n'
     portal = make_portal(make_site(tmp_path, rules), hub)
     async with serve(portal, hub, ("api.routes",)) as running:
-        for _ in range(200):
+        for _ in range(1200):
             found = (await running.client.get("api/Datasets")).json()
             if found:
                 break

@@ -14,7 +14,7 @@ from panosc_portal.index.nexus import NexusReader, UnreadableFile, described
 
 
 def test_a_reader_that_ends_or_hangs_is_replaced(tmp_path: Path) -> None:
-    reader = NexusReader(seconds=6.0)
+    reader = NexusReader(seconds=20.0)
     good = os.open(write(tmp_path / "1.nxs", "Good"), os.O_RDONLY)
     assert reader.read(good).title == "Good"
     assert reader._process is not None
@@ -24,9 +24,9 @@ def test_a_reader_that_ends_or_hangs_is_replaced(tmp_path: Path) -> None:
     first = reader._process.pid
     os.kill(first, 19)  # stopped: it answers nothing
     begin = time.monotonic()
-    with pytest.raises(UnreadableFile, match="longer than 6 s"):
+    with pytest.raises(UnreadableFile, match="longer than 20 s"):
         reader.read(good)
-    assert time.monotonic() - begin < 30
+    assert time.monotonic() - begin < 100
     assert reader.read(good).title == "Good"
     assert reader._process.pid != first
     os.close(good)

@@ -24,7 +24,7 @@ def test_readers_are_not_held_up_by_a_writer(tmp_path: Path) -> None:
         writer.execute("UPDATE dataset SET title = 'changed'")
         begin = time.monotonic()
         titles = {one["title"] for one in Asker(store).find(ALL)}
-        assert "changed" not in titles and time.monotonic() - begin < 1
+        assert "changed" not in titles and time.monotonic() - begin < 5
     assert {one["title"] for one in Asker(store).find(ALL)} == {"changed"}
     store.close()
 
@@ -100,7 +100,7 @@ def test_a_question_may_take_so_long(tmp_path: Path) -> None:
     begin = time.monotonic()
     with pytest.raises(TooSlow, match="condition"), store.reading(0.2) as reader:
         reader.execute(endless).fetchone()
-    assert time.monotonic() - begin < 3
+    assert time.monotonic() - begin < 30
     assert Asker(store).find(ALL)
     store.close()
 

@@ -69,7 +69,7 @@ async def made(at: Running, **form: str) -> Job:
 
 
 async def ended(at: Running, name: str) -> Job:
-    for _ in range(200):
+    for _ in range(1200):
         job = runner_of(at.portal).job(name, "ada")
         assert job is not None
         if job.state.over:
@@ -249,7 +249,7 @@ async def test_what_passes_by_itself_ends_no_bag(at: Running, monkeypatch: pytes
     monkeypatch.setattr(Downloads, "data", refused)
     answer = await at.client.post("download/esrf/ma1234/bag", data={"_xsrf": at.xsrf})
     name = answer.headers["Location"].rpartition("/")[2]
-    for _ in range(200):
+    for _ in range(1200):
         job = runner_of(at.portal).job(name, "ada")
         assert job is not None and not job.state.over, job
         if job.state is State.QUEUED and job.words and job.started is not None:

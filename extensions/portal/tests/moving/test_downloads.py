@@ -201,7 +201,7 @@ async def test_a_right_that_ends_ends_the_download(at: Running, area: Path) -> N
                 got += len(piece)
                 at.hub.directories.clear()
                 await asyncio.sleep(0.02)
-    assert got < 39_000_000 and asyncio.get_running_loop().time() - started < 8
+    assert got < 39_000_000 and asyncio.get_running_loop().time() - started < 60
 
 
 async def test_a_reader_that_takes_nothing_is_ended_and_frees_its_place(at: Running, area: Path) -> None:
@@ -213,7 +213,7 @@ async def test_a_reader_that_takes_nothing_is_ended_and_frees_its_place(at: Runn
         await anext(pieces)
         await asyncio.sleep(2)
         assert downloads.lanes._of["ada"] == 1
-        for _ in range(60):
+        for _ in range(300):
             await asyncio.sleep(0.1)
             if not downloads.lanes._of["ada"]:
                 break

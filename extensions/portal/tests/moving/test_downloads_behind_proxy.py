@@ -81,7 +81,7 @@ async def test_a_download_behind_the_hubs_proxy(at: Running, big: Path, what: st
     got = 0
     with proxied(at) as address:
         try:
-            async with asyncio.timeout(25), at.client.stream("GET", f"{address}download/esrf/ma1234/zip") as answer:
+            async with asyncio.timeout(120), at.client.stream("GET", f"{address}download/esrf/ma1234/zip") as answer:
                 announced = int(answer.headers["Content-Length"])
                 async for piece in answer.aiter_raw(64 * 1024):
                     if not got and what == "a file changes":
