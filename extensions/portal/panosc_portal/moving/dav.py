@@ -76,13 +76,16 @@ def storage_said(title: str, status: int, what: str) -> JobError:
     return StorageStatusError(words, remedy.get(status, "Try again later, or ask the facility."), status)
 
 
-def make_client(timeout: timedelta, ca_file: Path | None, certificate: Path | None = None) -> httpx.AsyncClient:
+def make_client(
+    timeout: timedelta, ca_file: Path | None, certificate: Path | None = None, *, streams: int = 12
+) -> httpx.AsyncClient:
     """A client that the environment does not decide about, and that keeps nothing between requests.
 
     Args:
         timeout: longest silence.
         ca_file: authorities of the storage's certificate.
         certificate: with its key, shown to the storage.
+        streams: files that are copied at a time; some connections more are for what is asked meanwhile.
 
     Raises:
         OSError: if one of the files cannot be used.
@@ -96,7 +99,7 @@ def make_client(timeout: timedelta, ca_file: Path | None, certificate: Path | No
         follow_redirects=False,
         cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
         timeout=httpx.Timeout(timeout.total_seconds(), connect=min(10.0, timeout.total_seconds())),
-        limits=httpx.Limits(max_connections=16, keepalive_expiry=5.0),
+        limits=httpx.Limits(max_connections=streams + 4, keepalive_expiry=5.0),
         headers={"User-Agent": "panosc-hub", "Accept-Encoding": "identity"},
     )
 

@@ -83,7 +83,7 @@ class _Maker:
         try:
             if certificate and certificate.stat().st_mode & 0o077:
                 raise StorageError("The certificate for the storage can be read by others.", _TELL)
-            made = make_client(self.remote.timeout, self.ca_file, certificate)
+            made = make_client(self.remote.timeout, self.ca_file, certificate, streams=self.remote.streams)
         except OSError as error:
             raise StorageError(
                 f"The authorities or the certificate for {self.remote.title} cannot be used.", _TELL
