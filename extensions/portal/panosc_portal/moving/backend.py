@@ -6,7 +6,7 @@ import asyncio
 import itertools
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -17,6 +17,7 @@ from panosc_portal.moving.quota import FULL, Room
 from panosc_portal.moving.remote_files import ListingError, RemoteFile, TreeLimits
 from panosc_portal.moving.runner import TryAgainError
 from panosc_portal.moving.settle import directory_of, size_here
+from panosc_portal.moving.threads import asked_in_staging_thread, in_staging_thread
 
 _PIECE = 1024 * 1024
 Opener = Callable[[RemoteFile, int], AbstractAsyncContextManager[tuple[int, AsyncIterator[bytes]]]]
@@ -55,7 +56,7 @@ class Copying:
         all_files, all_size = self.journal.totals()
         self.report(Progress(min(all_size, size + sum(self.live.values())), all_size, files, all_files))
 
-    def check_room(self) -> None:
+    async def check_room(self) -> None:
         """Whether there still is room.
 
         Raises:
@@ -64,7 +65,8 @@ class Copying:
         files, size = self.journal.copied()
         all_files, all_size = self.journal.totals()
         here = size + sum(self.live.values())
-        self.room.check(all_size, all_files, max(0, all_size - here), max(0, all_files - files))
+        missing, missing_files = max(0, all_size - here), max(0, all_files - files)
+        await asked_in_staging_thread(self.room.check, all_size, all_files, missing, missing_files)
 
 
 class Backend(Protocol):
@@ -113,6 +115,55 @@ def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
     return _first(found[0]) if isinstance(found[0], BaseExceptionGroup) else found[0]
 
 
+class _Written:
+    """A file that is being written. All of it blocks: for a thread, one call at a time."""
+
+    def __init__(self, place: Place, path: str) -> None:
+        self._place, self._path, self._handle = place, path, -1
+
+    def open(self) -> int:
+        """Open it, and make it where it is not; bytes that are in it."""
+        with self._place.opened() as root:
+            size = size_here(root, self._path) or 0
+            with directory_of(root, self._path, make=True) as (directory, name):
+                flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+                self._handle = os.open(name, flags, 0o600, dir_fd=directory)
+        return size
+
+    def cut(self, at: int) -> None:
+        """What is after ``at`` goes, and the next byte comes there."""
+        os.ftruncate(self._handle, at)
+        os.lseek(self._handle, at, os.SEEK_SET)
+
+    def write(self, content: bytes) -> int:
+        """All of it; how much that is."""
+        view = memoryview(content)
+        while view:
+            view = view[os.write(self._handle, view) :]
+        return len(content)
+
+    def close(self) -> None:
+        """Close it, if it is open. A file system on the network may say only here that it is full."""
+        handle, self._handle = self._handle, -1
+        if handle >= 0:
+            os.close(handle)
+
+
+@asynccontextmanager
+async def _written(copying: Copying, file: RemoteFile) -> AsyncIterator[tuple[_Written, int]]:
+    """A file to write, open, and how much of it is here."""
+    target = _Written(copying.place, file.path)
+    try:
+        yield target, await in_staging_thread(target.open)
+    except BaseException:
+        with suppress(OSError):  # the first failure is the one to tell
+            await in_staging_thread(target.close)
+        raise
+    finally:
+        copying.live.pop(file.path, None)
+    await in_staging_thread(target.close)
+
+
 async def fetch(copying: Copying, file: RemoteFile, opener: Opener, *, go_on: bool) -> None:
     """Copy one file over HTTP, from where an earlier try ended if ``go_on``.
 
@@ -120,16 +171,8 @@ async def fetch(copying: Copying, file: RemoteFile, opener: Opener, *, go_on: bo
         JobError: in words.
     """
     try:
-        with copying.place.opened() as root:
-            start = (size_here(root, file.path) or 0) if go_on else 0
-            with directory_of(root, file.path, make=True) as (directory, name):
-                flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
-                handle = os.open(name, flags, 0o600, dir_fd=directory)
-        try:
-            await _fill(copying, file, opener, handle, start if start < file.size else 0)
-        finally:
-            os.close(handle)
-            copying.live.pop(file.path, None)
+        async with _written(copying, file) as (target, size):
+            await _fill(copying, file, opener, target, size if go_on and size < file.size else 0)
     except OSError as error:
         if error.errno in FULL:
             raise copying.room.full() from None
@@ -140,33 +183,23 @@ async def fetch(copying: Copying, file: RemoteFile, opener: Opener, *, go_on: bo
     copying.told()
 
 
-async def _fill(copying: Copying, file: RemoteFile, opener: Opener, handle: int, start: int) -> None:
+async def _fill(copying: Copying, file: RemoteFile, opener: Opener, target: _Written, start: int) -> None:
     async with opener(file, start) as (begins, pieces):
-        os.ftruncate(handle, begins)
-        os.lseek(handle, begins, os.SEEK_SET)
+        await in_staging_thread(target.cut, begins)
         written, held = begins, bytearray()
         async for piece in pieces:
             held += piece
             if written + len(held) > file.size:
-                os.ftruncate(handle, 0)
+                await in_staging_thread(target.cut, 0)
                 raise changed(file)
             if len(held) >= _PIECE:
-                written += await _write(handle, held)
+                written += await in_staging_thread(target.write, bytes(held))
+                held.clear()
                 copying.live[file.path] = written
                 copying.told()
-        written += await _write(handle, held)
+        written += await in_staging_thread(target.write, bytes(held))
     if written < file.size:
         raise TryAgainError(f"The connection ended in the middle of {file.path}.")
-
-
-async def _write(handle: int, held: bytearray) -> int:
-    """All of it, in a thread: a file system that is away would stop the whole portal."""
-    size = len(held)
-    view = memoryview(bytes(held))
-    held.clear()
-    while view:
-        view = view[await asyncio.to_thread(os.write, handle, view) :]
-    return size
 
 
 def changed(file: RemoteFile) -> ListingError:

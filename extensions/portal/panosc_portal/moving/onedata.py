@@ -9,7 +9,6 @@ as empty or short: sizes are compared, and such a file is asked for again later.
 
 from __future__ import annotations
 
-import asyncio
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -30,6 +29,7 @@ from panosc_portal.moving.remote_files import (
     good_size,
 )
 from panosc_portal.moving.runner import TryAgainError
+from panosc_portal.moving.threads import asked_in_staging_thread
 from panosc_spawner.proposals.http.json_answer import NotAnAnswer, parse
 
 _API = "/api/v3/oneprovider"
@@ -103,7 +103,7 @@ class OneDataBackend:
     async def copy(self, copying: Copying) -> None:
         """See :class:`~panosc_portal.moving.backend.Backend`."""
         while batch := copying.some():
-            copying.check_room()
+            await copying.check_room()
             await each(batch, self._streams, lambda file: self._one(copying, file))
 
     async def _one(self, copying: Copying, file: RemoteFile) -> None:
@@ -169,7 +169,7 @@ class OneDataBackend:
                 if len(body) > _MAX_ANSWER:
                     raise ListingError("The storage's answer is too long.")
         try:
-            found = await asyncio.to_thread(parse, bytes(body))
+            found = await asked_in_staging_thread(parse, bytes(body))
         except NotAnAnswer as error:
             raise ListingError(f"The storage's answer cannot be used: {error}.") from None
         if not isinstance(found, dict):

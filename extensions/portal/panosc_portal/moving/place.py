@@ -137,15 +137,17 @@ class Place:
                 os.fsync(directory)
 
     def discard(self) -> None:
-        """Remove what is half-done, or was replaced.
+        """Remove what is half-done. What was replaced stays: servers may have it open (:func:`tidy` removes it).
 
         Raises:
             PlaceError: in words.
         """
         with _in_words(self.target), suppress(FileNotFoundError), self._hidden() as (_, hidden, key):
-            for name in _names(key):
+            left = set(_names(key))
+            for name in left - {"replaced"}:
                 _remove(name, key)
-            os.rmdir(self.key, dir_fd=hidden)
+            if "replaced" not in left:
+                os.rmdir(self.key, dir_fd=hidden)
 
     def retire(self) -> None:
         """After a replacement: the earlier data, out of the way, to be removed when no server can have them open any more."""

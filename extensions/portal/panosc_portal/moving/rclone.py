@@ -36,6 +36,7 @@ from panosc_portal.moving.jobs import JobError
 from panosc_portal.moving.remote_files import RemoteFile, TreeLimits
 from panosc_portal.moving.runner import TryAgainError
 from panosc_portal.moving.settle import remove_here, size_here
+from panosc_portal.moving.threads import in_staging_thread
 
 logger = logging.getLogger(__name__)
 
@@ -83,13 +84,15 @@ class RcloneBackend:
         await self._go_on(copying)
         for batch in _batches(copying, BATCH):
             await self._rclone(copying, batch)
-            left = await asyncio.to_thread(_missing, copying, batch)
+            left = await in_staging_thread(_missing, copying, batch)
+            copying.live.clear()
+            copying.told()
             # Names that rclone writes in another way than the storage does.
             await each(left, self._streams, lambda file: self._fetch(copying, file, False))
 
     async def _go_on(self, copying: Copying) -> None:
         """What an earlier try left half-done."""
-        big = await asyncio.to_thread(_half_done, copying)
+        big = await in_staging_thread(_half_done, copying)
         await each(big, self._streams, lambda file: self._fetch(copying, file, True))
 
     async def _fetch(self, copying: Copying, file: RemoteFile, go_on: bool) -> None:
@@ -200,7 +203,7 @@ class RcloneBackend:
             log.line(line)
             if (now := asyncio.get_running_loop().time()) > look:
                 look = now + _ROOM_EVERY
-                copying.check_room()
+                await copying.check_room()
         await child.wait()
 
 
@@ -314,8 +317,6 @@ def _missing(copying: Copying, files: list[RemoteFile]) -> list[RemoteFile]:
             else:
                 here.append(file.path)
     copying.journal.here(here)
-    copying.live.clear()
-    copying.told()
     return left
 
 

@@ -8,10 +8,10 @@ again and compare, give it its owner, and rename. A server that starts sees all 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import time
-from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from panosc_portal.catalogues.model import Catalogue, Credentials
@@ -23,14 +23,16 @@ from panosc_portal.moving.dav import StorageStatusError
 from panosc_portal.moving.jobs import Job, JobError, State
 from panosc_portal.moving.journal import Journal
 from panosc_portal.moving.manifest import MANIFESTS, MAX_MANIFEST, catalogue_checksums, take_manifest
-from panosc_portal.moving.place import Ownership, Place, PlaceError, flush, identity, tidy
+from panosc_portal.moving.place import Ownership, Place, PlaceError, tidy
+from panosc_portal.moving.publishing import ended_meanwhile, publish
 from panosc_portal.moving.quota import FULL, Coming, Room
 from panosc_portal.moving.remote_files import ListingError, RemoteFile, TreeLimits
 from panosc_portal.moving.remotes import Connection, connected, ownership, writer
-from panosc_portal.moving.runner import Runner, Task, TryAgainError
-from panosc_portal.moving.settle import settle
+from panosc_portal.moving.runner import Runner, Task
 from panosc_portal.moving.staged import Receipt, Receipts
+from panosc_portal.moving.threads import asked_in_staging_thread, in_staging_thread
 from panosc_portal.moving.verify import verify
+from panosc_portal.moving.worker import LaterError
 from panosc_spawner.facilities.ids import ProposalRef
 from panosc_spawner.facilities.portal_staging_rules import Remote
 from panosc_spawner.facilities.units import format_size
@@ -38,6 +40,10 @@ from panosc_spawner.facilities.units import format_size
 KIND = "stage"
 _LISTED_AT_ONCE = 500
 _LEFT_SECONDS = 7 * 86400.0
+_BRIEFLY = 2.0
+"""Seconds to wait for another job at the same directory before this one gives its turn back."""
+ASK_AGAIN = 30.0
+"""Seconds after which it is taken up again then."""
 
 
 @dataclass
@@ -110,13 +116,13 @@ class Staging:
         if others:
             return
         for root, path in job.details.get("directories", []):
-            place = Place(Path(root), PurePosixPath(path))
+            place = await asked_in_staging_thread(Place, Path(root), PurePosixPath(path))
             async with self._lock(place.key):
                 receipt = self.receipts.get(place.key)
                 if receipt and not receipt.published:
                     self.receipts.forget(place.key)
-                await asyncio.to_thread(place.discard)
-                journal = Journal(self._journal(place))
+                await in_staging_thread(place.discard)
+                journal = await in_staging_thread(Journal, self._journal(place))
                 await self._give_up_tape(job, place, journal)
                 journal.remove()
 
@@ -176,11 +182,11 @@ class Staging:
     async def _directory(
         self, task: Task, remote: Remote, data: ProposalData, area: AreaDirectory, several: bool
     ) -> Receipt | None:
-        place = Place(area.root, area.path)
-        async with self._lock(place.key):
+        place = await asked_in_staging_thread(Place, area.root, area.path)
+        async with self._alone(place.key):
             if receipt := await self._here_already(task, place, data):
                 return receipt
-            journal = Journal(self._journal(place))
+            journal = await in_staging_thread(Journal, self._journal(place))
             try:
                 directory = _Directory(area, place, str(place.relative), journal)
                 rules, folder = self.portal.site.config.portal.staging, self.portal.site.folder
@@ -198,7 +204,7 @@ class Staging:
     async def _here_already(self, task: Task, place: Place, data: ProposalData) -> Receipt | None:
         """The receipt if all is here; what was interrupted in its last step is ended."""
         receipt = self.receipts.get(place.key)
-        occupied = await asyncio.to_thread(place.occupied)
+        occupied = await asked_in_staging_thread(place.occupied)
         if receipt is None:
             if occupied:
                 raise PlaceError(
@@ -207,7 +213,7 @@ class Staging:
                 )
             return None
         if not receipt.published:
-            return await asyncio.to_thread(self._ended_meanwhile, receipt, place)
+            return await in_staging_thread(ended_meanwhile, self.receipts, receipt, place, self._journal(place))
         if not occupied:
             self.receipts.forget(place.key)  # the operator removed them
             return None
@@ -217,16 +223,6 @@ class Staging:
                 "Ask the people who run this hub to let staged data belong to the proposal's group (portal.staging, owner).",
             )
         return None if task.details.get("refresh") and receipt.at < task.job.created else receipt
-
-    def _ended_meanwhile(self, receipt: Receipt, place: Place) -> Receipt | None:
-        """The portal was killed in the last step: either the data are where they belong, or not yet."""
-        journal = Journal(self._journal(place))
-        try:
-            if journal.said("inode") and journal.said("inode") == place.identity():
-                return self._finish(receipt, place, journal)
-            return None
-        finally:
-            journal.close()
 
     async def _steps(
         self, task: Task, remote: Remote, data: ProposalData, directory: _Directory, connection: Connection
@@ -248,17 +244,18 @@ class Staging:
         journal, place = directory.journal, directory.place
         account = writer(remote, owner)
         copying = Copying(directory.path, place, journal, account, room, task.progress)
-        copying.check_room()
+        await copying.check_room()
         if connection.tape:
             await connection.tape.ready(directory.path, journal)
-        place.prepare(account)
+        await in_staging_thread(place.prepare, account)
         try:
             await self._copy_and_verify(task, remote, copying, connection)
         except ListingError:
             journal.empty()  # the next try looks anew
             raise
         task.say("It puts the data in their place.", State.VERIFYING)
-        return await asyncio.to_thread(self._publish, remote, task.job.proposal, directory, owner)
+        receipt = _receipt(remote, task.job.proposal, directory, owner)
+        return await in_staging_thread(publish, self.receipts, receipt, place, journal, owner)
 
     async def _copy_and_verify(self, task: Task, remote: Remote, copying: Copying, connection: Connection) -> None:
         files, size = copying.journal.totals()
@@ -286,19 +283,19 @@ class Staging:
             if file.path in MANIFESTS:
                 manifests.append(file.path)
             if len(held) >= _LISTED_AT_ONCE:
-                journal.add_all(held)
+                await in_staging_thread(journal.add_all, held)
                 held.clear()
                 files, size = journal.totals()
                 task.say(f"It asks {remote.title} what is there: {files:,} files, {format_size(size)} so far.")
-        journal.add_all(held)
-        if tangled := await asyncio.to_thread(journal.tangled):
+        await in_staging_thread(journal.add_all, held)
+        if tangled := await in_staging_thread(journal.tangled):
             raise ListingError(f"The storage lists {tangled[-80:]!r} as a file and as a directory.")
         if not journal.totals()[0]:
             raise JobError(f"There are no files for this proposal at {remote.title}.", "Ask the facility.")
         for name in manifests:
             content = await connection.backend.small(f"{directory.path}/{name}", MAX_MANIFEST)
             if content is not None:
-                await asyncio.to_thread(take_manifest, journal, name, content)
+                await in_staging_thread(take_manifest, journal, name, content)
         await self._ask_catalogue(task, remote, directory)
         journal.say("listed", "yes")
 
@@ -324,46 +321,21 @@ class Staging:
         token = await self.portal.hub.catalogue_token(task.login, catalogue.name)
         return Credentials(task.login.username, token, catalogue.name)
 
-    def _publish(self, remote: Remote, proposal: str, directory: _Directory, owner: Ownership) -> Receipt:
-        place, journal = directory.place, directory.journal
-        files, size = journal.totals()
-        with place.opened() as data:
-            if settle(data, journal, owner) != files:
-                raise TryAgainError("Files went away after they had come.")
-            flush(data)
-            journal.say("inode", identity(data))
-        earlier = self.receipts.get(place.key)
-        if earlier and earlier.published and place.occupied():
-            journal.say("replace", "yes")
-        receipt = Receipt(
-            key=place.key,
-            remote=remote.name,
-            proposal=proposal,
-            area=directory.area.area,
-            label=directory.area.label,
-            path=str(place.target),
-            files=files,
-            size=size,
-            untold=journal.untold(),
-            manifest=_manifest(journal),
-            owner=owner.uid,
-            shared=owner.shared,
-            published=False,
-        )
-        self.receipts.write(receipt)
-        place.publish(replace=journal.said("replace") == "yes")
-        return self._finish(receipt, place, journal)
-
-    def _finish(self, receipt: Receipt, place: Place, journal: Journal) -> Receipt:
-        """After the rename: what it replaced goes out of the way, and it is written down that all is here."""
-        if journal.said("replace") == "yes":
-            place.retire()
-        done = replace(receipt, published=True)
-        self.receipts.write(done)
-        journal.remove()
-        with suppress(OSError):  # not empty where something was replaced
-            place.partial.parent.rmdir()
-        return done
+    @asynccontextmanager
+    async def _alone(self, key: str) -> AsyncIterator[None]:
+        """Nobody else's job works at this directory. One that does may do so for hours: this one does not hold a turn meanwhile."""
+        lock = self._lock(key)
+        try:
+            async with asyncio.timeout(_BRIEFLY):
+                await lock.acquire()
+        except TimeoutError:
+            raise LaterError(
+                "Somebody else's job is bringing these data. This one goes on by itself when they are here.", ASK_AGAIN
+            ) from None
+        try:
+            yield
+        finally:
+            lock.release()
 
     def _lock(self, key: str) -> asyncio.Lock:
         return self._busy.setdefault(key, asyncio.Lock())
@@ -376,12 +348,23 @@ def _named(areas: list[AreaDirectory]) -> list[list[str]]:
     return [[str(area.root), str(area.path)] for area in areas]
 
 
-def _manifest(journal: Journal) -> str:
-    """SHA-256 of the list that ``sha256sum`` would write, ordered by name."""
-    whole = hashlib.sha256()
-    for path, checksum in journal.sums():
-        whole.update(f"{checksum}  {path}\n".encode())
-    return whole.hexdigest()
+def _receipt(remote: Remote, proposal: str, directory: _Directory, owner: Ownership) -> Receipt:
+    """What is known of a directory before it is published."""
+    return Receipt(
+        key=directory.place.key,
+        remote=remote.name,
+        proposal=proposal,
+        area=directory.area.area,
+        label=directory.area.label,
+        path=str(directory.place.target),
+        files=0,
+        size=0,
+        untold=0,
+        manifest="",
+        owner=owner.uid,
+        shared=owner.shared,
+        published=False,
+    )
 
 
 def _all_words(remote: Remote, receipts: list[Receipt]) -> str:

@@ -23,6 +23,7 @@ from panosc_portal.moving.place import HIDDEN
 from panosc_portal.moving.remote_files import RemoteFile, TreeLimits
 from panosc_portal.moving.runner import TryAgainError
 from panosc_portal.moving.settle import remove_here, size_here
+from panosc_portal.moving.threads import in_staging_thread
 
 VALIDITY = timedelta(hours=12)
 _MAX_LINE = 4096
@@ -117,10 +118,10 @@ class ThirdPartyBackend:
 
     async def copy(self, copying: Copying) -> None:
         """See :class:`~panosc_portal.moving.backend.Backend`."""
-        await asyncio.to_thread(_forget_half_done, copying)
+        await in_staging_thread(_forget_half_done, copying)
         made: set[str] = set()
         while batch := copying.some():
-            copying.check_room()
+            await copying.check_room()
             await self._directories(copying, batch, made)
             await each(batch, self._streams, lambda file: self._one(copying, file))
 
@@ -166,7 +167,7 @@ class ThirdPartyBackend:
                 moved, since = markers.bytes, time.monotonic()
                 copying.live[file.path] = moved
                 copying.told()
-                copying.check_room()
+                await copying.check_room()
             elif time.monotonic() - since > 10 * self._silence:
                 raise TryAgainError(f"{file.path} has not moved on for {10 * self._silence:g} s.")
         markers.end()
@@ -174,11 +175,7 @@ class ThirdPartyBackend:
     async def _came(self, copying: Copying, file: RemoteFile, markers: Markers) -> None:
         if not markers.outcome.lower().startswith("success"):
             raise _failure(self._source.title, file, markers.outcome, copying)
-        with copying.place.opened() as root:
-            size = size_here(root, file.path)
-            if size != file.size:
-                remove_here(root, file.path)
-                raise changed(file)
+        await in_staging_thread(_looked_at, copying, file)
         copying.journal.here([file.path])
         copying.told()
 
@@ -200,6 +197,18 @@ def _failure(title: str, file: RemoteFile, outcome: str, copying: Copying) -> Ex
         if code in said:
             return TryAgainError(f"{title} {words}: {file.path}.")
     return TryAgainError(f"The copy of {file.path} from {title} failed on the way.")
+
+
+def _looked_at(copying: Copying, file: RemoteFile) -> None:
+    """Whether a file has the size that was listed; if not, it is removed.
+
+    Raises:
+        ListingError: if not.
+    """
+    with copying.place.opened() as root:
+        if size_here(root, file.path) != file.size:
+            remove_here(root, file.path)
+            raise changed(file)
 
 
 def _forget_half_done(copying: Copying) -> None:

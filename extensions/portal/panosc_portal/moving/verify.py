@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import islice
@@ -13,6 +12,7 @@ from panosc_portal.moving.manifest import differing
 from panosc_portal.moving.remote_files import ListingError, RemoteFile
 from panosc_portal.moving.runner import TryAgainError
 from panosc_portal.moving.settle import Sums, checksums, remove_here
+from panosc_portal.moving.threads import in_reading_thread, in_staging_thread
 
 _PAGE = 1000
 _MOST_TIMES = 3
@@ -42,24 +42,20 @@ async def verify(copying: Copying, backend: Backend, need_checksums: bool, at_on
         expected = replace(file, checksums=known)
         await _compare(copying, expected, told)
 
-    while batch := list(islice(copying.journal.to_verify(), _PAGE)):
+    left = copying.journal.to_verify()  # one walk over all: what is compared lies behind it
+    while batch := list(islice(left, _PAGE)):
         await each(batch, at_once, one)
 
 
 async def _compare(copying: Copying, file: RemoteFile, told: _Told) -> None:
     wanted = frozenset({"sha256", *(checksum.partition(":")[0] for checksum in file.checksums)}) - {"crc32c"}
-    stop = False
-
-    def going_on(size: int) -> bool:
-        told.read += size
-        return not stop
-
+    going_on = told.reading(file.path)
     try:
-        sums = await asyncio.to_thread(_read, copying, file, wanted, going_on)
-    except asyncio.CancelledError:
-        stop = True
-        raise
+        sums = await in_reading_thread(_read, copying, file, wanted, going_on, stop=going_on.stop)
+    finally:
+        told.live.pop(file.path, None)
     if sums is None or sums.size != file.size or differing(file.checksums, sums.values):
+        await in_staging_thread(_remove, copying, file)
         raise _damaged(copying, file)
     comparable = any(not checksum.startswith("crc32c:") for checksum in file.checksums)
     copying.journal.compared(file.path, sums.values["sha256"], told=comparable)
@@ -78,10 +74,13 @@ def _read(copying: Copying, file: RemoteFile, wanted: frozenset[str], going_on: 
         raise
 
 
-def _damaged(copying: Copying, file: RemoteFile) -> TryAgainError | ListingError:
-    """It is removed and comes again; if it stays so, what the checksum says and what the storage gives are not the same."""
+def _remove(copying: Copying, file: RemoteFile) -> None:
     with copying.place.opened() as root:
         remove_here(root, file.path)
+
+
+def _damaged(copying: Copying, file: RemoteFile) -> TryAgainError | ListingError:
+    """It was removed and comes again; if it stays so, what the checksum says and what the storage gives are not the same."""
     copying.journal.here([file.path], value=False)
     times = int(copying.journal.said("damaged") or 0) + 1
     copying.journal.say("damaged", str(times))
@@ -103,13 +102,33 @@ async def _asked(copying: Copying, backend: Backend, file: RemoteFile) -> tuple[
 
 
 class _Told:
-    """How far the comparing is."""
+    """How far the comparing is: ``live``: bytes that were read of files in hand."""
 
     def __init__(self, copying: Copying) -> None:
         self._copying = copying
-        self.read = copying.journal.verified()[1]
+        self.live: dict[str, int] = {}
+
+    def reading(self, path: str) -> _GoingOn:
+        """A file is being read now."""
+        self.live[path] = 0
+        return _GoingOn(self.live, path)
 
     def show(self) -> None:
         files, size = self._copying.journal.totals()
-        verified = self._copying.journal.verified()[0]
-        self._copying.report(Progress(min(size, self.read), size, verified, files))
+        verified, read = self._copying.journal.verified()
+        self._copying.report(Progress(min(size, read + sum(self.live.values())), size, verified, files))
+
+
+class _GoingOn:
+    """Whether to go on reading a file: asked by the thread that reads it, which alone counts its bytes."""
+
+    def __init__(self, live: dict[str, int], path: str) -> None:
+        self._live, self._path, self._stopped = live, path, False
+
+    def stop(self) -> None:
+        """It is to end."""
+        self._stopped = True
+
+    def __call__(self, size: int) -> bool:
+        self._live[self._path] += size
+        return not self._stopped

@@ -27,8 +27,9 @@ TOKENS = {"token-for-elsewhere": ("/", False)}
 
 @pytest.fixture(autouse=True)
 def _quickly(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What failed is tried again at once."""
+    """What failed, or waits for another job, is tried again at once."""
     monkeypatch.setattr("panosc_portal.moving.runner._pause", lambda attempts: 0.05)
+    monkeypatch.setattr("panosc_portal.moving.staging.ASK_AGAIN", 0.1)
 
 
 async def test_data_come_whole_and_belong_to_the_person(tmp_path: Path, there: Path, peer: DavPeer, root: Path) -> None:
