@@ -6,6 +6,7 @@ import json
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from panosc_portal.moving.remote_files import ListingError, RemoteFile
@@ -22,8 +23,31 @@ CREATE TABLE IF NOT EXISTS said (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRI
 _PAGE = 1000
 
 
+@dataclass
+class _Sum:
+    """Files, and their bytes."""
+
+    files: int = 0
+    size: int = 0
+
+    @property
+    def both(self) -> tuple[int, int]:
+        return self.files, self.size
+
+    def add(self, files: int, size: int) -> None:
+        self.files += files
+        self.size += size
+
+    def change(self, size: int | None, was: bool, now: bool) -> None:
+        """A file of that size counted before, and counts now; None: there is none."""
+        if size is not None:
+            self.add(now - was, size * (now - was))
+
+
 class Journal:
-    """One directory's staging. All its methods are quick, but for :meth:`add_all` and :meth:`tangled` (use a thread).
+    """One directory's staging. All its methods are quick, but for :meth:`add_all`, :meth:`tangled`, and :meth:`here` of many files.
+
+    Those are for a thread, as is making one of a file: what is in it is counted.
 
     Args:
         file: made when missing, for the portal alone; None: in memory.
@@ -36,6 +60,10 @@ class Journal:
         self._file = file
         self._db = open_state(file)
         self._db.executescript(_SCHEMA)
+        # Counted once: they are asked for with each file and each mebibyte, and a table of a million files is slow to add up.
+        self._all, self._copied, self._verified = (
+            _Sum(*self._sums(condition)) for condition in ("", "WHERE copied = 1", "WHERE sha256 <> ''")
+        )
 
     @property
     def listed(self) -> bool:
@@ -54,6 +82,7 @@ class Journal:
     def empty(self) -> None:
         """Forget all: it is listed anew."""
         self._db.executescript("DELETE FROM files; DELETE FROM said;")
+        self._all, self._copied, self._verified = _Sum(), _Sum(), _Sum()
 
     def add_all(self, files: Iterable[RemoteFile]) -> None:
         """Files of the listing.
@@ -61,10 +90,16 @@ class Journal:
         Raises:
             ListingError: if one was there already.
         """
-        rows = ((file.path, file.size, json.dumps(file.checksums), file.key, file.tag) for file in files)
+        more = _Sum()
+
+        def rows() -> Iterator[tuple[object, ...]]:
+            for file in files:
+                more.add(1, file.size)
+                yield file.path, file.size, json.dumps(file.checksums), file.key, file.tag
+
         self._db.execute("BEGIN")
         try:
-            self._db.executemany("INSERT INTO files (path, size, checksums, key, tag) VALUES (?, ?, ?, ?, ?)", rows)
+            self._db.executemany("INSERT INTO files (path, size, checksums, key, tag) VALUES (?, ?, ?, ?, ?)", rows())
         except sqlite3.IntegrityError:
             self._db.execute("ROLLBACK")
             raise ListingError("The storage lists a file twice.") from None
@@ -72,6 +107,7 @@ class Journal:
             self._db.execute("ROLLBACK")
             raise
         self._db.execute("COMMIT")
+        self._all.add(more.files, more.size)
 
     def tangled(self) -> str | None:
         """A name that is a file and a directory at once, if there is one."""
@@ -83,15 +119,15 @@ class Journal:
 
     def totals(self) -> tuple[int, int]:
         """Files and bytes in all."""
-        return self._sums("")
+        return self._all.both
 
     def copied(self) -> tuple[int, int]:
         """Files and bytes that are here."""
-        return self._sums("WHERE copied = 1")
+        return self._copied.both
 
     def verified(self) -> tuple[int, int]:
         """Files and bytes that were read again and compared."""
-        return self._sums("WHERE sha256 <> ''")
+        return self._verified.both
 
     def untold(self) -> int:
         """Files that had nothing but their size to be compared with."""
@@ -121,15 +157,26 @@ class Journal:
 
     def here(self, paths: Iterable[str], value: bool = True) -> None:
         """They are here now, or are not any more."""
-        rows = [(int(value), path) for path in paths]
-        if rows:
-            self._db.execute("BEGIN")
-            self._db.executemany("UPDATE files SET copied = ?, sha256 = '' WHERE path = ?", rows)
-            self._db.execute("COMMIT")
+        copied, verified = _Sum(), _Sum()
+        self._db.execute("BEGIN")
+        try:
+            for path in paths:
+                size, was_copied, was_verified = self._state(path)
+                copied.change(size, was_copied, value)
+                verified.change(size, was_verified, False)
+                self._db.execute("UPDATE files SET copied = ?, sha256 = '' WHERE path = ?", (int(value), path))
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
+        self._copied.add(copied.files, copied.size)
+        self._verified.add(verified.files, verified.size)
 
     def compared(self, path: str, sha256: str, told: bool) -> None:
         """It was read again and is right; ``told`` if the storage or a manifest gave a checksum."""
+        size, _, was_verified = self._state(path)
         self._db.execute("UPDATE files SET sha256 = ?, told = ? WHERE path = ?", (sha256, int(told), path))
+        self._verified.change(size, was_verified, sha256 != "")
 
     def expect(self, path: str, checksums: Iterable[str]) -> bool:
         """More checksums that a file has to have; False if there is no such file."""
@@ -173,6 +220,11 @@ class Journal:
         columns = "path, size, checksums, key, tag"
         for row in self._db.execute(f"SELECT {columns} FROM files {condition}", values).fetchall():  # noqa: S608
             yield RemoteFile(row[0], row[1], tuple(json.loads(row[2])), row[3], row[4])
+
+    def _state(self, path: str) -> tuple[int | None, bool, bool]:
+        """A file's size (None: it was never listed), and whether it is copied and verified."""
+        row = self._db.execute("SELECT size, copied, sha256 <> '' FROM files WHERE path = ?", (path,)).fetchone()
+        return (int(row[0]), bool(row[1]), bool(row[2])) if row else (None, False, False)
 
     def _sums(self, condition: str) -> tuple[int, int]:
         row = self._db.execute(f"SELECT count(*), coalesce(sum(size), 0) FROM files {condition}").fetchone()  # noqa: S608
