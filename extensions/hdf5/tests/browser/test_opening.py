@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from playwright.sync_api import Page, Request, expect
 from running_lab import Lab
+from waiting import clipboard
 
 
 def test_double_click_shows_the_default_plot(lab: Lab, page: Page, stack: str, shot: Callable[[str], None]) -> None:
@@ -45,9 +46,9 @@ def test_a_copied_link_leads_back(lab: Lab, page: Page, stack: str) -> None:
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page.goto(lab.address(stack, h5path="/entry/data", vis="matrix"))
     page.get_by_label("Index in time").fill("5")
+    expect(page.get_by_role("textbox", name="Slice")).to_have_value("5, :, :")
     page.get_by_role("button", name="Copy link to this view").click()
-    link = page.evaluate("navigator.clipboard.readText()")
-    assert "/lab/tree/stack.nxs?" in link
+    link = clipboard(page, "/lab/tree/stack.nxs?")
     assert "slice=5,+:,+:" in link
     page.goto(link)
     expect(page.get_by_label("Index in time")).to_have_value("5")

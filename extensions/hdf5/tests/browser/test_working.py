@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Locator, Page, expect
 from running_lab import Lab
+from waiting import clipboard
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +89,7 @@ def test_the_next_file_is_shown_alike(lab: Lab, page: Page, scans: str) -> None:
     expect(page.get_by_label("Index in D0")).to_have_value("3")
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page.get_by_role("button", name="Copy link to this view").click()
-    assert "range=2,9" in page.evaluate("navigator.clipboard.readText()")
+    clipboard(page, "range=2,9")
 
 
 def test_findings_lead_to_their_objects(lab: Lab, page: Page, scans: str, shot: Callable[[str], None]) -> None:
@@ -107,6 +108,7 @@ def test_a_stack_plays(lab: Lab, page: Page, scans: str) -> None:
     page.get_by_role("button", name="Play through D0").click()
     expect(page.get_by_label("Index in D0")).to_have_value("2")
     page.get_by_role("button", name="Pause D0").click()
+    page.wait_for_timeout(1000)  # a frame may have been under way
     index = page.get_by_label("Index in D0").input_value()
     page.wait_for_timeout(600)
     expect(page.get_by_label("Index in D0")).to_have_value(index)

@@ -18,3 +18,13 @@ def eventually(page: Page, true: Callable[[], bool], seconds: float = 30) -> Non
     while not true():
         assert time.monotonic() < deadline, f"not within {seconds:g} s"
         page.wait_for_timeout(100)
+
+
+def clipboard(page: Page, holds: str) -> str:
+    """What is on the clipboard, as soon as this is in it: it is written a moment after the click.
+
+    Raises:
+        AssertionError: if it does not come.
+    """
+    eventually(page, lambda: holds in page.evaluate("navigator.clipboard.readText()"))
+    return str(page.evaluate("navigator.clipboard.readText()"))
