@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import Browser, BrowserContext, Error, Page, expect
 from support import OUTPUT, RunningDemo, chromium, screenshot
+
+expect.set_options(
+    timeout=30_000
+)  # as for actions: Playwright's own five seconds are short for a machine that does much else
 
 
 @pytest.fixture(scope="session")
@@ -62,8 +67,10 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         name = re.sub(r"\W+", "-", item.nodeid)
         for context in (value for value in arguments.values() if isinstance(value, BrowserContext)):
             for number, open_page in enumerate(context.pages):
-                screenshot(open_page, f"failed-{name}-{number}")
-                report.sections.append((f"page {number}", f"{open_page.url}\n{open_page.inner_text('body')[:3000]}"))
+                with contextlib.suppress(Error):  # of a page that crashed: the test's own failure is what is to be read
+                    screenshot(open_page, f"failed-{name}-{number}")
+                    text = open_page.inner_text("body")[:3000]
+                    report.sections.append((f"page {number}", f"{open_page.url}\n{text}"))
         for hub in (value for value in arguments.values() if isinstance(value, RunningDemo)):
             report.sections.append(("hub", hub.logs()))
     return report

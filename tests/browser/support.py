@@ -50,7 +50,7 @@ def reload_if_requests_were_dropped(page: Page) -> None:
     dropped: list[str] = []
     page.on("requestfailed", lambda request: dropped.append(request.failure or ""))
     for _ in range(3):
-        page.wait_for_load_state("networkidle")
+        page.wait_for_load_state("networkidle", timeout=120_000)
         failed = page.get_by_role("dialog", name=re.compile("Error")).count()
         if not failed and not any("ERR_NETWORK_CHANGED" in reason for reason in dropped):
             return

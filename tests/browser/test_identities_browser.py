@@ -130,4 +130,5 @@ def test_ids_are_copied_with_one_click(page_for: Callable[..., Page], hub: TwoLo
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page.goto("/hub/account")
     page.get_by_role("button", name="Copy this identity").click()
-    assert page.evaluate("navigator.clipboard.readText()") == hub.identity("eva")
+    copied = "async identity => await navigator.clipboard.readText() === identity"
+    page.wait_for_function(copied, arg=hub.identity("eva"))

@@ -116,7 +116,7 @@ def view_frames(page: Page) -> None:
     picture = page.locator(".ph5-viewer canvas >> visible=true").first
     expect(picture).to_be_visible(timeout=60_000)
     expect(page.get_by_role("treeitem", name=re.compile("^plot"))).to_be_visible()
-    for _ in range(40):
+    for _ in range(240):
         shown = Image.open(io.BytesIO(picture.screenshot())).convert("RGB")
         if (colours := len(shown.getcolors(shown.width * shown.height))) > ENOUGH_COLOURS:
             return
