@@ -105,7 +105,7 @@ class Demo:
                 service.start(which.command, os.environ, self.folders.demo)
                 self._remember(ports)
             for service, which in zip((self.provider, self.university), services, strict=True):
-                self._until(f"{which.issuer}/.well-known/openid-configuration", service, 30)
+                self._until(f"{which.issuer}/.well-known/openid-configuration", service, 90)
         with step("Catalogues"):
             command = [sys.executable, demo_site.HERE / "demo_catalogues.py", "--ports", ports.photons, ports.neutrons]
             self.catalogues.start([str(word) for word in command], os.environ, self.folders.demo)
@@ -121,9 +121,9 @@ class Demo:
                 [sys.executable, "-m", "jupyterhub", "-f", ROOT / "jupyterhub_config.py"], env, self.folders.demo
             )
             self._remember(ports)
-            self._until(f"http://127.0.0.1:{ports.public}/hub/login", self.hub, 90)
+            self._until(f"http://127.0.0.1:{ports.public}/hub/login", self.hub, 180)
             # Not its health: its supervisor answers at once, with a page that tries again until the portal itself is loaded.
-            self._until(f"http://127.0.0.1:{ports.public}/services/portal/", self.hub, 90)
+            self._until(f"http://127.0.0.1:{ports.public}/services/portal/", self.hub, 180)
 
     def _remember(self, ports: Ports) -> None:
         mine = {"demo": Process.now(os.getpid()), "hub": self.hub.process}

@@ -55,7 +55,7 @@ class RunningDemo:
             if match := re.fullmatch(r"ready (http://127\.0\.0\.1:\d+)/\n", line):
                 self.url = match.group(1)
 
-    def wait(self, seconds: float = 180) -> None:
+    def wait(self, seconds: float = 420) -> None:
         """Until it says that it is ready, and its portal, which is loaded meanwhile, answers itself."""
         deadline = time.monotonic() + seconds
         while not self.url or not answers(f"{self.url}/services/portal/health"):
@@ -66,7 +66,7 @@ class RunningDemo:
     def stop(self) -> int:
         """Ctrl-C; returns the exit code."""
         self.process.send_signal(signal.SIGINT)
-        code = self.process.wait(timeout=90)
+        code = self.process.wait(timeout=240)
         self._reader.join(10)
         assert self.process.stdout
         self.process.stdout.close()
