@@ -156,27 +156,38 @@ def test_following_sees_each_line_once_over_rotations(tmp_path: Path) -> None:
     file = tmp_path / "audit.jsonl"
     audit = AuditLog(file, max_bytes=3000, keep=1000, sync="never")
     audit.record(Event.LOGIN, person="before")
-    done = threading.Event()
+    done, follows = threading.Event(), threading.Event()
     seen: list[str] = []
-    ready = threading.Event()
 
     def read() -> None:
-        ready.set()
         for entry in follow(file, wait=0.01, stop=done.is_set):
-            seen.append(entry.get("person"))
+            follows.set()
+            if entry.get("person") != "ready":
+                seen.append(entry.get("person"))
+
+    def until(count: int) -> None:
+        for _ in range(3000):
+            if len(seen) >= count:
+                return
+            time.sleep(0.01)
+        raise AssertionError(f"{len(seen)} of {count} lines after half a minute")
 
     reader = threading.Thread(target=read)
     reader.start()
-    ready.wait()
-    time.sleep(0.2)
-    for number in range(200):
-        audit.record(Event.LOGIN, person=f"p-{number}")
-        time.sleep(0.002)
-    deadline = time.monotonic() + 10
-    while len(seen) < 200 and time.monotonic() < deadline:
-        time.sleep(0.01)
-    done.set()
-    reader.join(10)
+    try:
+        for _ in range(3000):
+            if follows.is_set():
+                break
+            audit.record(Event.LOGIN, person="ready")
+            time.sleep(0.01)
+        for number in range(200):
+            audit.record(Event.LOGIN, person=f"p-{number}")
+            until(number - 8)  # a file that was rotated away twice while it slept would not be read
+        until(200)
+        time.sleep(0.1)  # nothing comes again
+    finally:
+        done.set()
+        reader.join(10)
     assert seen == [f"p-{number}" for number in range(200)]
 
 

@@ -196,7 +196,7 @@ async def test_a_right_that_is_not_there_starts_nothing() -> None:
 async def test_a_hub_that_is_silent_for_a_moment_stops_nothing_and_for_long_does(status: int) -> None:
     worker = Counting()
     worker.gate.clear()
-    async with running(worker, JobLimits(right_every=FAST, hub_away=timedelta(seconds=0.3))) as runner:
+    async with running(worker, JobLimits(right_every=FAST, hub_away=timedelta(seconds=2))) as runner:
         job = runner.submit("count", ADA, "esrf/ma1234")
         await ended(runner, job, State.RUNNING)
         worker.refusal = HubError(status, "The hub does not answer.")
