@@ -199,7 +199,7 @@ class Visitor(Browser):
         known: dict[str, Any] = answer.json()
         return known
 
-    def until_logged_out(self, seconds: float = 20) -> float:
+    def until_logged_out(self, seconds: float = 60) -> float:
         """Wait until the hub knows this browser no more; how long it took."""
         begun = time.monotonic()
         while self.who() is not None:

@@ -301,7 +301,7 @@ class TestStayingLoggedIn:
         changed["dora"].suspended = True
         pair.provider.write()
         if pair.provider.behaviour.live:
-            assert visitor.until_logged_out() < 15
+            assert visitor.until_logged_out() < 45
         else:
             time.sleep(pair.provider.access_token_seconds + 1.5)
             assert visitor.who() is not None  # therefore access.max_session_age, which is tried below
@@ -316,7 +316,7 @@ class TestStayingLoggedIn:
         changed["dora"].entitlements = [f"{MEMBERS}-of-another#{SCOPE}"]
         pair.provider.write()
         if pair.provider.behaviour.live:
-            assert visitor.until_logged_out() < 15
+            assert visitor.until_logged_out() < 45
 
 
 class TestLoggingOut:
@@ -336,7 +336,7 @@ class TestLoggingOut:
         page = visitor.get(str(pair.provider.discovery()["end_session_endpoint"]))
         if "yes" in page.text:
             visitor.submit(page, ("logout", "yes"))
-        assert visitor.until_logged_out() < 10
+        assert visitor.until_logged_out() < 45
         ended = [line for line in pair.hub.audit() if line.get("reason") == "backchannel"]
         assert ended
 
@@ -381,13 +381,13 @@ class TestASessionHasAnEnd:
     def test_what_a_snapshot_does_not_tell_ends_with_the_session(self, pair: Pair, changed: dict[str, Member]) -> None:
         """``access.max_session_age``: the one bound for a provider that does not tell of a suspension."""
         pair.hub.stop()
-        pair.hub.start({"CommunitiesAuthenticator": {"max_session_age": 6.0}})
+        pair.hub.start({"CommunitiesAuthenticator": {"max_session_age": 15.0}})
         try:
             with pair.visitor() as browser:
                 assert browser.log_in("erin").status_code == 200
                 changed["erin"].suspended = True
                 pair.provider.write()
-                assert browser.until_logged_out(30) < 15
+                assert browser.until_logged_out(90) < 60
                 browser.cookies.clear()
                 browser.log_in("erin")
                 assert browser.who() is None

@@ -660,7 +660,7 @@ class TestARunningServer:
                 headers = {"Cookie": cookies}
                 assert thief.get(f"{tab.url}/hub/api/user", headers=headers).status_code in (401, 403)
                 # A server asks the hub about a cookie it knows every half minute (HubOAuth.cache_max_age).
-                deadline = time.monotonic() + 45
+                deadline = time.monotonic() + 120
                 while (
                     left := thief.get(f"{tab.url}{base}/api/status", headers=headers, follow_redirects=False)
                 ).is_success:
