@@ -17,7 +17,7 @@ from panosc_lab.afterwards import Afterwards
 from panosc_lab.connection import KEY, Execution, read_execution
 
 Fetch = Callable[..., Awaitable[Any]]
-LONG = "import time\nprint('begun', flush=True)\ntime.sleep(0.7)\nprint('ended')\n6 * 7"
+LONG = "import time\nprint('begun', flush=True)\ntime.sleep(2)\nprint('ended')\n6 * 7"
 
 
 def notebook(*codes: str) -> dict[str, Any]:
@@ -223,12 +223,17 @@ async def test_code_that_was_run_and_never_saved_is_not_lost(page: Callable[...,
     assert "".join(json.loads(mine.file.read_text())["cells"][0]["source"]) == LONG
 
 
-async def test_a_broken_line_may_come_back(page: Callable[..., Page], jp_serverapp: Any) -> None:
-    mine, keeper = page(LONG), jp_serverapp.web_app.settings[KEY]
+async def test_a_broken_line_may_come_back(page: Callable[..., Page], jp_serverapp: Any, home: Path) -> None:
+    told = home / "told"
+    waits = f"while not pathlib.Path({str(told)!r}).exists(): time.sleep(0.05)"
+    mine = page(f"import pathlib, time\nprint('begun', flush=True)\n{waits}\nprint('ended')")
+    keeper = jp_serverapp.web_app.settings[KEY]
     await mine.open()
     mine.run(0)
     await mine.until("begun")
     mine.break_line()
+    await until(lambda: jp_serverapp.kernel_manager._kernel_connections[mine.kernel] == 0)
+    told.touch()
     await all_done(jp_serverapp)
     await keeper.round()
     assert mine.outputs() == [], "the page still waits, and shows it when the line is back"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-import time
+import threading
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -74,12 +74,17 @@ async def test_a_full_home_starts_and_says_so(
 async def test_slow_storage_keeps_nobody_out(
     image: Path, jp_fetch: Fetch, jp_base_url: str, jp_serverapp: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(start, "copy_examples", lambda *_: time.sleep(1))
+    copied = threading.Event()
+    monkeypatch.setattr(start, "copy_examples", lambda *_: copied.wait(30))
     monkeypatch.setattr(start, "_PATIENCE", 0.1)
     slow = start.Start(jp_serverapp, read_image(image), image / "notebooks", Path("/nowhere"))
     jp_serverapp.web_app.settings[start.KEY] = slow
     slow.begin()
-    assert await opened(jp_fetch, jp_base_url) == "lab"
+    try:
+        assert await opened(jp_fetch, jp_base_url) == "lab"
+        assert not copied.is_set()
+    finally:
+        copied.set()
 
 
 async def test_elsewhere_than_in_our_images(home: Path, jp_fetch: Fetch, jp_base_url: str) -> None:
