@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from panosc_portal.moving.backend import Copying
 from panosc_portal.moving.jobs import Progress
@@ -64,10 +64,13 @@ def _breaking_off(paths: Iterable[str]) -> Iterable[str]:
 
 @settings(max_examples=150, deadline=None)
 @given(st.lists(_STEPS, max_size=25))
+@example([("here", ["a", "b"], True), ("compared", "a", "0" * 64, True), ("here", ["a", "a"], False), ("reopen",)])
+@example([("compared", "b", "0" * 64, True), ("broken", ["b"]), ("compared", "b", "", False)])
 def test_counters_are_what_the_table_adds_up_to(steps: list[tuple]) -> None:  # type: ignore[type-arg]
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "journal.sqlite"
         journal = Journal(file)
+        journal.add_all([RemoteFile("a", 3), RemoteFile("b", 50), RemoteFile("c/d", 700)])
         for step in steps:
             journal = _do(journal, step, file)
             assert [journal.totals(), journal.copied(), journal.verified()] == _added_up(journal), step
