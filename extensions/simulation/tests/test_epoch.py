@@ -178,6 +178,14 @@ exec sleep 60
 """
 
 
+def is_over(pid: str) -> bool:
+    """Whether a process has ended; it may do so while it is looked at."""
+    try:
+        return " Z " in Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+
+
 def test_epoch_finds_its_deck_and_ends_with_the_process_of_its_run(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -195,8 +203,7 @@ def test_epoch_finds_its_deck_and_ends_with_the_process_of_its_run(
     pid, folder = (started.path / "told").read_text().split()
     assert folder == "." and (started.path / "input.deck").read_text().strip() == GOOD.strip()
     os.kill(started.status["pid"], signal.SIGKILL)
-    stat = Path(f"/proc/{pid}/stat")
-    while stat.exists() and " Z " not in stat.read_text():
+    while not is_over(pid):
         assert time.monotonic() < until, "EPOCH goes on without its run"
         time.sleep(0.02)
     while started.state != "stopped":  # its threads end one after the other, and the last one lets go of the lock

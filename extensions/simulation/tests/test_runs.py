@@ -23,6 +23,14 @@ def until(what: Callable[[], object], seconds: float = 60) -> None:
         time.sleep(0.02)
 
 
+def is_over(pid: int) -> bool:
+    """Whether a process has ended; it may do so while it is looked at."""
+    try:
+        return " Z " in Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+
+
 def finished(run: runs.Run) -> Path:
     """The run's folder, once nobody works on it."""
     until(lambda: not runs.is_held(run.path))
@@ -116,7 +124,7 @@ def test_a_program_ends_with_the_process_of_its_run(instrument: Path, tmp_path: 
     until(lambda: (run.path / "pid").exists() and (run.path / "pid").read_text().strip())
     child = int((run.path / "pid").read_text())
     os.kill(run.status["pid"], signal.SIGKILL)
-    until(lambda: not Path(f"/proc/{child}").exists() or " Z " in Path(f"/proc/{child}/stat").read_text(), 30)
+    until(lambda: is_over(child), 30)
     until(
         lambda: run.state == "stopped", 30
     )  # its threads end one after the other, and the last one lets go of the lock
